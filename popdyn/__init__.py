@@ -1,0 +1,81 @@
+"""popdyn: do this trained recurrent network and this brain compute the same way?
+
+Recordings (NWB files) and simulated networks become the same thing, an array
+``neuron x time x trial``; every analysis runs on both, and the answers stand side by
+side in one report.  Names are loaded on first use, so that importing costs little.
+
+Examples
+--------
+>>> import popdyn as pdn
+>>> callable(pdn.align)
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Name at the front door -> the module that defines it.
+_FUNCTIONS = {
+    "describe_nwb": "io.nwb",
+    "read_session": "io.nwb",
+    "read_nwb": "io.nwb",
+    "align": "tensor.align",
+    "make_tensor": "tensor.build",
+    "from_spikes": "tensor.build",
+    "check": "tensor.contract",
+    "save": "tensor.store",
+    "load": "tensor.store",
+    "trial_table": "tensor.view",
+    "condition_average": "tensor.view",
+    "as_matrix": "tensor.view",
+    "show": "plot.show",
+    "smooth": "preprocess.smooth",
+    "rate": "preprocess.normalize",
+    "soft_normalize": "preprocess.normalize",
+    "select": "preprocess.select",
+    "pseudopopulation": "preprocess.pseudopopulation",
+    "bootstrap": "resample",
+    "simulate": "simulation.run",
+    "observe": "simulation.observe",
+    "PCA": "analysis.statespace",
+    "raster": "analysis.raster",
+    "relative_distance": "analysis.distance",
+    "decode": "analysis.decoding",
+    "compare": "comparison.pipeline",
+    "report": "reporting.chapters",
+    "PopdynError": "errors",
+    "TensorError": "errors",
+    "SourceError": "errors",
+    "SpecError": "errors",
+    "FitError": "errors",
+    "PopdynWarning": "errors",
+}
+_NAMESPACES = ("network", "plot", "tasks", "train")
+
+__all__ = ["__version__", *_FUNCTIONS, *_NAMESPACES]  # noqa: PLE0604
+
+if TYPE_CHECKING:  # what editors and type checkers see
+    from popdyn import network, plot, tasks, train
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name of the front door the first time it is asked for."""
+    if name in _NAMESPACES:
+        value: Any = importlib.import_module(f"popdyn.{name}")
+    elif name in _FUNCTIONS:
+        value = getattr(importlib.import_module(f"popdyn.{_FUNCTIONS[name]}"), name)
+        importlib.import_module("popdyn.accessor")
+    else:
+        message = f"popdyn has no {name!r}"
+        raise AttributeError(message)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Every name of the front door, loaded or not."""
+    return sorted(__all__)

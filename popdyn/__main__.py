@@ -1,0 +1,5 @@
+"""``python -m popdyn`` is the command line."""
+
+from popdyn.cli import main
+
+main()

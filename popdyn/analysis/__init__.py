@@ -1,0 +1,1 @@
+"""Analyses: tensor to result."""

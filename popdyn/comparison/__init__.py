@@ -1,0 +1,1 @@
+"""The same steps on every source, one tree of results."""

@@ -1,0 +1,27 @@
+"""What can go wrong: every error popdyn raises on purpose, and its one warning."""
+
+from __future__ import annotations
+
+
+class PopdynError(Exception):
+    """Base of all popdyn errors: the message says what was expected, found, and what to do."""
+
+
+class TensorError(PopdynError, ValueError):
+    """An array or table that does not keep the data contract."""
+
+
+class SourceError(PopdynError, ValueError):
+    """A file that cannot be read, or lacks what is needed."""
+
+
+class SpecError(PopdynError, ValueError):
+    """A comparison spec (TOML) that cannot be run as written."""
+
+
+class FitError(PopdynError, RuntimeError):
+    """A fit that failed, or a question the data cannot support."""
+
+
+class PopdynWarning(UserWarning):
+    """Something in the data that changes what a number means; nothing was changed silently."""

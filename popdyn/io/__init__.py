@@ -1,0 +1,1 @@
+"""Reading recordings from files."""

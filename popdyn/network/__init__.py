@@ -1,0 +1,1 @@
+"""Networks: frozen records of weights and constants."""

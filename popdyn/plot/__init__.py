@@ -1,0 +1,1 @@
+"""Pictures: result to axes, one function per analysis."""

@@ -1,0 +1,1 @@
+"""Steps between a tensor and an analysis: smooth, normalize, select, pool."""

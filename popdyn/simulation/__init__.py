@@ -1,0 +1,1 @@
+"""Running networks on tasks, and making them look like recordings."""

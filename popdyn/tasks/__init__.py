@@ -1,0 +1,1 @@
+"""Tasks: stimulus sets, event times, inputs and targets."""

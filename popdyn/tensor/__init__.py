@@ -1,0 +1,1 @@
+"""The nouns: session and tensor, and how they are made, cut, viewed and stored."""

@@ -1,0 +1,444 @@
+"""The data contract: what a tensor, a condition average and a result must look like.
+
+A tensor is a plain ``xarray.DataArray`` with dims exactly ``(neuron, time, trial)``; a
+result is an ``xarray.Dataset`` whose attributes say how it was made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from popdyn import __version__
+from popdyn.errors import TensorError
+
+DIMS = ("neuron", "time", "trial")
+AVERAGE_DIMS = ("neuron", "time", "condition")
+NAMES = ("rate", "spike_count", "potential", "current")
+# A time step may differ from the bin width by rounding only.
+TIME_TOLERANCE = 1e-6
+_SOURCE_ATTRS = ("source", "source_id", "units", "align", "bin_width", "simultaneous")
+
+
+def text(values: Any) -> np.ndarray:
+    """Return text as NumPy str, whatever pandas, HDF5 or netCDF made of it.
+
+    Parameters
+    ----------
+    values : array_like
+        Strings, bytes, or missing values (``None`` and NaN become ``""``).
+
+    Returns
+    -------
+    numpy.ndarray
+        Array of dtype ``<U``, same shape.
+
+    Examples
+    --------
+    >>> text([b"left", "right", None]).tolist()
+    ['left', 'right', '']
+    """
+    array = np.asarray(values, dtype=object)
+    flat = [_one_text(value) for value in array.ravel()]
+    return np.array(flat, dtype=np.str_).reshape(array.shape)
+
+
+def _one_text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    return str(value) if not _is_missing(value) else ""
+
+
+def _is_missing(value: Any) -> bool:
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def bin_edges(window: Sequence[float], bin_width: float) -> np.ndarray:
+    """Edges of the half-open bins ``[left, right)`` that fill a window.
+
+    Parameters
+    ----------
+    window : (float, float)
+        Start and stop in seconds relative to the alignment event.
+    bin_width : float
+        Width of a bin in seconds.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``n_bins + 1`` edges in seconds, computed from integers where the window starts on a
+        multiple of the bin width, so that two sources never differ by rounding.
+
+    Raises
+    ------
+    TensorError
+        If the window is not a whole number of bins; the message names the two nearest.
+
+    Examples
+    --------
+    >>> bin_edges((-0.1, 0.2), 0.1).tolist()
+    [-0.1, 0.0, 0.1, 0.2]
+    """
+    start, stop = _window(window)
+    if not (np.isfinite(bin_width) and bin_width > 0):
+        message = f"bin_width must be a positive number of seconds, got {bin_width!r}."
+        raise TensorError(message)
+    length = (stop - start) / bin_width
+    n_bins = round(length)
+    if n_bins < 1 or abs(length - n_bins) > TIME_TOLERANCE * max(1.0, length):
+        fewer, more = max(int(length), 1), max(int(length), 1) + 1
+        message = (
+            f"window {start:g} to {stop:g} s is {length:.6g} bins of {bin_width:g} s; expected a "
+            f"whole number. Nearest windows: ({start:g}, {start + fewer * bin_width:g}) with "
+            f"{fewer} bins, ({start:g}, {start + more * bin_width:g}) with {more} bins."
+        )
+        raise TensorError(message)
+    edges = _grid(start, bin_width, np.arange(n_bins + 1))
+    edges[0], edges[-1] = start, stop
+    return edges
+
+
+def bin_centers(window: Sequence[float], bin_width: float) -> np.ndarray:
+    """Centers (s) of the bins that fill a window; see `bin_edges`.
+
+    Examples
+    --------
+    >>> bin_centers((0.0, 0.3), 0.1).round(3).tolist()
+    [0.05, 0.15, 0.25]
+    """
+    n_bins = bin_edges(window, bin_width).size - 1
+    return _grid(float(window[0]), float(bin_width), np.arange(n_bins) + 0.5)
+
+
+def _window(window: Sequence[float]) -> tuple[float, float]:
+    try:
+        start, stop = (float(value) for value in window)
+    except (TypeError, ValueError) as error:
+        message = f"window must be two numbers (start, stop) in seconds, got {window!r}."
+        raise TensorError(message) from error
+    if not (np.isfinite(start) and np.isfinite(stop) and start < stop):
+        message = f"window must be finite with start before stop, got ({start!r}, {stop!r}) s."
+        raise TensorError(message)
+    return start, stop
+
+
+def _grid(start: float, bin_width: float, steps: np.ndarray) -> np.ndarray:
+    first = start / bin_width
+    if abs(first - round(first)) < TIME_TOLERANCE:
+        # Dividing integers by an integer rate keeps 0.1 * 3 at 0.3 where that is possible.
+        per_second = 1.0 / bin_width
+        if abs(per_second - round(per_second)) < TIME_TOLERANCE:
+            return np.asarray((round(first) + steps) / round(per_second), dtype=np.float64)
+        return np.asarray((round(first) + steps) * bin_width, dtype=np.float64)
+    return np.asarray(start + steps * bin_width, dtype=np.float64)
+
+
+def check(x: Any, *, chunked: bool = False) -> xr.DataArray:
+    """Check a tensor against the contract, once, at a public entrance.
+
+    Parameters
+    ----------
+    x : xarray.DataArray
+        Dims ``neuron``, ``time`` (bin centers, s), ``trial`` in any order.
+    chunked : bool
+        Whether a Dask array may pass (preparation and averaging).
+
+    Returns
+    -------
+    xarray.DataArray
+        The same object where it is canonical, else one corrected copy (order of dims, C
+        order, floating dtype, text as NumPy str, default ids).
+
+    Raises
+    ------
+    TensorError
+        Wrong dims, name, units, duplicate ids, irregular time, infinite values.
+
+    Examples
+    --------
+    >>> import numpy as np, popdyn as pdn
+    >>> x = pdn.make_tensor(np.ones((2, 3, 4)), time=[0.05, 0.15, 0.25])
+    >>> pdn.check(x) is x
+    True
+    """
+    if not isinstance(x, xr.DataArray):
+        raise TensorError(_not_a_tensor(x))
+    if set(x.dims) != set(DIMS) or len(x.dims) != len(DIMS):
+        message = (
+            f"expected a tensor with dims {DIMS}, found {_sizes(x)}. Build one with "
+            "popdyn.make_tensor, popdyn.align or popdyn.read_nwb."
+        )
+        raise TensorError(message)
+    is_chunked = x.chunks is not None
+    if is_chunked and not chunked:
+        message = (
+            f"the tensor is a chunked (Dask) array of {x.nbytes / 1e6:.0f} MB; this step needs it "
+            "in memory. Average or select first, or call x.load()."
+        )
+        raise TensorError(message)
+    fixed = _canonical(x, DIMS)
+    _check_name(fixed)
+    _check_ids(fixed)
+    _check_time(fixed)
+    if not is_chunked:
+        _check_values(fixed)
+    return fixed
+
+
+def _not_a_tensor(x: Any) -> str:
+    if isinstance(x, xr.Dataset):
+        if "spike_time" in x:
+            return (
+                "expected a tensor, found a Session (spikes, not yet binned). Bin it with "
+                "popdyn.align(session, event, window, bin_width)."
+            )
+        names = ", ".join(str(name) for name in x.data_vars)
+        return f"expected a tensor (xarray.DataArray), found a Dataset with {names}; pick one."
+    return (
+        f"expected a tensor (xarray.DataArray with dims {DIMS}), found {type(x).__name__}. "
+        "Wrap an array with popdyn.make_tensor(values, time)."
+    )
+
+
+def _sizes(x: xr.DataArray) -> str:
+    return "(" + ", ".join(f"{dim}: {size}" for dim, size in x.sizes.items()) + ")"
+
+
+def _canonical(x: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
+    """Return x itself, or a copy with the contract's order, dtype and text."""
+    fixed = x if x.dims == dims else x.transpose(*dims)
+    for dim in dims:
+        if dim not in fixed.coords and dim != "time":
+            fixed = fixed.assign_coords({dim: np.arange(fixed.sizes[dim])})
+    objects = {
+        name: (coord.dims, text(coord.values), coord.attrs)
+        for name, coord in fixed.coords.items()
+        if coord.dtype.kind in "OST"
+    }
+    if objects:
+        fixed = fixed.assign_coords(objects)
+    if fixed.dtype.kind in "iub":
+        exact = fixed.dtype.itemsize <= 2 or fixed.size == 0 or int(abs(fixed).max()) < 2**24
+        fixed = fixed.astype(np.float32 if exact else np.float64)
+    elif fixed.dtype not in (np.float32, np.float64):
+        if fixed.dtype.kind != "f":
+            message = f"expected real numbers, found dtype {fixed.dtype}."
+            raise TensorError(message)
+        fixed = fixed.astype(np.float64)
+    if fixed.chunks is None and not fixed.values.flags.c_contiguous:
+        fixed = fixed.copy(data=np.ascontiguousarray(fixed.values))
+    return fixed
+
+
+def _check_name(x: xr.DataArray) -> None:
+    if x.name not in NAMES:
+        message = f"the tensor's name must be one of {', '.join(NAMES)}, found {x.name!r}."
+        raise TensorError(message)
+    if "units" not in x.attrs:
+        message = (
+            f"the tensor {x.name!r} has no units. Set x.attrs['units'] to 'Hz' (or '1' for a rate "
+            "network), or build it with popdyn.make_tensor."
+        )
+        raise TensorError(message)
+    if x.name == "rate" and x.attrs["units"] not in ("Hz", "1"):
+        message = f"a rate has units 'Hz' or '1' (rate networks), found {x.attrs['units']!r}."
+        raise TensorError(message)
+
+
+def _check_ids(x: xr.DataArray) -> None:
+    for dim in ("neuron", "trial"):
+        ids = x.coords[dim].values
+        unique, counts = np.unique(ids, return_counts=True)
+        if unique.size != ids.size:
+            repeated = ", ".join(str(value) for value in unique[counts > 1][:5])
+            message = (
+                f"{dim} ids must be unique; {ids.size - unique.size} of {ids.size} repeat an "
+                f"earlier one (first: {repeated}). Give each {dim} its own id, for example "
+                f"x.assign_coords({dim}=range(x.sizes[{dim!r}]))."
+            )
+            raise TensorError(message)
+
+
+def _check_time(x: xr.DataArray) -> None:
+    if "time" not in x.coords:
+        message = "the tensor has no time coordinate: expected bin centers in seconds."
+        raise TensorError(message)
+    time = x.coords["time"].values
+    if time.dtype.kind not in "fiu" or not np.isfinite(time).all():
+        message = f"time must be finite numbers (bin centers, s), found dtype {time.dtype}."
+        raise TensorError(message)
+    if time.size > 1:
+        steps = np.diff(time.astype(np.float64))
+        if steps.min() <= 0 or np.ptp(steps) > 1e-3 * abs(steps.mean()):
+            message = (
+                f"time must rise in equal steps (bin centers, s), found steps from "
+                f"{steps.min():g} to {steps.max():g} s."
+            )
+            raise TensorError(message)
+        width = float(x.attrs.get("bin_width", steps.mean()))
+        if abs(width - steps.mean()) > 1e-3 * width:
+            message = f"attrs['bin_width'] is {width:g} s, but time steps by {steps.mean():g} s."
+            raise TensorError(message)
+
+
+def _check_values(x: xr.DataArray) -> None:
+    values = x.values
+    # min and max propagate NaN, so infinities are looked for without a temporary array.
+    if values.size and np.isinf(np.fmax.reduce(values, axis=None)):
+        message = f"the tensor {x.name!r} holds infinite values; use NaN for what was not observed."
+        raise TensorError(message)
+    lowest = np.fmin.reduce(values, axis=None) if values.size else 0.0
+    if np.isinf(lowest):
+        message = f"the tensor {x.name!r} holds infinite values; use NaN for what was not observed."
+        raise TensorError(message)
+    if lowest < 0 and (x.name == "spike_count" or x.attrs["units"] == "Hz"):
+        message = f"{x.name} in {x.attrs['units']} cannot be negative; the lowest is {lowest:g}."
+        raise TensorError(message)
+
+
+def bin_width_of(x: xr.DataArray | xr.Dataset) -> float:
+    """Bin width in seconds, from the attributes or from the time steps."""
+    if "bin_width" in x.attrs:
+        return float(x.attrs["bin_width"])
+    time = x.coords["time"].values
+    if time.size < 2:
+        message = "a tensor of one bin needs attrs['bin_width'] (s)."
+        raise TensorError(message)
+    return float((time[-1] - time[0]) / (time.size - 1))
+
+
+def check_average(x: Any) -> xr.Dataset:
+    """Check a condition average: a Dataset, or a bare DataArray without uncertainty.
+
+    Parameters
+    ----------
+    x : xarray.Dataset or xarray.DataArray
+        From `condition_average`, or an array with dims ``neuron``, ``time``, ``condition``.
+
+    Returns
+    -------
+    xarray.Dataset
+        With ``attrs["variable"]`` naming the averaged quantity.
+
+    Raises
+    ------
+    TensorError
+        If the dims or the variable are not those of a condition average.
+    """
+    if isinstance(x, xr.Dataset) and x.attrs.get("variable") in x:
+        return x
+    if isinstance(x, xr.DataArray) and set(x.dims) == set(AVERAGE_DIMS):
+        fixed = _canonical(x, AVERAGE_DIMS)
+        name = str(fixed.name or "rate")
+        dataset = fixed.to_dataset(name=name)
+        dataset.attrs = {"units": "1", **x.attrs, "method": "condition_average", "variable": name}
+        return dataset
+    found = _sizes(x) if isinstance(x, xr.DataArray) else type(x).__name__
+    message = (
+        f"expected a condition average with dims {AVERAGE_DIMS}, found {found}. Make one with "
+        "popdyn.condition_average(tensor, by)."
+    )
+    raise TensorError(message)
+
+
+def average_values(average: xr.Dataset) -> xr.DataArray:
+    """Return the averaged quantity ``(neuron, time, condition)`` of a condition average."""
+    return average[str(average.attrs["variable"])]
+
+
+def column_names(x: xr.DataArray | xr.Dataset, dim: str) -> list[str]:
+    """Names of the columns (coordinates) that lie on one dim, without the ids themselves."""
+    return [str(name) for name, coord in x.coords.items() if coord.dims == (dim,) and name != dim]
+
+
+def add_history(attrs: Mapping[Any, Any], step: str, **parameters: Any) -> dict[str, Any]:
+    """Return attributes with one more step in the history (attribute ``popdyn``, JSON).
+
+    Examples
+    --------
+    >>> add_history({}, "smooth", sigma=0.04)["popdyn"]
+    '[{"step": "smooth", "parameters": {"sigma": 0.04}}]'
+    """
+    steps = json.loads(attrs.get("popdyn", "[]"))
+    steps.append({"step": step, "parameters": json.loads(as_json(parameters))})
+    return {**{str(key): value for key, value in attrs.items()}, "popdyn": json.dumps(steps)}
+
+
+def as_json(value: Any) -> str:
+    """JSON text of parameters; arrays become lists, objects their name."""
+    return json.dumps(value, default=_plain, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, slice):
+        return {"min": value.start, "max": value.stop}
+    return getattr(value, "__name__", None) or str(value)
+
+
+def digest(x: xr.DataArray | xr.Dataset) -> str:
+    """Short SHA-256 of all values and coordinates: equal content, equal text.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> digest(xr.DataArray([1.0, 2.0])) == digest(xr.DataArray([1.0, 2.0]))
+    True
+    """
+    dataset = x.to_dataset(name=str(x.name or "values")) if isinstance(x, xr.DataArray) else x
+    sha = hashlib.sha256()
+    for name in sorted(str(name) for name in dataset.variables):
+        values = np.ascontiguousarray(dataset[name].values)
+        sha.update(f"{name}{dataset[name].dims}{values.shape}{values.dtype.kind}".encode())
+        if values.dtype.kind in "OUST":
+            sha.update("\x1f".join(text(values).ravel().tolist()).encode(errors="replace"))
+        else:
+            sha.update(values.tobytes())
+    return sha.hexdigest()[:16]
+
+
+def make_result(
+    variables: Mapping[str, Any],
+    *,
+    coords: Mapping[str, Any] | None = None,
+    method: str,
+    parameters: Mapping[str, Any],
+    source: xr.DataArray | xr.Dataset | None = None,
+    seed: str | int | None = None,
+) -> xr.Dataset:
+    """Wrap the arrays of an analysis into a result that says how it was made.
+
+    Parameters
+    ----------
+    variables, coords : mapping
+        As for `xarray.Dataset`.
+    method : str
+        Name of the analysis; `popdyn.show` draws by it.
+    parameters : mapping
+        What the analysis was called with; stored as JSON.
+    source : xarray.DataArray or xarray.Dataset, optional
+        What it was computed from: source, units, alignment and digest are carried over.
+    seed : str or int, optional
+        Seed or generator state of the random steps.
+
+    Returns
+    -------
+    xarray.Dataset
+    """
+    attrs: dict[str, Any] = {"method": method, "parameters": as_json(dict(parameters))}
+    attrs["popdyn_version"] = __version__
+    if source is not None:
+        attrs.update({key: source.attrs[key] for key in _SOURCE_ATTRS if key in source.attrs})
+        attrs["input_digest"] = str(source.attrs.get("input_digest") or digest(source))
+    attrs["seed"] = "" if seed is None else str(seed)
+    return xr.Dataset(dict(variables), coords=dict(coords or {}), attrs=attrs)

@@ -1,0 +1,122 @@
+"""Run every subject, print one table, write ``RESULTS.md`` and a JSON file.
+
+``python -m benchmarks [SUBJECT ...]``: without a subject, all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import align, import_time, reading
+from benchmarks.subject import Outcome
+
+SUBJECTS: dict[str, Callable[[], Outcome]] = {
+    "align": align.measure,
+    "align_spikes": align.measure_spike_growth,
+    "align_trials": align.measure_trial_growth,
+    "import_time": import_time.measure,
+    "reading": reading.measure,
+}
+_FOLDER = Path(__file__).parent
+_PACKAGES = ("numpy", "xarray", "pandas", "numba", "pynwb", "pynapple")
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    processor = platform.processor() or platform.machine()
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "load_at_start": round(os.getloadavg()[0], 2),
+        "versions": versions,
+    }
+
+
+def table(outcome: Outcome) -> str:
+    """One subject as Markdown."""
+    lines = [f"## {outcome.subject}", ""]
+    columns = list(dict.fromkeys(key for row in outcome.rows for key in row))
+    lines.append("| " + " | ".join(column.replace("_", " ") for column in columns) + " |")
+    lines.append("|" + "---|" * len(columns))
+    for row in outcome.rows:
+        lines.append("| " + " | ".join(_cell(row.get(column, "")) for column in columns) + " |")
+    lines.append("")
+    for bar in outcome.bars:
+        relation = "at most" if bar.at_most else "at least"
+        verdict = "met" if bar.met else "**missed**"
+        lines.append(f"- {bar.text}: {bar.value:.4g} (bar: {relation} {bar.limit:g}): {verdict}")
+    lines.extend(f"- {remark}" for remark in outcome.remarks)
+    return "\n".join([*lines, ""])
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write(outcomes: dict[str, Outcome], where: dict[str, Any]) -> None:
+    """Keep the run as JSON, and as the page people read."""
+    record = {
+        "machine": where,
+        "subjects": {
+            name: {
+                "subject": outcome.subject,
+                "rows": outcome.rows,
+                "bars": [bar.row() for bar in outcome.bars],
+                "remarks": outcome.remarks,
+            }
+            for name, outcome in outcomes.items()
+        },
+    }
+    results = _FOLDER / "results"
+    results.mkdir(exist_ok=True)
+    (results / "latest.json").write_text(json.dumps(record, indent=1) + "\n")
+    versions = ", ".join(f"{key} {value}" for key, value in where["versions"].items())
+    head = (
+        "# Benchmarks\n\n"
+        "Written by `make bench`. Contestants take turns in one process on one thread; figures are "
+        "medians, the first call (compilation, first imports) apart. Ratios count: absolute "
+        "seconds depend on the machine and its load.\n\n"
+        f"Python {where['python']} on {where['system']} {where['processor']}, {where['cores']} "
+        f"cores, load {where['load_at_start']} at the start; {versions}.\n\n"
+    )
+    (_FOLDER / "RESULTS.md").write_text(head + "\n".join(map(table, outcomes.values())))
+
+
+def main() -> int:
+    """Run what was asked for; all of it also writes the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("subject", nargs="*", help=f"of {', '.join(SUBJECTS)}")
+    chosen = parser.parse_args().subject
+    unknown = set(chosen) - set(SUBJECTS)
+    if unknown:
+        parser.error(f"no such subject: {', '.join(sorted(unknown))} (of {', '.join(SUBJECTS)})")
+    where = machine()
+    outcomes = {}
+    for name in chosen or SUBJECTS:
+        print(f"... {name}", file=sys.stderr)
+        outcomes[name] = SUBJECTS[name]()
+        print(table(outcomes[name]))
+    if not chosen:
+        write(outcomes, where)
+        print(f"written: {_FOLDER / 'RESULTS.md'} and results/latest.json")
+    return 0 if all(bar.met for outcome in outcomes.values() for bar in outcome.bars) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,7 +18,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.errors import FitError, PopdynError, TensorError
+from popdyn.errors import PopdynError, TensorError
 from popdyn.tensor.view import group_conditions
 
 Seed = int | np.random.Generator
@@ -213,44 +213,58 @@ def spawn(rng: Seed, n: int) -> list[np.random.Generator]:
     return [np.random.default_rng(child) for child in np.random.SeedSequence(entropy).spawn(n)]
 
 
-def split_halves(condition: NDArray[np.intp], n_splits: int, rng: Seed) -> NDArray[np.int8]:
-    """Split trials at random into two halves within each condition, many times.
+def shuffled_orders(n_trials: int, n_draws: int, rng: Seed) -> NDArray[np.intp]:
+    """Shuffle the positions of trials, once per draw.
 
     Parameters
     ----------
-    condition : ndarray of int, shape (trial,)
-        Stratum of each trial; negative means in neither half.
-    n_splits : int
-        Number of splits.
+    n_trials, n_draws : int
+        Numbers of trials and of draws.
     rng : int or numpy.random.Generator
         Seed or generator.
 
     Returns
     -------
-    ndarray of int8, shape (split, trial)
-        0 or 1 for the half, -1 for a trial in neither.  Of an odd number of trials, either
-        half may get the extra one.
-
-    Raises
-    ------
-    FitError
-        If a condition has a single trial.
+    ndarray of int, shape (draw, trial)
+        A permutation of ``0 ... n_trials - 1`` per draw.
     """
-    strata = [np.flatnonzero(condition == value) for value in np.unique(condition[condition >= 0])]
-    if any(len(stratum) < 2 for stratum in strata):
-        message = (
-            "a condition with a single trial cannot be split into halves: at least 2 trials per "
-            "condition are needed; leave that condition out"
-        )
-        raise FitError(message)
-    half = np.full((_positive(n_splits, "n_splits"), len(condition)), -1, dtype=np.int8)
-    for split, own in enumerate(spawn(rng, n_splits)):
-        for stratum in strata:
-            n_first = (len(stratum) + int(own.integers(0, 2))) // 2
-            shuffled = own.permutation(stratum)
-            half[split, shuffled[:n_first]] = 0
-            half[split, shuffled[n_first:]] = 1
-    return half
+    n_draws = _positive(n_draws, "n_draws")
+    return np.stack([own.permutation(n_trials) for own in spawn(rng, n_draws)])
+
+
+def first_in_order(
+    order: NDArray[np.intp], known: NDArray[np.bool_], n_first: int | NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Take the first ``n_first`` of the known trials in each order.
+
+    Neurons recorded on the same trials get the same trials, and each neuron gets exactly
+    ``n_first`` of its own: this is how splits and permutations treat missing trials.
+
+    Parameters
+    ----------
+    order : ndarray of int, shape (draw, trial)
+        From `shuffled_orders`.
+    known : ndarray of bool, shape (trial,)
+        Which trials were observed.
+    n_first : int or ndarray of int, shape (draw,)
+        How many to take.
+
+    Returns
+    -------
+    ndarray of bool, shape (draw, trial)
+        Which trials are taken.
+
+    Examples
+    --------
+    >>> order = np.array([[2, 0, 1]])
+    >>> first_in_order(order, np.array([True, True, False]), 1).tolist()
+    [[True, False, False]]
+    """
+    ranked = known[order]
+    taken = ranked & (ranked.cumsum(axis=1) <= np.reshape(n_first, (-1, 1)))
+    member = np.zeros(order.shape, dtype=bool)
+    np.put_along_axis(member, order, taken, axis=1)
+    return member
 
 
 def permute_labels(

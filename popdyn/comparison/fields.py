@@ -1,0 +1,72 @@
+"""Kinds of values a comparison spec holds, each refused in plain words when it is not one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from popdyn.comparison.refusal import nearest_file
+
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+Count = Annotated[int, Strict(), Field(ge=1)]
+Flag = Annotated[bool, Strict()]
+
+
+def _size(value: Any) -> Any:
+    """Accept a whole number of at least one, or the word "smallest"."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if value == "smallest" or whole:
+        return value
+    words = 'should be "smallest" or a whole number of 1 or more'
+    raise _expected(words)
+
+
+def _plain(value: Any) -> Any:
+    """Accept text, a number, or true or false."""
+    if isinstance(value, (str, int, float)):
+        return value
+    words = "should be text, a number, or true or false"
+    raise _expected(words)
+
+
+def _expected(words: str) -> PydanticCustomError:
+    kind = "expected"
+    return PydanticCustomError(kind, words)
+
+
+def _listed(value: Any) -> Any:
+    """Read one name as a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+def existing_file(value: Any, info: ValidationInfo) -> Any:
+    """Resolve a path against the spec's folder, and refuse one that leads nowhere."""
+    if not isinstance(value, (str, Path)):
+        words = "should be text: the path of a file"
+        raise _expected(words)
+    folder = Path((info.context or {}).get("folder", "."))
+    path = (folder / Path(value).expanduser()).resolve()
+    if path.is_file():
+        return path
+    reason = "leads to a folder" if path.is_dir() else "leads to no file"
+    kind = "no_file"
+    words = "{reason}: '{given}' was looked for as {path}; {nearest}"
+    found = {"given": str(value), "path": str(path), "nearest": nearest_file(path)}
+    raise PydanticCustomError(kind, words, {"reason": reason, **found})
+
+
+Size = Annotated[Literal["smallest"] | int, BeforeValidator(_size)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+File = Annotated[Path, BeforeValidator(existing_file)]
+Plain = Annotated[str | bool | int | float, BeforeValidator(_plain)]
+Selection = dict[str, Any]
+
+
+class Table(BaseModel):
+    """A table of the spec: nothing unknown is accepted, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,147 @@
+"""The sources of a comparison spec: recordings, saved tensors, networks, pseudo-populations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from popdyn.comparison.fields import File, Plain, Selection, Table, existing_file
+
+
+def _as_role(value: Any) -> Any:
+    """Read a bare column name as a role with nothing but a column."""
+    return {"column": value} if isinstance(value, str) else value
+
+
+class Role(Table):
+    """Which column plays a role, and what its values mean.
+
+    Attributes
+    ----------
+    column : str
+        Trial column, named as in the file.
+    values : dict
+        File value -> value in the comparison; the keys are text in TOML and match numbers
+        too.  Empty: the values are taken as they are.
+    units : str or None
+        Unit of the values, where they are quantities.
+    """
+
+    column: str
+    values: dict[str, Plain] = {}
+    units: str | None = None
+
+
+Roles = dict[str, Annotated[Role, BeforeValidator(_as_role)]]
+
+
+class _Source(Table):
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")]
+    neurons: Selection = {}
+    select: Selection = {}
+    roles: Roles = {}
+    example_neuron: str | None = None
+
+
+class Recording(_Source):
+    """An NWB file: its interval table, the event column in it, what to keep."""
+
+    kind: Literal["recording"]
+    path: File
+    trials: str = "trials"
+    align: str
+
+
+class SavedTensor(_Source):
+    """A tensor saved with ``pdn.save``; ``align`` is the event it was aligned to."""
+
+    kind: Literal["tensor"]
+    path: File
+    align: str
+
+
+class Task(Table):
+    """A task by its name in ``pdn.tasks``; further keys are the task's own arguments."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The task's own arguments."""
+        return dict(self.model_extra or {})
+
+
+class Network(_Source):
+    """A rate network, made (or loaded), trained, simulated and observed on the spot.
+
+    Attributes
+    ----------
+    network : dict
+        Arguments of ``pdn.network.Rate.random``; or ``path``: a network saved with
+        ``pdn.save``.
+    task : Task
+        The task it performs.
+    train : dict or None
+        Arguments of ``pdn.train.reservoir``; None leaves the network untrained.
+    simulate : dict
+        ``n_trials``: how many trials it performs; further arguments of ``pdn.simulate``.
+    observe : dict or None
+        Arguments of ``pdn.observe``; None compares the rates themselves.
+    align : str
+        Event column of the task.
+    """
+
+    kind: Literal["network"]
+    network: dict[str, Any]
+    task: Task
+    train: dict[str, Any] | None = None
+    simulate: dict[str, Any] = {}
+    observe: dict[str, Any] | None = None
+    align: str
+
+    @field_validator("network", mode="after")
+    @classmethod
+    def _saved_network(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "path" not in value:
+            return value
+        return {**value, "path": existing_file(value["path"], info)}
+
+
+class Member(Table):
+    """One recording of a pseudo-population; what it leaves out its source provides."""
+
+    path: File
+    trials: str | None = None
+    align: str | None = None
+    neurons: Selection = {}
+    select: Selection = {}
+    roles: Roles = {}
+
+
+class Pseudopopulation(_Source):
+    """Neurons recorded apart, pooled by condition: never a simultaneous recording."""
+
+    kind: Literal["pseudopopulation"]
+    recordings: Annotated[tuple[Member, ...], Field(min_length=1)]
+    trials: str = "trials"
+    align: str | None = None
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Self:
+        for number, member in enumerate(self.recordings, start=1):
+            if member.align is None and self.align is None:
+                message = f"recording {number} has no 'align': name its event column"
+                raise ValueError(message)
+        return self
+
+
+Source = Recording | SavedTensor | Network | Pseudopopulation

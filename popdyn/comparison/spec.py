@@ -1,0 +1,274 @@
+"""What is to be compared, and how: the comparison spec, read from TOML into frozen records.
+
+A spec names the sources, the event and window they share, the columns that define the
+conditions, and the analyses.  It is checked whole before anything is computed: an unknown key
+is refused with the nearest right one, a missing file with the nearest existing one.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, PrivateAttr, Strict, ValidationError, model_validator
+
+from popdyn.comparison.fields import Count, Flag, Names, Number, Positive, Size, Table
+from popdyn.comparison.refusal import explain, nearest_file
+from popdyn.comparison.source_spec import Source
+from popdyn.errors import SpecError, TensorError
+from popdyn.tensor.contract import bin_edges
+
+
+class Alignment(Table):
+    """What all sources share in time: the event in words, the window and the bins (s)."""
+
+    event: str = ""
+    window: tuple[Number, Number]
+    bin_width: Positive
+
+    @model_validator(mode="after")
+    def _whole_bins(self) -> Self:
+        try:
+            bin_edges(self.window, self.bin_width)
+        except TensorError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
+class Conditions(Table):
+    """The roles or columns whose values define a condition."""
+
+    by: Names
+
+
+class Match(Table):
+    """How many neurons, and trials of each condition, every source keeps.
+
+    ``"smallest"`` is the number the smallest source has; absent keeps all.
+    """
+
+    neurons: Size | None = None
+    trials: Size | None = None
+
+
+class Prepare(Table):
+    """What is done to every tensor before it is analyzed.
+
+    Attributes
+    ----------
+    smooth : float or None
+        Width (s) of a Gaussian; None leaves the bins as they are.
+    soft_normalize : bool
+        Divide each neuron by its range plus a constant, which makes rates dimensionless.
+    """
+
+    smooth: Positive | None = None
+    soft_normalize: Flag = False
+
+
+class Raster(Table):
+    """Spike raster of one neuron per source; it has no settings of its own."""
+
+
+class ConditionAverage(Table):
+    """Condition averages; bins with fewer than ``min_trials`` trials are left out."""
+
+    min_trials: Count = 1
+
+
+class StateSpace(Table):
+    """PCA of the condition averages."""
+
+    n_components: Count = 3
+    n_splits: Count = 100
+    n_draws: Count = 200
+
+
+class Distance(Table):
+    """Distance of every condition to a reference condition over time.
+
+    ``reference`` is the label of a condition; None takes the first.
+    """
+
+    reference: str | None = None
+    n_draws: Count = 500
+
+
+class Decoding(Table):
+    """Linear decoding of a trial variable; ``label`` None takes the first of ``by``."""
+
+    label: str | None = None
+    n_folds: Annotated[int, Strict(), Field(ge=2)] = 5
+    n_draws: Count = 200
+    regularization: Positive = 1.0
+
+
+class Analyses(Table):
+    """The analyses to run, each with its settings; an absent one is not run."""
+
+    raster: Raster | None = None
+    condition_average: ConditionAverage | None = None
+    pca: StateSpace | None = None
+    relative_distance: Distance | None = None
+    decode: Decoding | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.names:
+            known = ", ".join(type(self).model_fields)
+            message = f"names no analysis: write at least one of {known}, as 'pca = {{}}'"
+            raise ValueError(message)
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The analyses that were asked for, in the order of the report."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+
+class Spec(Table):
+    """A whole comparison.
+
+    Attributes
+    ----------
+    title, note : str
+        Heading of the report, and what its reader must know.
+    seed : int
+        Every random draw of the comparison derives from it.
+    alignment, conditions, match, prepare, analyses : Table
+        The tables of the spec.
+    sources : tuple
+        The ``[[source]]`` tables in order.
+    """
+
+    title: str = "Comparison"
+    note: str = ""
+    seed: Annotated[int, Strict(), Field(ge=0)] = 0
+    alignment: Alignment
+    conditions: Conditions
+    match: Match = Match()
+    prepare: Prepare = Prepare()
+    analyses: Analyses
+    sources: Annotated[
+        tuple[Annotated[Source, Field(discriminator="kind")], ...],
+        Field(alias="source", min_length=1),
+    ]
+    _text: str = PrivateAttr(default="")
+    _name: str = PrivateAttr(default="the spec")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        ids = [source.id for source in self.sources]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            message = f"two sources have the id {twice[0]!r}: give each source its own 'id'"
+            raise ValueError(message)
+        return self
+
+    @property
+    def text(self) -> str:
+        """The spec as TOML: the file's own text, or the same tables written out."""
+        return self._text
+
+    @property
+    def name(self) -> str:
+        """What messages call the spec: the name of its file."""
+        return self._name
+
+
+def load_spec(spec: str | Path | Mapping[str, Any] | Spec) -> Spec:
+    """Read and check a comparison spec.
+
+    Parameters
+    ----------
+    spec : path, mapping or Spec
+        A TOML file, its tables as a mapping, or a Spec, which is returned as it is.  Paths in
+        it are relative to the TOML file, or to the current folder for a mapping.
+
+    Returns
+    -------
+    Spec
+        The frozen record.
+
+    Raises
+    ------
+    SpecError
+        If the file is missing or is no TOML, if a key is unknown, missing or of the wrong
+        type, or if a path leads nowhere; the message names the file, the key and the fix.
+
+    Examples
+    --------
+    >>> from popdyn.comparison.spec import load_spec
+    >>> load_spec({"alignement": {}})
+    Traceback (most recent call last):
+        ...
+    popdyn.errors.SpecError: the spec: unknown key 'alignement', did you mean 'alignment'? ...
+    """
+    if isinstance(spec, Spec):
+        return spec
+    if isinstance(spec, Mapping):
+        data, name, folder = dict(spec), "the spec", Path()
+        text = "" if not data else toml_text(data)
+    else:
+        path = Path(spec)
+        text = _read(path)
+        data, name, folder = _parse(text, path), path.name, path.parent
+    try:
+        result = Spec.model_validate(data, context={"folder": folder})
+    except ValidationError as error:
+        message = f"{name}: {explain(error, Spec, data)}"
+        raise SpecError(message) from None
+    result._text = text
+    result._name = name
+    return result
+
+
+def toml_text(tables: Mapping[str, Any]) -> str:
+    """Write tables as TOML, one key a line, with whatever is nested written inline.
+
+    Examples
+    --------
+    >>> from popdyn.comparison.spec import toml_text
+    >>> print(toml_text({"seed": 1, "conditions": {"by": ["choice"]}}))
+    seed = 1
+    conditions = {by = ["choice"]}
+    """
+    return "\n".join(f"{_key(key)} = {_value(value)}" for key, value in tables.items())
+
+
+def _key(key: str) -> str:
+    bare = key.replace("_", "").replace("-", "")
+    return key if bare.isalnum() and bare.isascii() else json.dumps(key, ensure_ascii=False)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        message = f"no spec file at {path}; {nearest_file(path)}"
+    except IsADirectoryError:
+        message = f"{path} is a folder; expected a spec, a TOML file: {nearest_file(path / '*')}"
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path} cannot be read as text ({error}); expected a spec, a TOML file"
+    raise SpecError(message)
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = f"{path.name} is not valid TOML: {error}"
+        raise SpecError(message) from error

@@ -90,8 +90,10 @@ def _align_session(
 ) -> xr.DataArray:
     edges = bin_edges(window, bin_width)
     kept, times, n_dropped = _trials_with_event(session, event, trials)
-    part = session if neurons is None else session_neurons(
-        session, matching(session, "neuron", neurons)
+    part = (
+        session
+        if neurons is None
+        else session_neurons(session, matching(session, "neuron", neurons))
     )
     counts = _counts(part, times, edges, bin_width)
     table = part.isel(trial=kept)
@@ -102,7 +104,12 @@ def _align_session(
     attrs |= {"units": "1", "align": event, "bin_width": bin_width, "n_dropped": n_dropped}
     attrs["popdyn"] = session.attrs.get("popdyn", "[]")
     attrs = add_history(
-        attrs, "align", event=event, window=list(window), bin_width=bin_width, trials=trials,
+        attrs,
+        "align",
+        event=event,
+        window=list(window),
+        bin_width=bin_width,
+        trials=trials,
         neurons=neurons,
     )
     return xr.DataArray(
@@ -154,7 +161,9 @@ def event_times(x: xr.Dataset | xr.DataArray, event: str) -> np.ndarray:
     if column.attrs.get("clock") != "trial":
         return times
     if "start_time" not in x.coords:
-        message = f"event column {event!r} is relative to the trial's start, but there is no start_time."
+        message = (
+            f"event column {event!r} is relative to the trial's start, but there is no start_time."
+        )
         raise TensorError(message)
     warnings.warn(
         f"event column {event!r} is relative to the trial's start: start_time was added.",
@@ -219,9 +228,7 @@ def _merge(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return start[new], reach[last]
 
 
-def _inside(
-    left: np.ndarray, right: np.ndarray, start: np.ndarray, stop: np.ndarray
-) -> np.ndarray:
+def _inside(left: np.ndarray, right: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
     if start.size == 0:
         return np.zeros(left.shape, dtype=bool)
     at = np.searchsorted(start, left, side="right") - 1
@@ -258,9 +265,17 @@ def _align_tensor(
         align_time=("trial", times - (exact - first) * width, {"units": "s", "clock": "session"}),
     )
     moved.attrs = add_history(
-        {**x.attrs, "align": event, "bin_width": width,
-         "n_dropped": n_dropped + int(x.attrs.get("n_dropped", 0))},
-        "align", event=event, window=list(window), trials=trials, neurons=neurons,
+        {
+            **x.attrs,
+            "align": event,
+            "bin_width": width,
+            "n_dropped": n_dropped + int(x.attrs.get("n_dropped", 0)),
+        },
+        "align",
+        event=event,
+        window=list(window),
+        trials=trials,
+        neurons=neurons,
         largest_rounding=float(np.abs(exact - first).max() * width),
     )
     return moved

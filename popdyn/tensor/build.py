@@ -10,7 +10,7 @@ import xarray as xr
 
 from popdyn.errors import TensorError
 from popdyn.tensor.align import align
-from popdyn.tensor.columns import table_columns, table_ids
+from popdyn.tensor.columns import table_columns, table_ids, table_mapping
 from popdyn.tensor.contract import DIMS, add_history, check, digest
 from popdyn.tensor.session import make_session
 
@@ -140,10 +140,11 @@ def from_spikes(
     starts = np.concatenate([[0], np.cumsum([times.size for times in lists])]).astype(int)
     flat = np.concatenate(lists) if lists else np.empty(0)
     event_time = np.asarray(events, dtype=np.float64).ravel()
-    ids = table_ids(trials, event_time.size, "trial")
+    table = {"id": table_ids(trials, event_time.size, "trial"), **table_mapping(trials)}
+    event = "event_time"
+    while event in table:
+        event += "_"
     session = make_session(
-        flat, starts, neurons=neurons, trials={"id": ids, "event_time": event_time}, obs=obs
+        flat, starts, neurons=neurons, trials={**table, event: event_time}, obs=obs
     )
-    columns = table_columns(None, trials, starts.size - 1, event_time.size)
-    session = session.assign_coords({n: c for n, c in columns.items() if n != "event_time"})
-    return align(session, "event_time", window, bin_width)
+    return align(session, event, window, bin_width)

@@ -115,7 +115,7 @@ def table_columns(
     A name collides with a dim or a variable of the contract, with the other table, or holds
     ``/``; it becomes ``trial_<name>`` or ``neuron_<name>`` and ``file_name`` keeps what it was.
     """
-    tables = {"neuron": _as_mapping(neurons), "trial": _as_mapping(trials)}
+    tables = {"neuron": table_mapping(neurons), "trial": table_mapping(trials)}
     sizes = {"neuron": n_neurons, "trial": n_trials}
     shared = set(tables["neuron"]) & set(tables["trial"])
     columns: Columns = {}
@@ -142,7 +142,8 @@ def _collides(name: str, shared: set[str]) -> bool:
     return name in RESERVED or name in shared or "/" in name or not name.strip()
 
 
-def _as_mapping(table: Any) -> dict[str, Any]:
+def table_mapping(table: Any) -> dict[str, Any]:
+    """Columns of a DataFrame or mapping by name, without the ids."""
     if table is None:
         return {}
     if isinstance(table, pd.DataFrame):

@@ -129,7 +129,9 @@ def _observed(
         )
         raise TensorError(message)
     if neuron.size and (neuron.min() < 0 or neuron.max() >= n_neurons):
-        message = f"obs_neuron must lie in 0..{n_neurons - 1}, found {neuron.min()}..{neuron.max()}."
+        message = (
+            f"obs_neuron must lie in 0..{n_neurons - 1}, found {neuron.min()}..{neuron.max()}."
+        )
         raise TensorError(message)
     if np.isnan(start).any() or np.isnan(stop).any() or (stop < start).any():
         message = "observation intervals need a start and a later stop (s); found NaN or reversed."

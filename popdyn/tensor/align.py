@@ -142,9 +142,9 @@ def _trials_with_event(
 
 
 def event_times(x: xr.Dataset | xr.DataArray, event: str) -> np.ndarray:
-    """Times (s) of an event on the session's clock, one per trial, NaN where it is missing.
+    """Return the times (s) of an event on the session's clock, one per trial.
 
-    A column with ``clock = "trial"`` is added to ``start_time``, with a warning that says so;
+    NaN where it is missing.     A column with ``clock = "trial"`` is added to ``start_time``, with a warning that says so;
     a column in ms is converted.
 
     Raises
@@ -170,7 +170,7 @@ def event_times(x: xr.Dataset | xr.DataArray, event: str) -> np.ndarray:
         PopdynWarning,
         stacklevel=5,
     )
-    return times + x.coords["start_time"].values
+    return np.asarray(times + x.coords["start_time"].values)
 
 
 def _event_column(x: xr.Dataset | xr.DataArray, event: str) -> xr.DataArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import xarray as xr
@@ -13,7 +13,7 @@ from popdyn.tensor.columns import column_values
 from popdyn.tensor.selection import find_column
 
 ROLES = ("stimulus", "stimulus_2", "choice", "response", "correct", "context")
-Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
+Labelled = TypeVar("Labelled", bound=xr.DataArray | xr.Dataset)
 
 
 def assign_roles(x: Labelled, roles: Mapping[str, Any]) -> Labelled:
@@ -49,7 +49,7 @@ def assign_roles(x: Labelled, roles: Mapping[str, Any]) -> Labelled:
         if role not in ROLES:
             message = f"unknown role {role!r}; roles are {', '.join(ROLES)}."
             raise TensorError(message)
-        entry = {"column": given} if isinstance(given, str) else dict(given)
+        entry: dict[str, Any] = {"column": given} if isinstance(given, str) else dict(given)
         unknown = set(entry) - {"column", "values", "units"}
         if unknown or "column" not in entry:
             message = (
@@ -65,7 +65,7 @@ def assign_roles(x: Labelled, roles: Mapping[str, Any]) -> Labelled:
         if "units" in entry:
             attrs["units"] = entry["units"]
         added[role] = ("trial", values, attrs)
-    return x.assign_coords(added)
+    return cast(Labelled, x.assign_coords(added))
 
 
 def _mapped(values: np.ndarray, mapping: Mapping[Any, Any], role: str, column: str) -> np.ndarray:

@@ -115,7 +115,7 @@ def _equal(values: np.ndarray, option: Any) -> np.ndarray:
         return np.zeros(values.size, dtype=bool)
     if values.dtype.kind == "f":
         tolerance = 1e-6 if values.dtype.itemsize == 4 else 1e-9
-        return np.isclose(values, number, rtol=tolerance, atol=0.0)
+        return np.asarray(np.isclose(values, number, rtol=tolerance, atol=0.0))
     return np.asarray(values == number)
 
 

@@ -138,8 +138,9 @@ def group_conditions(x: xr.DataArray | xr.Dataset, by: str | Sequence[str]) -> C
 
 def _missing(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "f":
-        return np.isnan(values)
-    return values == "" if values.dtype.kind == "U" else np.zeros(values.size, dtype=bool)
+        return np.asarray(np.isnan(values))
+    missing = values == "" if values.dtype.kind == "U" else np.zeros(values.size, dtype=bool)
+    return np.asarray(missing)
 
 
 def _merge_rounding(values: np.ndarray) -> np.ndarray:

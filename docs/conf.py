@@ -52,7 +52,7 @@ class ScrapeFigures:
     def __repr__(self) -> str:
         return "figures bound to a name"
 
-    def __call__(self, block, block_vars, gallery_conf):  # noqa: ANN001, ANN204
+    def __call__(self, _block, block_vars, gallery_conf):
         """Save the block's new figures where the gallery expects them."""
         paths = []
         for value in list(block_vars["example_globals"].values()):

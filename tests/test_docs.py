@@ -1,0 +1,108 @@
+"""What the README and the pages say is what happens."""
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import popdyn as pdn
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    path
+    for path in sorted((ROOT / "docs").rglob("*.rst"))
+    if not path.relative_to(ROOT / "docs").as_posix().startswith(("gallery", "api/", "_build"))
+]
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+def _name(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def _python_of_the_readme():
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return block
+
+
+def _without_build(folder):
+    """A folder that sees data and examples as a clone does, and keeps what is written."""
+    for name in ("data", "examples"):
+        (folder / name).symlink_to(ROOT / name, target_is_directory=True)
+    (folder / "build").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("path", PAGES, ids=_name)
+def test_the_examples_of_a_page_give_what_it_shows(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    failed, _ = doctest.testfile(str(path), module_relative=False, optionflags=FLAGS)
+    assert failed == 0
+
+
+def test_the_python_of_the_readme_runs_as_printed(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    done = subprocess.run(
+        [sys.executable, "-c", _python_of_the_readme()],
+        cwd=_without_build(tmp_path),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_python_of_the_readme_is_about_ten_lines():
+    statements = [line for line in _python_of_the_readme().splitlines() if line.strip()]
+    assert len(statements) <= 12
+
+
+def test_every_file_the_readme_points_to_is_there():
+    text = (ROOT / "README.md").read_text()
+    targets = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r"data/[\w.-]+\.\w+", text)
+    missing = [target for target in targets if not (ROOT / target).exists()]
+    assert missing == []
+
+
+def test_every_make_target_the_readme_and_ci_name_is_there():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set()
+    for name in ("README.md", ".ci/run", "docs/getting_started.rst"):
+        text = (ROOT / name).read_text()
+        named |= set(re.findall(r"(?:^ *|`|stage \"[a-z ]+\" )make ([a-z-]+)", text, re.MULTILINE))
+    assert {"demo", "test", "lint", "docs"} <= named
+    assert named <= targets
+
+
+def test_the_api_page_lists_every_name_of_the_front_door():
+    listed = set(
+        re.findall(r"^   ([\w.]+)$", (ROOT / "docs" / "api.rst").read_text(), re.MULTILINE)
+    )
+    announced = set(pdn.__all__) - {"__version__", *pdn._NAMESPACES}
+    assert announced <= listed, sorted(announced - listed)
+    for namespace in pdn._NAMESPACES:
+        assert any(name.startswith(f"{namespace}.") for name in listed), namespace
+    for name in listed:
+        value = pdn
+        for part in name.split("."):
+            value = getattr(value, part)
+
+
+def test_one_version_is_told_everywhere():
+    version = pdn.__version__
+    assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text()
+    assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_constraints_are_plain_pins():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line) for line in pins)
+    assert len({line.split("==")[0] for line in pins}) == len(pins)

@@ -88,6 +88,7 @@ layers: $(VENV)/.dev  ## Check that imports go one way
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.docs  ## Build the documentation: docs/_build/html/index.html
+	@rm -rf docs/api/generated
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

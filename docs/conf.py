@@ -1,14 +1,12 @@
 """Sphinx settings: everything is built from this repository, nothing is fetched."""
 
+import sys
 from pathlib import Path
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from sphinx_gallery.scrapers import figure_rst
 
 import popdyn
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs"))  # for gallery_figures
 
 project = "popdyn"
 author = "the popdyn developers"
@@ -39,40 +37,12 @@ html_static_path = ["_static"]
 html_copy_source = False
 
 
-class ScrapeFigures:
-    """Show every matplotlib figure that a block of an example made or bound to a name.
-
-    popdyn never touches pyplot, so the gallery's own scraper would find nothing.
-    """
-
-    def __init__(self) -> None:
-        self.shown: set[int] = set()
-        self.kept: list[Figure] = []  # alive, so that an id is never given twice
-
-    def __repr__(self) -> str:
-        return "figures bound to a name"
-
-    def __call__(self, _block, block_vars, gallery_conf):
-        """Save the block's new figures where the gallery expects them."""
-        paths = []
-        for value in list(block_vars["example_globals"].values()):
-            figure = value.figure if isinstance(value, Axes) else value
-            if not isinstance(figure, Figure) or id(figure) in self.shown:
-                continue
-            self.shown.add(id(figure))
-            self.kept.append(figure)
-            path = next(block_vars["image_path_iterator"])
-            figure.savefig(path, dpi=120, bbox_inches="tight")
-            paths.append(path)
-        return figure_rst(paths, gallery_conf["src_dir"])
-
-
 sphinx_gallery_conf = {
     "examples_dirs": str(ROOT / "examples"),
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
     "ignore_pattern": r"__init__\.py",
-    "image_scrapers": (ScrapeFigures(),),
+    "image_scrapers": ("gallery_figures",),
     "capture_repr": ("_repr_html_", "__repr__"),
     "ignore_repr_types": r"matplotlib\.(axes|figure|text|collections|lines)",
     "abort_on_example_error": True,

@@ -144,8 +144,8 @@ def _trials_with_event(
 def event_times(x: xr.Dataset | xr.DataArray, event: str) -> np.ndarray:
     """Return the times (s) of an event on the session's clock, one per trial.
 
-    NaN where it is missing.     A column with ``clock = "trial"`` is added to ``start_time``, with a warning that says so;
-    a column in ms is converted.
+    NaN where it is missing.  A column with ``clock = "trial"`` is added to ``start_time``,
+    with a warning that says so; a column in ms is converted.
 
     Raises
     ------

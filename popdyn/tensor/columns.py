@@ -65,6 +65,10 @@ def _from_objects(array: np.ndarray) -> np.ndarray:
         if len(present) == array.size:
             return array.astype(bool)
         return np.array([np.nan if v is None or v is pd.NA else float(v) for v in array])
+    if present and len(present) == array.size:
+        kinds = (int, np.integer)
+        if all(isinstance(v, kinds) and not isinstance(v, bool) for v in present):
+            return array.astype(np.int64)
     numbers = (int, float, np.integer, np.floating)
     if present and all(isinstance(value, numbers) for value in present):
         return np.array([np.nan if v is None or v is pd.NA else float(v) for v in array])

@@ -131,7 +131,7 @@ def _by_mask_or_ids(x: Any, dim: str, selection: Any) -> np.ndarray:
         missing = given[~np.isin(given, ids)]
         if missing.size:
             near = ", ".join(str(value) for value in ids[:5])
-            message = f"there is no {dim} with id {missing[0]!r}; ids are {near}, ..."
+            message = f"there is no {dim} with id {missing[0]!s}; ids are {near}, ..."
             raise TensorError(message)
         keep = np.isin(ids, given)
     if not keep.any():

@@ -186,4 +186,4 @@ def session_neurons(session: xr.Dataset, keep: np.ndarray) -> xr.Dataset:
     part = part.drop_vars("neuron_start")
     part["neuron_start"] = ("neuron_edge", np.concatenate([[0], np.cumsum(counts)]))
     part["obs_neuron"] = ("interval", renumber[part["obs_neuron"].values])
-    return part[list(_REQUIRED)].assign_attrs(session.attrs)
+    return part

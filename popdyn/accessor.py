@@ -85,7 +85,8 @@ class ResultAccessor:
         if name is None and is_session(self._dataset):
             from popdyn.tensor.view import trial_table
 
-            return trial_table(self._dataset)
+            trials: pd.DataFrame = trial_table(self._dataset)
+            return trials
         return _table(self._dataset, name)
 
     def summary(self) -> str:
@@ -172,4 +173,4 @@ def _numbers(dataset: xr.Dataset, name: str) -> str:
 
 # Registering twice (a reload) would warn that a method is overridden.
 if not hasattr(xr.Dataset, "popdyn"):
-    xr.register_dataset_accessor("popdyn")(ResultAccessor)
+    xr.register_dataset_accessor("popdyn")(ResultAccessor)  # type: ignore[no-untyped-call]

@@ -65,7 +65,7 @@ def rate(tensor: xr.DataArray) -> xr.DataArray:
             f"{tensor.attrs.get('units', 'unknown')!r}, which is no count; use it as it is"
         )
         raise TensorError(message)
-    result = tensor / bin_width_of(tensor)
+    result = tensor.copy(data=tensor.data / bin_width_of(tensor))
     result.attrs = add_history({**tensor.attrs, "units": "Hz"}, "rate")
     return result.rename("rate")
 
@@ -120,7 +120,7 @@ def soft_normalize(
     tensor = check(x, chunked=True)
     sample = tensor if by is None else average_values(condition_average(tensor, by))
     scale, used = _scale(sample, tensor, offset)
-    result = (tensor / scale).astype(np.result_type(tensor.dtype, np.float32), copy=False)
+    result = tensor.copy(data=tensor.data / scale)
     result.attrs = add_history({**tensor.attrs, "units": "1"}, "soft_normalize", offset=used, by=by)
     return result.rename(_new_name(str(tensor.name)))
 
@@ -142,8 +142,8 @@ def _normalize_average(
     result = average.rename({old: new}) if old != new else average.copy()
     for name in (new, "standard_error"):
         if name in result:
-            kept = result[name].attrs
-            result[name] = (result[name] / scale).assign_attrs({**kept, "units": "1"})
+            result[name] = result[name].copy(data=result[name].data / scale)
+            result[name].attrs["units"] = "1"
     result.attrs = add_history(
         {**average.attrs, "units": "1", "variable": new}, "soft_normalize", offset=used
     )
@@ -155,9 +155,7 @@ def _new_name(name: str) -> str:
     return "rate" if name == "spike_count" else name
 
 
-def _scale(
-    sample: xr.DataArray, x: xr.DataArray, offset: float | None
-) -> tuple[xr.DataArray, float]:
+def _scale(sample: xr.DataArray, x: xr.DataArray, offset: float | None) -> tuple[np.ndarray, float]:
     """Range of `sample` plus offset, for every neuron of `x`, and the offset used."""
     dims = [dim for dim in sample.dims if dim != "neuron"]
     ranges = (sample.max(dims) - sample.min(dims)).compute().reset_coords(drop=True)
@@ -174,7 +172,7 @@ def _scale(
             "these neurons out with select()"
         )
         raise TensorError(message)
-    return scale.astype(sample.dtype if sample.dtype.kind == "f" else np.float32), used
+    return scale.values.astype(x.dtype)[:, np.newaxis, np.newaxis], used
 
 
 def _default_offset(ranges: xr.DataArray, x: xr.DataArray) -> float:

@@ -62,8 +62,8 @@ def smooth(tensor: xr.DataArray, sigma: float = 0.040, *, causal: bool = False) 
     >>> counts = np.zeros((1, 9, 1), dtype="float32")
     >>> counts[0, 4, 0] = 1
     >>> tensor = pdn.make_tensor(counts, 0.02 * np.arange(9), name="spike_count", units="1")
-    >>> pdn.smooth(tensor, 0.02).values[0, 3:6, 0].round(2).tolist()
-    [0.24, 0.4, 0.24]
+    >>> print(pdn.smooth(tensor, 0.02).values[0, 3:6, 0].round(2))
+    [0.24 0.4  0.24]
     """
     tensor = check(tensor, chunked=True)
     sigma_bins = _sigma_in_bins(tensor, sigma)
@@ -74,6 +74,7 @@ def smooth(tensor: xr.DataArray, sigma: float = 0.040, *, causal: bool = False) 
         tensor,
         kwargs={"sigma": sigma_bins, "causal": causal},
         dask="parallelized",
+        keep_attrs=True,
         output_dtypes=[tensor.dtype],
     )
     result.attrs = add_history(tensor.attrs, "smooth", sigma=float(sigma), causal=causal)

@@ -40,22 +40,26 @@ $(VENV)/.created:
 	$(call create_environment,$(VENV))
 
 $(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@echo "installing popdyn and what it needs into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.created pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@echo "installing popdyn and what it needs into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.docs: $(VENV)/.created pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,docs]"
+	@echo "installing popdyn and what it needs into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,docs]"
 	@touch $@ $(VENV)/.dev $(VENV)/.demo
 
 $(BENCH_VENV)/.created:
 	$(call create_environment,$(BENCH_VENV))
 
 $(BENCH_VENV)/.bench: $(BENCH_VENV)/.created pyproject.toml constraints.txt
-	$(BENCH_VENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[bench]"
+	@echo "installing popdyn and its peers into $(BENCH_VENV) (once)"
+	@$(BENCH_VENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[bench]"
 	@touch $@
 
 install-dev: $(VENV)/.dev  ## Install popdyn with what the tests need

@@ -23,7 +23,8 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     "align_spikes": align.measure_spike_growth,
     "align_trials": align.measure_trial_growth,
     "import_time": import_time.measure,
-    "reading": reading.measure,
+    "reading_human": reading.measure_human,
+    "reading_many": reading.measure_many,
 }
 _FOLDER = Path(__file__).parent
 _PACKAGES = ("numpy", "xarray", "pandas", "numba", "pynwb", "pynapple")

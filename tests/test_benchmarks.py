@@ -1,0 +1,77 @@
+"""The benchmarks measure what they say, so that their figures can be believed."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import SUBJECTS, table
+from benchmarks.align import EVENT, N_NEURONS, WINDOW, Recording, plain_numpy, popdyn_align
+from benchmarks.measure import Contestant, peak_memory, race
+from benchmarks.subject import Bar, Outcome
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_contestants_take_turns_and_the_first_call_is_kept_apart():
+    calls = []
+    pair = [Contestant(name, lambda name=name: calls.append(name)) for name in ("a", "b")]
+    timings = race(pair, 3)
+    assert calls == ["a", "b"] * 4
+    assert [len(timing.cpu) for timing in timings] == [3, 3]
+
+
+def test_waiting_costs_wall_time_and_no_cpu_time():
+    (timing,) = race([Contestant("waits", lambda: time.sleep(0.05))], 3)
+    assert min(timing.wall) >= 0.05
+    assert timing.row()["cpu_s"] < 0.04
+
+
+def test_peak_memory_counts_what_was_dropped_before_the_end():
+    size = 40_000_000
+
+    def run():
+        one, other = np.ones(size // 8), np.ones(size // 8)
+        return one + other
+
+    peak = peak_memory(run)
+    assert 2.9 * size < peak["allocated"] < 3.2 * size
+    assert np.isnan(peak["resident"]) or peak["resident"] > 2.5 * size
+
+
+@pytest.mark.parametrize(("value", "at_most", "met"), [(1, True, True), (3, True, False)])
+def test_a_bar_is_met_or_missed_and_the_table_says_so(value, at_most, met):
+    bar = Bar("seconds", value, 2, at_most=at_most)
+    assert bar.met is met
+    assert Bar("ratio", value, 2, at_most=not at_most).met is not met
+    printed = table(Outcome("subject", [{"contestant": "a", "cpu_s": 1.0}], [bar]))
+    assert ("**missed**" in printed) is not met
+
+
+def test_popdyn_and_plain_numpy_count_the_same_on_the_recording_of_the_race():
+    recording = Recording(n_spikes=20_000, n_trials=10)
+    counts = popdyn_align(recording)()
+    assert np.array_equal(counts.values, plain_numpy(recording))
+    inside = [
+        np.sum(
+            (recording.spike_time >= event + WINDOW[0]) & (recording.spike_time < event + WINDOW[1])
+        )
+        for event in recording.events
+    ]
+    assert counts.attrs["align"] == EVENT
+    assert counts.sizes["neuron"] == N_NEURONS
+    assert counts.values.sum() == np.sum(inside)
+
+
+def test_the_results_kept_are_of_every_subject_and_meet_every_bar():
+    record = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
+    assert list(record["subjects"]) == list(SUBJECTS)
+    missed = [
+        bar["text"]
+        for subject in record["subjects"].values()
+        for bar in subject["bars"]
+        if not bar["met"]
+    ]
+    assert missed == []

@@ -19,6 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import PopdynError, TensorError
+from popdyn.tensor.columns import table_columns
 from popdyn.tensor.view import group_conditions
 
 Seed = int | np.random.Generator
@@ -349,12 +350,14 @@ def upper_p_value(
     return np.where(np.isfinite(observed), p, np.nan)
 
 
-def _strata(trials: Any, by: str | Sequence[str] | None) -> NDArray[np.intp]:
+def _strata(
+    trials: xr.DataArray | xr.Dataset | pd.DataFrame, by: str | Sequence[str] | None
+) -> NDArray[np.intp]:
     """Position of each trial's condition, -1 where it is missing."""
     if by is None:
         return np.zeros(len(_trial_ids(trials)), dtype=np.intp)
     if isinstance(trials, pd.DataFrame):
-        columns = {str(name): ("trial", trials[name].to_numpy()) for name in trials.columns}
+        columns = table_columns(None, trials, 0, len(trials))
         trials = xr.Dataset(coords={**columns, "trial": _trial_ids(trials)})
     return np.asarray(group_conditions(trials, by).index, dtype=np.intp)
 

@@ -1,0 +1,319 @@
+"""How far apart are the trajectories of different conditions, and beyond noise.
+
+Trials differ, so two averages are apart even where nothing distinguishes the conditions.  The
+squared distance is corrected for that (unbiased), drawn again for its bounds, and compared with
+what shuffled labels give.  See METHODS 3 and Remington et al. (2018, Neuron 98:1005) for the
+relative distance between trajectories.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import xarray as xr
+
+from popdyn.analysis.distance_draws import (
+    bootstrap_draws,
+    corrected_squared_distance,
+    distance_bounds,
+    mean_known,
+    permuted_mean_squared_distance,
+)
+from popdyn.analysis.distance_space import (
+    Space,
+    kept_neurons,
+    reduced,
+    reference_position,
+    space_of_trials,
+)
+from popdyn.analysis.trials import ConditionTrials, condition_trials, is_average
+from popdyn.errors import PopdynWarning, TensorError
+from popdyn.resample import BOUND, ResamplePlan, Seed, as_generator, bootstrap, upper_p_value
+from popdyn.tensor.contract import average_values, bin_width_of, check_average, make_result
+
+METHODS = ("euclidean",)
+
+
+def relative_distance(
+    x: xr.DataArray | xr.Dataset,
+    by: str | Sequence[str] | None = None,
+    *,
+    method: str = "euclidean",
+    reference: Any = None,
+    smooth: float | None = None,
+    n_components: int | str | None = None,
+    resample: ResamplePlan | None = None,
+    n_draws: int = 500,
+    rng: Seed = 0,
+) -> xr.Dataset:
+    """Distance of every condition's average to that of a reference condition, over time.
+
+    Parameters
+    ----------
+    x : DataArray or Dataset
+        A tensor (neuron, time, trial); spike counts are turned into rates (Hz).  Or a condition
+        average: then there are neither bounds nor a null, and without its ``standard_error``
+        no correction for noise either.
+    by : str or list of str
+        Trial columns that define the conditions; needed for a tensor.
+    method : {"euclidean"}
+        Distance at the same time.
+    reference : str or number, optional
+        Label of the reference condition, or its value in the column ``by``.  Default: the
+        middle one where ``by`` is one column of numbers (of an even number of conditions the
+        one above the middle), else the first.
+    smooth : float, optional
+        Standard deviation (s) of a Gaussian the trials are smoothed with first.
+    n_components : int or str, optional
+        Distance in the space of that many principal components of the averages; ``"90%"`` takes
+        as many as hold that share of their variance.
+    resample : ResamplePlan, optional
+        Bootstrap draws from `popdyn.bootstrap`, to be shared with other analyses.
+    n_draws : int, default 500
+        Number of bootstrap draws (without ``resample``) and of shuffles.
+    rng : int or numpy.random.Generator, default 0
+        Seed or generator.
+
+    Returns
+    -------
+    Dataset
+        In the units of the rate times sqrt(neurons), or their square:
+
+        - ``distance (time, condition)``: as it is, too large by the noise
+        - ``squared_distance``: corrected for noise, unbiased, hence negative at times where the
+          conditions do not differ; ``squared_distance_bound (bound, ...)``, 95 %
+        - ``corrected_distance``, ``distance_bound``: square roots of these, 0 where negative
+        - ``mean_distance``, ``mean_squared_distance`` (condition): means over time of
+          ``distance`` and of ``squared_distance``; ``mean_squared_distance_bound``
+        - ``rms_distance (condition)``: root of the mean squared distance, with its bounds, and
+          ``distance_per_neuron``, the same divided by sqrt(neurons): comparable between sources
+          with different numbers of neurons (the root mean square difference of a neuron)
+        - ``null_mean_squared_distance (draw, condition)``: labels shuffled between a condition
+          and the reference; ``p (condition)``
+        - ``n_trials (condition)``; attributes ``reference``, ``n_neurons``, ``n_components``
+
+    Raises
+    ------
+    TensorError
+        Unknown method, reference or column.
+    FitError
+        If the reference has fewer than two trials, or more components than neurons are wanted.
+
+    Warns
+    -----
+    PopdynWarning
+        When a condition has fewer than two trials (no standard error: its corrected distance is
+        NaN), or neurons are left out because they have too few trials in some condition.
+
+    Notes
+    -----
+    NaN: averages take the trials in which a neuron was observed; a time at which some neuron has
+    fewer than two in a condition has no corrected distance there.
+
+    In a pseudo-population (``simultaneous = 0``) a trial is a repeat number under which
+    neurons recorded apart were filed; drawing it again draws one trial of each neuron.  The
+    bounds then hold for neurons that do not share noise, which cannot be known from such data.
+
+    The correction and the bounds treat the components of ``n_components`` as given, although
+    they were fitted to the same averages.  Components together with neurons that miss different
+    trials give no permutation test (``p`` is NaN).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> rng = np.random.default_rng(0)
+    >>> values = rng.normal(10.0, 1.0, (4, 5, 40))
+    >>> values[:, :, 20:] += 3.0
+    >>> trials = {"choice": ["left"] * 20 + ["right"] * 20}
+    >>> tensor = pdn.make_tensor(values, 0.1 * np.arange(5), trials=trials)
+    >>> result = pdn.relative_distance(tensor, by="choice", n_draws=99)
+    >>> result.rms_distance.values.round(1).tolist()
+    [0.0, 5.8]
+    >>> float(result.p[1])
+    0.01
+    """
+    _check_method(method)
+    parameters = {
+        "by": by, "method": method, "reference": reference, "smooth": smooth,
+        "n_components": n_components, "n_draws": n_draws if resample is None else len(resample),
+    }  # fmt: skip
+    if is_average(x):
+        if smooth or resample is not None:
+            message = (
+                "a condition average has no trials left to smooth or to draw again: pass the "
+                "tensor and by="
+            )
+            raise TensorError(message)
+        return _from_average(check_average(x), reference, n_components, parameters)
+    generator, seed = as_generator(rng)
+    trials = condition_trials(cast(xr.DataArray, x), by, smooth)
+    if resample is None:
+        resample = bootstrap(
+            trials.tensor, [str(name) for name in trials.table], n_draws, generator
+        )
+    resample.check_trials(trials.tensor)
+    table = {str(name): trials.table[name].to_numpy() for name in trials.table}
+    space = space_of_trials(trials, reference_position(trials.labels, table, reference))
+    space = reduced(space, n_components)
+    variables = _estimates(space)
+    variables |= _bounds(space, trials, resample, variables)
+    variables |= _null(space, trials, variables, n_draws, generator)
+    result = make_result(
+        variables | {"n_trials": ("condition", trials.n_trials)},
+        coords=trials.coords() | {"time": trials.tensor["time"], "bound": BOUND},
+        method="relative_distance",
+        parameters=parameters,
+        source=trials.tensor,
+        seed=seed,
+    )
+    return _described(result, space, trials.labels)
+
+
+def _from_average(
+    average: xr.Dataset, reference: Any, n_components: int | str | None, parameters: dict[str, Any]
+) -> xr.Dataset:
+    """Distances of a condition average: no bounds, no null."""
+    order = ("condition", "neuron", "time")
+    values = average_values(average)
+    is_count = values.name == "spike_count"
+    scale = bin_width_of(average) if is_count else 1.0
+    mean = values.transpose(*order).to_numpy().astype(np.float64) / scale
+    error = None
+    # The noise along components depends on how neurons vary together, unknown here.
+    if "standard_error" in average and n_components is None:
+        error = (average["standard_error"].transpose(*order).to_numpy() / scale) ** 2
+    labels = tuple(str(label) for label in _condition_labels(average))
+    columns = {
+        str(name): coord.to_numpy()
+        for name, coord in average.coords.items()
+        if coord.dims == ("condition",) and name != "condition"
+    }
+    known = np.asarray(np.isfinite(mean).any(axis=2))
+    kept = kept_neurons(known, average["neuron"].to_numpy(), "no value")
+    error = None if error is None else error[:, kept].sum(axis=1)
+    space = Space(mean[:, kept], error, reference_position(labels, columns, reference), kept)
+    space = reduced(space, n_components)
+    result = make_result(
+        _estimates(space),
+        coords={"condition": np.array(labels, dtype=np.str_), "time": average["time"]}
+        | {name: ("condition", column) for name, column in columns.items()},
+        method="relative_distance",
+        parameters=parameters,
+        source=average,
+    )
+    if is_count:
+        result.attrs["units"] = "Hz"
+    return _described(result, space, labels)
+
+
+def _estimates(space: Space) -> dict[str, Any]:
+    """Distances, and what they are after the correction."""
+    dims = ("time", "condition")
+    error = np.zeros((len(space.mean), space.mean.shape[2])) if space.error is None else space.error
+    naive, corrected = corrected_squared_distance(space.mean, error, space.reference)
+    distance = np.sqrt(naive)
+    variables: dict[str, Any] = {
+        "distance": (dims, distance),
+        "mean_distance": ("condition", mean_known(distance, axis=0)),
+    }
+    if space.error is not None:
+        mean_squared = mean_known(corrected, axis=0)
+        variables |= {
+            "squared_distance": (dims, corrected),
+            "corrected_distance": (dims, _root(corrected)),
+            "mean_squared_distance": ("condition", mean_squared),
+            "rms_distance": ("condition", _root(mean_squared)),
+            "distance_per_neuron": ("condition", _root(mean_squared / space.kept.sum())),
+        }
+    return variables
+
+
+def _bounds(
+    space: Space, trials: ConditionTrials, plan: ResamplePlan, estimates: dict[str, Any]
+) -> dict[str, Any]:
+    """Bounds from bootstrap draws."""
+    draws = bootstrap_draws(space.averages, trials.position, space.reference, plan)
+    squared = distance_bounds(estimates["squared_distance"][1], draws)
+    mean_squared = distance_bounds(estimates["mean_squared_distance"][1], draws.mean_over_time())
+    over_time, over_condition = ("bound", "time", "condition"), ("bound", "condition")
+    return {
+        "squared_distance_bound": (over_time, squared),
+        "distance_bound": (over_time, _root(squared)),
+        "mean_squared_distance_bound": (over_condition, mean_squared),
+        "rms_distance_bound": (over_condition, _root(mean_squared)),
+        "distance_per_neuron_bound": (over_condition, _root(mean_squared / space.kept.sum())),
+    }
+
+
+def _null(
+    space: Space, trials: ConditionTrials, estimates: dict[str, Any], n_draws: int, rng: Seed
+) -> dict[str, Any]:
+    """Mean squared distances with labels shuffled against the reference, and p values."""
+    squared = estimates["squared_distance"][1]
+    null = np.full((n_draws, squared.shape[1]), np.nan)
+    observed = np.full(squared.shape[1], np.nan)
+    of_reference = trials.values(space.reference)[:, space.kept]
+    for condition in range(squared.shape[1]):
+        times = np.isfinite(squared[:, condition])
+        if condition == space.reference or not times.any():
+            continue
+        own = trials.values(condition)[:, space.kept]
+        values = np.concatenate([own, of_reference])
+        if space.axes is not None:
+            known = np.isfinite(values)
+            if not (known.all(axis=1) == known.any(axis=1)).all():
+                message = (
+                    "neurons miss different trials, so that trials cannot be projected on "
+                    "components: no permutation test (p is NaN); use n_components=None for it"
+                )
+                warnings.warn(message, PopdynWarning, stacklevel=3)
+                break
+            values = np.einsum("fk,nft->nkt", space.axes, values)
+        in_first = np.arange(len(values)) < len(own)
+        observed[condition], null[:, condition] = permuted_mean_squared_distance(
+            values, in_first, times, n_draws, rng
+        )
+    return {
+        "null_mean_squared_distance": (("draw", "condition"), null),
+        "p": ("condition", upper_p_value(observed, null)),
+    }
+
+
+def _check_method(method: str) -> None:
+    """Refuse a method that does not exist."""
+    if method not in METHODS:
+        message = f"no distance method {method!r}; there is {', '.join(map(repr, METHODS))}"
+        raise TensorError(message)
+
+
+def _condition_labels(average: xr.Dataset) -> Any:
+    """Labels of the conditions of an average; numbers when it has none."""
+    if "condition" in average.coords:
+        return average["condition"].to_numpy()
+    return np.arange(average.sizes["condition"])
+
+
+def _root(squared: Any) -> Any:
+    """Square root, 0 where the corrected square is negative, NaN where it is."""
+    return np.sqrt(np.where(squared < 0.0, 0.0, squared))
+
+
+def _described(result: xr.Dataset, space: Space, labels: Sequence[str]) -> xr.Dataset:
+    """Write units and the reference on a result."""
+    units = str(result.attrs.get("units", "1"))
+    named = {"": units, "d": f"{units}*sqrt(neurons)", "s": f"{units}^2*neurons"}
+    for name in result.data_vars:
+        text = str(name)
+        kind = "s" if "squared_distance" in text else "" if "per_neuron" in text else "d"
+        is_distance = "distance" in text
+        result[name].attrs["units"] = named[kind] if is_distance and units != "1" else "1"
+    result.attrs |= {
+        "reference": str(labels[space.reference]),
+        "n_neurons": int(space.kept.sum()),
+        "n_components": 0 if space.axes is None else int(space.axes.shape[1]),
+    }
+    return result

@@ -21,7 +21,7 @@ from popdyn.simulation.start import TrialInputs, initial_states, noise_per_step,
 from popdyn.simulation.steps import Array
 from popdyn.tasks import Task, task_of
 from popdyn.tensor.build import make_tensor
-from popdyn.tensor.contract import bin_centers, make_result
+from popdyn.tensor.contract import add_history, bin_centers, make_result
 
 _RECORDABLE = ("rate",)
 
@@ -220,7 +220,8 @@ def _label(
         name: name for name in ("choice", "response", "correct") if name in behavior
     }
     said = {"nonlinearity": labels.nonlinearity, "roles": json.dumps(roles)}
-    tensor.attrs = {**tensor.attrs, **said}
+    history = add_history({}, "simulate", **parameters, seed=labels.seed)
+    tensor.attrs = {**tensor.attrs, **said, **history}
     output = (("output", "time", "trial"), recording.output, {"units": "1"})
     variables: dict[str, Any] = {"output": output}
     shared: dict[Any, Any] = dict(tensor.drop_vars("neuron").coords)

@@ -1,1 +1,5 @@
 """Training networks."""
+
+from popdyn.train.reservoir import reservoir
+
+__all__ = ["reservoir"]

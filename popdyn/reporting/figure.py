@@ -15,7 +15,9 @@ from matplotlib.figure import Figure
 # Inches. A phone 390 px wide shows a figure of this width at about 1.35 px a point, so that
 # the smallest text of the plots, 7 points, stays above 9 px.
 WIDTH = 3.6
-HEIGHT = 2.5
+HEIGHT = 2.3
+# Letters of a legend that fit in the width.
+_LINE = 62
 
 _SETTINGS: dict[str, object] = {
     "svg.hashsalt": "popdyn",
@@ -102,6 +104,50 @@ def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Ax
     """
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def legend_below(figure: Figure, ax: Axes) -> None:
+    """Move a legend under the axes, so that a narrow figure keeps its width for the data.
+
+    Parameters
+    ----------
+    figure
+        The figure; it grows by the height of the legend.
+    ax
+        Axes that may hold a legend; without one nothing happens.
+
+    Examples
+    --------
+    >>> figure, ax = new_figure()
+    >>> _ = ax.plot([0, 1], label="left")
+    >>> _ = ax.legend()
+    >>> legend_below(figure, ax)
+    >>> ax.get_legend() is None, len(figure.legends)
+    (True, 1)
+    """
+    legend = ax.get_legend()
+    if legend is None:
+        return
+    handles, labels = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
+    title = legend.get_title().get_text()
+    legend.remove()
+    longest = max((len(label) for label in [*labels, title]), default=1)
+    n_columns = max(1, min(len(labels), _LINE // (longest + 6)))
+    n_rows = -(-len(labels) // n_columns) + bool(title)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.15 * n_rows)
+    figure.legend(
+        [handle for handle in handles if handle is not None],
+        labels,
+        title=title or None,
+        loc="outside lower center",
+        ncols=n_columns,
+        frameon=False,
+        fontsize=7.0,
+        title_fontsize=7.0,
+        handlelength=1.6,
+        columnspacing=1.2,
+    )
 
 
 def drawing(figure: Figure) -> Drawing:

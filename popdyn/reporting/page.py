@@ -191,10 +191,13 @@ class Code:
         What it is.
     text
         The text.
+    folded
+        Whether a reader has to open it first.
     """
 
     caption: str
     text: str
+    folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,9 @@ def section(tree: xr.DataTree, redraw: str) -> page.Section:
     blocks: list[page.Block] = [
         _table("What the numbers were computed with.", "Software", "version", _versions(tree)),
         _table("What this page was drawn with.", "Software", "version", _drawn_with()),
-        _table("Seeds and parameters of the whole comparison.", "Setting", "value", _settings(tree)),
+        _table(
+            "Seeds and parameters of the whole comparison.", "Setting", "value", _settings(tree)
+        ),
     ]
     digests = _digests(tree)
     if digests:

@@ -43,7 +43,7 @@ def tables(result: xr.Dataset) -> dict[str, pd.DataFrame]:
 
 
 def csv(table: pd.DataFrame) -> bytes:
-    """Write a table as CSV with the same bytes on every machine.
+    r"""Write a table as CSV with the same bytes on every machine.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ def csv(table: pd.DataFrame) -> bytes:
     Returns
     -------
     bytes
-        UTF-8, comma, ``\\n``, nine significant digits, empty for NaN.
+        UTF-8, comma, ``\n``, nine significant digits, empty for NaN.
 
     Examples
     --------
     >>> csv(pd.DataFrame({"time": [0.1], "label": ["a,b"]}))
-    b'time,label\\n0.1,"a,b"\\n'
+    b'time,label\n0.1,"a,b"\n'
     """
     return table.to_csv(index=False, lineterminator="\n", float_format="%.9g").encode("utf-8")
 
@@ -87,7 +87,9 @@ def _table(group: dict[str, xr.DataArray], dims: tuple[str, ...]) -> pd.DataFram
     """Put variables of the same dims side by side, with the labels of every dim."""
     if not dims:
         return pd.DataFrame({name: [values.item()] for name, values in group.items()})
-    dataset = xr.Dataset({name: values.drop_vars(_scalars(values)) for name, values in group.items()})
+    dataset = xr.Dataset(
+        {name: values.drop_vars(_scalars(values)) for name, values in group.items()}
+    )
     frame = dataset.to_dataframe(dim_order=list(dims)).reset_index()
     first = [*dims, *(str(name) for name in dataset.coords if name not in dims)]
     return frame[[*first, *group]]

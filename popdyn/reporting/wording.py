@@ -24,14 +24,16 @@ def unit_text(unit: str) -> str:
 
     Examples
     --------
-    >>> unit_text("Hz^2"), unit_text("1"), unit_text("unknown")
-    ('Hz²', '', 'unit unknown')
+    >>> unit_text("Hz^2"), unit_text("1"), unit_text("unknown"), unit_text("Hz*sqrt(neurons)")
+    ('Hz²', '', 'unit unknown', 'Hz·√neurons')
     """
     if unit in _SILENT_UNITS:
         return ""
     if unit == "unknown":
         return "unit unknown"
-    return unit.replace("^2", "²").replace("**2", "²")
+    for written, shown in (("^2", "²"), ("sqrt(neurons)", "√neurons"), ("*", "·")):
+        unit = unit.replace(written, shown)
+    return unit
 
 
 def number(value: float, *, spread: float | None = None) -> str:
@@ -80,7 +82,7 @@ def _scientific(value: float) -> str:
 
 
 def quantity(value: float, unit: str = "1", *, spread: float | None = None) -> str:
-    """Write one number with its unit.
+    r"""Write one number with its unit.
 
     Parameters
     ----------
@@ -99,7 +101,7 @@ def quantity(value: float, unit: str = "1", *, spread: float | None = None) -> s
     Examples
     --------
     >>> quantity(0.01, "s")
-    '0.0100\\xa0s'
+    '0.0100\xa0s'
     """
     written = number(value, spread=spread)
     suffix = unit_text(unit)
@@ -178,7 +180,7 @@ def _at_floor(floor: float) -> str:
 
 
 def counted(n: int, noun: str) -> str:
-    """Write a count with its noun in the right number.
+    r"""Write a count with its noun in the right number.
 
     Parameters
     ----------
@@ -195,7 +197,7 @@ def counted(n: int, noun: str) -> str:
     Examples
     --------
     >>> counted(1, "neuron"), counted(214278, "spike")
-    ('1\\xa0neuron', '214,278\\xa0spikes')
+    ('1\xa0neuron', '214,278\xa0spikes')
     """
     return f"{n:,}\u00a0{noun}" if n == 1 else f"{n:,}\u00a0{noun}s"
 

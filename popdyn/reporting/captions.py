@@ -1,0 +1,370 @@
+"""What a figure shows, in words: captions with n and units, and texts for who cannot see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import xarray as xr
+
+from popdyn.reporting.methods import grouping
+from popdyn.reporting.provenance import parameters
+from popdyn.reporting.wording import band, counted, listed, number, p_value, quantity, unit_text
+
+Results = Mapping[str, xr.Dataset]
+
+
+def raster(results: Results) -> tuple[str, ...]:
+    """Describe the spike rasters.
+
+    Parameters
+    ----------
+    results
+        Results of `raster`, keyed by source.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+
+    Examples
+    --------
+    >>> raster({})[0]
+    'Each row is a trial, each tick a spike; time in s from the event; color is the condition.'
+    """
+    told = [
+        f"{source}: neuron {result.attrs.get('neuron', '?')}, "
+        f"{counted(result.sizes.get('spike', 0), 'spike')} in "
+        f"{counted(result.sizes.get('trial', 0), 'trial')}{_per_condition(result)}."
+        for source, result in results.items()
+    ]
+    return (
+        "Each row is a trial, each tick a spike; time in s from the event; color is the condition.",
+        *told,
+    )
+
+
+def condition_average(results: Results, neurons: Mapping[str, str]) -> tuple[str, ...]:
+    """Describe the averages over the trials of a condition.
+
+    Parameters
+    ----------
+    results
+        Condition averages, keyed by source.
+    neurons
+        The neuron drawn for each source.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+
+    Examples
+    --------
+    >>> condition_average({}, {})[0][:40]
+    'Mean over the trials of each condition; '
+    """
+    told = [
+        f"{source}: neuron {neurons[source]}{_unit(result)}{_per_condition(result)}."
+        for source, result in results.items()
+    ]
+    return (
+        "Mean over the trials of each condition; bands are ± 1 standard error of the mean over "
+        "trials; faded where fewer than half of the trials remain.",
+        *told,
+    )
+
+
+def pca(results: Results) -> tuple[str, ...]:
+    """Describe the trajectories.
+
+    Parameters
+    ----------
+    results
+        Results of `PCA`, keyed by source.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+
+    Examples
+    --------
+    >>> pca({})[0][:30]
+    'Condition averages projected o'
+    """
+    told = [
+        f"{source}: {counted(result['loading'].sizes['neuron'], 'neuron')}{_unit(result)}"
+        f"{_per_condition(result)}."
+        for source, result in results.items()
+    ]
+    return (
+        "Condition averages projected on the first two principal components of each source. "
+        "Axes belong to their own source: positions and directions cannot be compared between "
+        "panels, shapes and order of conditions can.",
+        *told,
+    )
+
+
+def explained_variance(results: Results) -> tuple[str, ...]:
+    """Describe the variance explained by principal components.
+
+    Parameters
+    ----------
+    results
+        Results of `PCA`, keyed by source.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+
+    Examples
+    --------
+    >>> explained_variance({})[0][:50]
+    'Share of the variance of held-out condition averag'
+    """
+    told = [f"{source}: {'; '.join(_variance(result))}." for source, result in results.items()]
+    return (
+        "Share of the variance of held-out condition averages that the first components hold "
+        "(dimensionless), with 95 % intervals over splits, beside the null distribution and the "
+        "share without cross-validation.",
+        *told,
+    )
+
+
+def relative_distance(results: Results) -> tuple[str, ...]:
+    """Describe the distances between conditions.
+
+    Parameters
+    ----------
+    results
+        Results of `relative_distance`, keyed by source.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+
+    Examples
+    --------
+    >>> relative_distance({})[0][:45]
+    'Distance of each condition to the reference, '
+    """
+    told = [f"{source}: {'; '.join(_distance(result))}." for source, result in results.items()]
+    return (
+        "Distance of each condition to the reference, at the same time; bands are 95 % bootstrap "
+        "intervals over trials. Squared distances are corrected for noise: zero is expected "
+        "without a difference, and values below zero are noise.",
+        *told,
+    )
+
+
+def decode(results: Results) -> tuple[str, ...]:
+    """Describe the decoding over time.
+
+    Parameters
+    ----------
+    results
+        Results of `decode`, keyed by source.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+
+    Examples
+    --------
+    >>> decode({})[0][:40]
+    'Balanced accuracy (dimensionless) of a l'
+    """
+    told = [f"{source}: {'; '.join(_decoding(result))}." for source, result in results.items()]
+    return (
+        "Balanced accuracy (dimensionless) of a linear decoder in each bin, cross-validated over "
+        "trials; colored band: 95 % interval; gray band: 95 % of the accuracies with shuffled "
+        "labels. All panels share their vertical axis.",
+        *told,
+    )
+
+
+def scorecard(results: Results) -> tuple[str, ...]:
+    """Describe the picture of the scorecard.
+
+    Parameters
+    ----------
+    results
+        Not looked at: the table says the numbers.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+
+    Examples
+    --------
+    >>> len(scorecard({}))
+    1
+    """
+    del results
+    return (
+        "The same numbers: points with 95 % intervals, gray bars for the central 95 % of the null "
+        "distribution, one color for each source.",
+    )
+
+
+def in_words(title: str, source: str, result: xr.Dataset) -> str:
+    """Say what a picture shows to who cannot see it.
+
+    Parameters
+    ----------
+    title
+        Title of the figure.
+    source
+        Id of the source.
+    result
+        What is drawn.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+
+    Examples
+    --------
+    >>> in_words("Raster.", "human", xr.Dataset(attrs={"method": "raster", "neuron": "7"}))
+    'Raster, human. Neuron 7.'
+    """
+    method = str(result.attrs.get("method", ""))
+    details: list[str] = []
+    if method == "decode":
+        details = _decoding(result)
+    elif method == "relative_distance":
+        details = _distance(result)
+    elif method == "pca":
+        details = _variance(result)
+    elif "neuron" in result.attrs:
+        details = [f"Neuron {result.attrs['neuron']}"]
+    told = f" {'; '.join(details)}." if details else ""
+    return f"{title.rstrip('.')}, {source}.{told}"
+
+
+def n_draws(result: xr.Dataset) -> int | None:
+    """Count the draws of the null distribution behind a p.
+
+    Parameters
+    ----------
+    result
+        A result.
+
+    Returns
+    -------
+    int or None
+        None when there is no null distribution.
+
+    Examples
+    --------
+    >>> n_draws(xr.Dataset(attrs={"parameters": '{"n_draws": 200}'}))
+    200
+    """
+    if "draw" in result.sizes:
+        return int(result.sizes["draw"])
+    given = parameters(result).get("n_draws")
+    return int(given) if given else None
+
+
+def trials_by_condition(result: xr.Dataset | None) -> list[tuple[str, int]]:
+    """List the trials of each condition: the largest number over neurons and bins.
+
+    Parameters
+    ----------
+    result
+        A result with ``n_trials`` by condition, or one row a trial; or None.
+
+    Returns
+    -------
+    list of tuple
+        Label and number of trials, in the order of the result.
+
+    Examples
+    --------
+    >>> trials_by_condition(xr.Dataset(coords={"condition": ("trial", ["a", "b", "a"])}))
+    [('a', 2), ('b', 1)]
+    """
+    if result is None:
+        return []
+    if "n_trials" in result and "condition" in result["n_trials"].dims:
+        counts = result["n_trials"]
+        counts = counts.max([dim for dim in counts.dims if dim != "condition"]).fillna(0)
+        labels = [str(label) for label in result["condition"].values]
+        return [(label, int(n)) for label, n in zip(labels, counts.values, strict=True)]
+    if "condition" in result.coords and result["condition"].dims == ("trial",):
+        labels = [str(label) for label in result["condition"].values]
+        return [(label, labels.count(label)) for label in dict.fromkeys(labels)]
+    return []
+
+
+def _unit(result: xr.Dataset) -> str:
+    """Name the unit of the activity."""
+    unit = unit_text(str(result.attrs.get("units", "")))
+    return f", in {unit}" if unit else ", dimensionless" if "units" in result.attrs else ""
+
+
+def _per_condition(result: xr.Dataset) -> str:
+    """Write the trials of each condition as the end of a sentence."""
+    found = trials_by_condition(result)
+    if not found:
+        return ""
+    by = grouping(result)
+    told = listed([f"{n:,} of {label}" for label, n in found])
+    return f"; trials: {told}{f' ({by})' if by else ''}"
+
+
+def _variance(result: xr.Dataset) -> list[str]:
+    """Tell the variance held together by the first components, and the dimension."""
+    told = []
+    if "cumulative_cross_validated_ratio" in result:
+        ratio = result["cumulative_cross_validated_ratio"].values
+        told.append(
+            f"{counted(ratio.size, 'component')} hold {number(ratio[-1])} of the held-out variance"
+        )
+    if "participation_ratio" in result:
+        value, spread = result["participation_ratio"].item(), ""
+        if "participation_ratio_bound" in result:
+            spread = f" ({band(*result['participation_ratio_bound'].values)})"
+        told.append(f"participation ratio {number(value)}{spread}")
+    return told
+
+
+def _distance(result: xr.Dataset) -> list[str]:
+    """Tell the reference, and the mean squared distance of every other condition to it."""
+    reference = str(result.attrs.get("reference", ""))
+    told = [f"reference {reference}"] if reference else []
+    if "mean_squared_distance" not in result:
+        return told
+    mean = result["mean_squared_distance"]
+    unit = str(mean.attrs.get("units", ""))
+    for label in [str(label) for label in result["condition"].values]:
+        if label == reference:
+            continue
+        one = result.sel(condition=label)
+        p = f", {p_value(one['p'].item(), n_draws(result))}" if "p" in one else ""
+        value = quantity(one["mean_squared_distance"].item(), unit)
+        told.append(f"{label}: mean squared distance {value}{p}")
+    return told
+
+
+def _decoding(result: xr.Dataset) -> list[str]:
+    """Tell the accuracy over the window, and chance."""
+    told = []
+    if "label" in result.attrs:
+        told.append(f"label {result.attrs['label']}{_per_condition(result)}")
+    if "mean_accuracy" in result:
+        spread = ""
+        if "mean_accuracy_bound" in result:
+            spread = f" ({band(*result['mean_accuracy_bound'].values)})"
+        p = f", {p_value(result['mean_p'].item(), n_draws(result))}" if "mean_p" in result else ""
+        told.append(f"mean accuracy {number(result['mean_accuracy'].item())}{spread}{p}")
+    if "chance" in result:
+        told.append(f"chance {number(result['chance'].item())}")
+    if result.attrs.get("note"):
+        told.append(str(result.attrs["note"]))
+    return told

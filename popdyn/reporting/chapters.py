@@ -1,0 +1,365 @@
+"""The report of a comparison: a scorecard, a chapter for each analysis, the provenance.
+
+The only place that knows both plots and pages.  Nothing is computed here: every number and
+every curve is in the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import matplotlib.axes
+import matplotlib.figure
+import numpy as np
+import xarray as xr
+
+import popdyn
+from popdyn import plot
+from popdyn.errors import SourceError, TensorError
+from popdyn.plot.style import style_axes
+from popdyn.reporting import captions, figure, methods, page, provenance, tables
+from popdyn.reporting.folder import Folder, write_whole
+from popdyn.reporting.pictures import ANALYSES, CHAPTERS, Chapter, Picture, brief
+from popdyn.reporting.scorecard import answer, reason, scorecard_table
+from popdyn.reporting.sources import (
+    Source,
+    is_comparison,
+    sources_of,
+    sources_section,
+    what_is_compared,
+)
+from popdyn.tensor import store
+
+Axes = matplotlib.axes.Axes
+Trees = xr.DataTree | str | Path | Sequence[xr.DataTree | str | Path]
+
+
+def report(
+    tree: Trees,
+    path: str | Path,
+    *,
+    title: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Path:
+    """Write the report of one or several comparisons as one self-contained HTML file.
+
+    Beside it stands the folder ``<stem>_files``: ``figures/`` (SVG and PDF), ``tables/`` (CSV)
+    and ``results_1.nc`` and so on, each comparison as netCDF.  The same tree gives the same
+    bytes on the same machine.
+
+    Parameters
+    ----------
+    tree : DataTree, path, or sequence of either
+        What `compare` returned, or the netCDF file it was saved in.  Several comparisons
+        become the parts of one page.
+    path : path
+        The HTML file to write; replaced when it exists, and only once it is whole.
+    title : str, optional
+        Title of the page; that of the comparison by default.
+    progress : callable, optional
+        Called with a few words before each figure and file is made.
+
+    Returns
+    -------
+    pathlib.Path
+        The HTML file.
+
+    Raises
+    ------
+    SourceError
+        If a file is no saved comparison, or ``path`` is a folder.
+    TensorError
+        If ``tree`` is no comparison.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> tree = xr.DataTree.from_dict({"/sources/human/summary": xr.Dataset()})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = report(tree, Path(folder) / "report.html")
+    ...     written.name, written.stat().st_size > 1000
+    ('report.html', True)
+    """
+    target = _target(path)
+    say = progress or _silence
+    trees = [_comparison(one) for one in _each(tree)]
+    if not trees:
+        message = "Expected at least one comparison, found none: give report() a tree of compare()."
+        raise TensorError(message)
+    folder = Folder(target)
+    with figure.settings():
+        parts = [_part(one, number, len(trees), folder, say) for number, one in _numbered(trees)]
+    written = page.html(_page(parts, title))
+    say("files")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.write()
+    for number, one in _numbered(trees):
+        store.save(one, folder.path / _results_name(number))
+    write_whole(target, written.encode("utf-8"))
+    return target
+
+
+def _silence(words: str) -> None:
+    """Tell nobody."""
+    del words
+
+
+def _target(path: str | Path) -> Path:
+    """Check where the report goes."""
+    target = Path(path)
+    if target.is_dir():
+        message = f"{path} is a folder: name the HTML file, for example {target / 'report.html'}."
+        raise SourceError(message)
+    return target.with_name(target.name + ".html") if not target.suffix else target
+
+
+def _each(tree: Trees) -> list[xr.DataTree | str | Path]:
+    """Make a list of whatever was given."""
+    return [tree] if isinstance(tree, xr.DataTree | str | Path) else list(tree)
+
+
+def _comparison(tree: xr.DataTree | str | Path) -> xr.DataTree:
+    """Load a comparison if it is a file, and check that it is one."""
+    found = store.load(tree) if isinstance(tree, str | Path) else tree
+    if isinstance(found, xr.DataTree) and is_comparison(found):
+        return found
+    what = f"holds {_what(found)}" if isinstance(tree, str | Path) else f"is {_what(found)}"
+    message = (
+        f"Expected a comparison (a DataTree with the branch 'sources'), but {_name(tree)} {what}: "
+        "make one with popdyn.compare()."
+    )
+    raise (SourceError if isinstance(tree, str | Path) else TensorError)(message)
+
+
+def _name(tree: object) -> str:
+    """Name a tree for a message."""
+    return str(tree) if isinstance(tree, str | Path) else "what was given"
+
+
+def _what(found: object) -> str:
+    """Say what was found instead of a comparison."""
+    if isinstance(found, xr.DataTree):
+        return f"a DataTree with {', '.join(map(repr, found.children)) or 'no branches'}"
+    return f"a {type(found).__name__}"
+
+
+def _numbered(trees: list[xr.DataTree]) -> Iterator[tuple[int, xr.DataTree]]:
+    """Pair every comparison with its number, from one."""
+    return enumerate(trees, start=1)
+
+
+def _results_name(number: int) -> str:
+    """Name the netCDF file of a comparison."""
+    return f"results_{number}.nc"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One comparison as it stands on the page."""
+
+    title: str
+    lead: tuple[page.Block, ...]
+    sections: tuple[page.Section, ...]
+
+
+@dataclass
+class _Context:
+    """What the chapters of one comparison share."""
+
+    tree: xr.DataTree
+    sources: list[Source]
+    scorecard: xr.Dataset | None
+    folder: Folder
+    prefix: list[str]
+    say: Callable[[str], None]
+    event: str = ""
+    drawn: dict[str, dict[str, xr.Dataset]] = field(default_factory=dict)
+
+    def results(self, analysis: str) -> dict[str, xr.Dataset]:
+        """Collect the results of an analysis, keyed by source."""
+        if analysis not in self.drawn:
+            found = ((source.id, source.result(analysis)) for source in self.sources)
+            self.drawn[analysis] = {name: result for name, result in found if result is not None}
+        return self.drawn[analysis]
+
+
+def _page(parts: list[_Part], title: str | None) -> page.Page:
+    """Put the parts on one page: a single one needs no heading of its own."""
+    footer = f"Made with popdyn {popdyn.__version__}."
+    if len(parts) == 1:
+        return page.Page(title or parts[0].title, parts[0].lead, parts[0].sections, footer)
+    sections = tuple(page.Section(part.title, part.lead, part.sections) for part in parts)
+    lead = page.Text((f"{len(parts)} comparisons, each with its own scorecard and provenance.",))
+    return page.Page(title or "Comparison report", (lead,), sections, footer)
+
+
+def _part(
+    tree: xr.DataTree, number: int, n_parts: int, folder: Folder, say: Callable[[str], None]
+) -> _Part:
+    """Draw one comparison."""
+    scorecard = _scorecard(tree)
+    context = _Context(
+        tree=tree,
+        sources=sources_of(tree),
+        scorecard=scorecard,
+        folder=folder,
+        prefix=[str(number)] if n_parts > 1 else [],
+        say=say,
+        event=str(tree.attrs.get("event", "")),
+    )
+    sections = [] if scorecard is None else [_scorecard_section(context, scorecard)]
+    sections.append(sources_section(context.sources))
+    sections.extend(_chapter(context, chapter) for chapter in CHAPTERS if _asked(context, chapter))
+    redraw = f"popdyn report {folder.path.name}/{_results_name(number)}"
+    sections.append(provenance.section(tree, redraw))
+    return _Part(str(tree.attrs.get("title") or "Comparison"), _lead(context), tuple(sections))
+
+
+def _scorecard(tree: xr.DataTree) -> xr.Dataset | None:
+    """Return the scorecard, if the comparison made one."""
+    comparison = tree.children.get("comparison")
+    node = comparison.children.get("scorecard") if comparison is not None else None
+    return node.to_dataset() if node is not None and "value" in node.data_vars else None
+
+
+def _lead(context: _Context) -> tuple[page.Block, ...]:
+    """Say what is compared, what came out, and what a reader must know."""
+    results = [r for name in ANALYSES for r in context.results(name).values() if "time" in r]
+    setting = methods.setting(_named(results[0], context.event)) if results else ""
+    paragraphs = [what_is_compared(context.sources, setting)]
+    if context.scorecard is not None:
+        paragraphs.append(answer(context.scorecard, context.sources))
+    note = str(context.tree.attrs.get("note", "")).strip()
+    blocks: list[page.Block] = [page.Text(tuple(paragraphs))]
+    if note:
+        lines = tuple(line.strip() for line in note.split("\n\n") if line.strip())
+        blocks.append(page.Text(lines, "note", "Keep in mind."))
+    return tuple(blocks)
+
+
+def _named(result: xr.Dataset, event: str) -> xr.Dataset:
+    """Call the event by the name all sources share, where there is one."""
+    return result.assign_attrs(align=event) if event else result
+
+
+def _scorecard_section(context: _Context, scorecard: xr.Dataset) -> page.Section:
+    """Make the chapter that comes first: every measure of every source."""
+    draws = {
+        (name, source.id): captions.n_draws(result)
+        for name in ANALYSES
+        for source in context.sources
+        if (result := context.results(name).get(source.id)) is not None
+    }
+    blocks: list[page.Block] = [scorecard_table(scorecard, context.sources, draws)]
+    size = scorecard.sizes["measure"] * scorecard.sizes["source"]
+    if np.isfinite(scorecard["value"].values).any():
+        blocks.append(_scorecard_figure(context, scorecard, size))
+    links = _csv(context, scorecard, ["scorecard"])
+    blocks.append(page.Files("Numbers of the scorecard:", links))
+    sentence = methods.sentence(scorecard)
+    if sentence:
+        blocks.append(_quote("", sentence))
+    return page.Section("Scorecard", tuple(blocks))
+
+
+def _scorecard_figure(context: _Context, scorecard: xr.Dataset, size: int) -> page.Figure:
+    """Draw the scorecard."""
+    context.say("scorecard")
+    drawn, ax = figure.new_figure(height=0.8 + 0.26 * size)
+    plot.scorecard(scorecard, ax=style_axes(ax))
+    panel = _panel(context, figure.drawing(drawn), ["scorecard"], page.Header(""))
+    told = captions.scorecard({})
+    return page.Figure("Scorecard.", (panel,), told, wide=True)
+
+
+def _asked(context: _Context, chapter: Chapter) -> bool:
+    """Tell whether any source has anything to show, or a reason for not having it."""
+    if any(context.results(picture.analysis) for picture in chapter.pictures):
+        return True
+    scorecard = context.scorecard
+    known = () if scorecard is None else scorecard.coords.get("analysis", xr.DataArray([])).values
+    return any(picture.analysis in {str(name) for name in known} for picture in chapter.pictures)
+
+
+def _chapter(context: _Context, chapter: Chapter) -> page.Section:
+    """Make one chapter: its question, and every figure for every source."""
+    blocks: list[page.Block] = [page.Text((chapter.question,))]
+    for picture in chapter.pictures:
+        results = context.results(picture.analysis)
+        if results or len(chapter.pictures) == 1:
+            blocks.append(_figure(context, picture))
+        named = {source: _named(result, context.event) for source, result in results.items()}
+        if picture.numbers:
+            blocks.extend(_quote(*pair) for pair in methods.shared(named))
+    return page.Section(chapter.title, tuple(blocks))
+
+
+def _quote(sources: str, sentence: str) -> page.Text:
+    """Set a sentence for a methods section."""
+    label = f"For the methods section ({sources})." if sources else "For the methods section."
+    return page.Text((sentence,), "quote", label)
+
+
+def _figure(context: _Context, picture: Picture) -> page.Figure:
+    """Draw one kind of figure for every source."""
+    results = context.results(picture.analysis)
+    drawn: dict[str, tuple[matplotlib.figure.Figure, Axes]] = {}
+    for source in context.sources:
+        if source.id in results:
+            context.say(f"{picture.name} of {source.id}")
+            drawn[source.id] = figure.new_figure()
+            own, ax = drawn[source.id]
+            picture.draw(brief(results[source.id]), source.color, style_axes(ax))
+            figure.legend_below(own, ax)
+    if picture.same_axis:
+        _share_vertical_axis([ax for _, ax in drawn.values()])
+    panels = []
+    for source in context.sources:
+        if source.id not in results:
+            why = source.reason(picture.analysis) or reason(
+                context.scorecard, picture.analysis, source.id
+            )
+            panels.append(page.Panel(source.header, reason=why))
+            continue
+        result, words = results[source.id], [picture.name, source.id]
+        alt = captions.in_words(picture.title, source.id, result)
+        links = _csv(context, picture.shown(result), words) if picture.numbers else ()
+        drawing = figure.drawing(drawn[source.id][0])
+        panels.append(_panel(context, drawing, words, source.header, alt=alt, links=links))
+    return page.Figure(picture.title, tuple(panels), picture.caption(results))
+
+
+def _share_vertical_axis(axes: list[Axes]) -> None:
+    """Give panels in the same unit the same limits, so that the eye compares fairly."""
+    if axes:
+        limits = np.array([ax.get_ylim() for ax in axes])
+        for ax in axes:
+            ax.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+
+
+def _panel(
+    context: _Context,
+    drawing: figure.Drawing,
+    words: list[str],
+    header: page.Header,
+    *,
+    alt: str = "Scorecard: the numbers are in the table above.",
+    links: tuple[page.Link, ...] = (),
+) -> page.Panel:
+    """Set a drawing on the page and keep its files."""
+    names = [*context.prefix, *words]
+    svg = context.folder.add("figures", names, ".svg", drawing.svg)
+    pdf = context.folder.add("figures", names, ".pdf", drawing.pdf)
+    return page.Panel(header, drawing.svg, alt, links=(svg, pdf, *links))
+
+
+def _csv(context: _Context, result: xr.Dataset, words: list[str]) -> tuple[page.Link, ...]:
+    """Keep the numbers of a result as CSV files."""
+    links = []
+    for name, table in tables.tables(result).items():
+        names = [*context.prefix, *words, name]
+        link = context.folder.add("tables", names, ".csv", tables.csv(table))
+        links.append(page.Link(f"CSV by {name.replace('_', ', ')}", link.path))
+    return tuple(links)

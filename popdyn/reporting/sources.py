@@ -1,0 +1,224 @@
+"""The sources of a comparison as pages see them: results, reasons, tables about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import xarray as xr
+
+from popdyn.plot.style import source_colors
+from popdyn.reporting import captions, page
+from popdyn.reporting.provenance import problems
+from popdyn.reporting.wording import counted, listed
+
+_FACTS = {
+    "kind": "Kind",
+    "name": "File",
+    "path": "File",
+    "file": "File",
+    "align": "Aligned to",
+    "units": "Unit of activity",
+    "network": "Network",
+    "task": "Task",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of a comparison.
+
+    Attributes
+    ----------
+    id
+        Its id.
+    color
+        Its color through the whole report.
+    node
+        Its branch of the tree.
+    """
+
+    id: str
+    color: str
+    node: xr.DataTree
+
+    @property
+    def header(self) -> page.Header:
+        """Its name and color, as set above its panels."""
+        return page.Header(self.id, self.color)
+
+    @property
+    def summary(self) -> xr.Dataset:
+        """Its summary; empty when the tree holds none."""
+        node = self.node.children.get("summary")
+        return node.to_dataset() if node is not None else xr.Dataset()
+
+    def result(self, analysis: str) -> xr.Dataset | None:
+        """Return a result, or None when it was not computed for this source.
+
+        Parameters
+        ----------
+        analysis
+            Name of the analysis.
+
+        Returns
+        -------
+        xarray.Dataset or None
+        """
+        node = self.node.children.get(analysis)
+        return node.to_dataset() if node is not None and node.data_vars else None
+
+    def reason(self, analysis: str) -> str:
+        """Say why a result is missing, where its branch says so.
+
+        Parameters
+        ----------
+        analysis
+            Name of the analysis.
+
+        Returns
+        -------
+        str
+            Empty when the tree does not tell.
+        """
+        node = self.node.children.get(analysis)
+        written = node.attrs.get("reason") if node is not None else None
+        return str(written or self.summary.attrs.get(f"reason_{analysis}", ""))
+
+
+def is_comparison(tree: object) -> bool:
+    """Tell whether something is a comparison: a tree with the branch ``sources``.
+
+    Parameters
+    ----------
+    tree
+        Anything.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_comparison(xr.DataTree())
+    False
+    """
+    return isinstance(tree, xr.DataTree) and "sources" in tree.children
+
+
+def sources_of(tree: xr.DataTree) -> list[Source]:
+    """List the sources of a comparison in its order, each with its color.
+
+    Parameters
+    ----------
+    tree
+        A comparison.
+
+    Returns
+    -------
+    list of Source
+
+    Examples
+    --------
+    >>> tree = xr.DataTree.from_dict({"/sources/human/summary": xr.Dataset()})
+    >>> [source.id for source in sources_of(tree)]
+    ['human']
+    """
+    nodes = tree["sources"].children
+    names = {name: _display_name(node, str(name)) for name, node in nodes.items()}
+    colors = source_colors(names.values())
+    return [Source(names[name], colors[names[name]], node) for name, node in nodes.items()]
+
+
+def what_is_compared(sources: list[Source], setting: str) -> str:
+    """Name the sources, their sizes and the window they share.
+
+    Parameters
+    ----------
+    sources
+        The sources, in order.
+    setting
+        Window, event and bins in words, or ``""``.
+
+    Returns
+    -------
+    str
+    """
+    told = []
+    for source in sources:
+        summary = source.summary
+        sizes = [
+            counted(int(summary[name].item()), noun)
+            for name, noun in (("n_neurons", "neuron"), ("n_trials", "trial"))
+            if name in summary
+        ]
+        kind = str(summary.attrs.get("kind", ""))
+        inside = ", ".join([*([kind] if kind else []), *sizes])
+        told.append(f"{source.id} ({inside})" if inside else source.id)
+    verb = "Side by side: " if len(told) > 1 else "One source: "
+    return f"{verb}{listed(told)}{', ' + setting if setting else ''}."
+
+
+def sources_section(sources: list[Source]) -> page.Section:
+    """Make the chapter about the sources: facts side by side, then what looks wrong.
+
+    Parameters
+    ----------
+    sources
+        The sources, in order.
+
+    Returns
+    -------
+    page.Section
+    """
+    facts = [_facts(source) for source in sources]
+    names = list(dict.fromkeys(name for fact in facts for name in fact))
+    rows = tuple(
+        (page.Cell(name), *(page.Cell(fact.get(name, "–")) for fact in facts)) for name in names
+    )
+    header = (page.Header("Property"), *(source.header for source in sources))
+    blocks: list[page.Block] = [page.Table("The sources side by side.", header, rows)]
+    for source in sources:
+        wrong = problems(source.summary.attrs)
+        if wrong:
+            label = f"{source.id}: what looks wrong, or needs to be known"
+            blocks.append(page.Items(tuple(wrong), "warning", label))
+    for source in sources:
+        text = str(source.summary.attrs.get("text_summary", "")).strip("\n")
+        if text:
+            blocks.append(page.Code(f"{source.id}: what the source holds.", text, folded=True))
+    return page.Section("Sources", tuple(blocks))
+
+
+def _display_name(node: xr.DataTree, otherwise: str) -> str:
+    """Read the id of a source, which may hold characters that a branch cannot."""
+    summary = node.children.get("summary")
+    return str(summary.attrs.get("source_id") or otherwise) if summary is not None else otherwise
+
+
+def _facts(source: Source) -> dict[str, str]:
+    """List what is known of a source."""
+    summary = source.summary
+    facts = {
+        label: str(summary.attrs[name])
+        for name, label in _FACTS.items()
+        if str(summary.attrs.get(name, ""))
+    }
+    for name, label in (
+        ("n_neurons", "Neurons"),
+        ("n_trials", "Trials"),
+        ("n_dropped", "Trials left out"),
+    ):
+        if name in summary:
+            facts[label] = f"{int(summary[name].item()):,}"
+    if "n_dropped" in summary.attrs and "Trials left out" not in facts:
+        facts["Trials left out"] = str(summary.attrs["n_dropped"])
+    trials = captions.trials_by_condition(source.result("condition_average"))
+    if trials:
+        facts["Trials by condition"] = ", ".join(f"{label}: {n}" for label, n in trials)
+    if "simultaneous" in summary.attrs:
+        together = int(summary.attrs["simultaneous"]) == 1
+        facts["Neurons recorded together"] = "yes" if together else "no"
+    digest = summary.attrs.get("digest") or summary.attrs.get("input_digest")
+    if digest:
+        facts["Digest"] = str(digest)
+    return facts

@@ -66,8 +66,8 @@ def nearest_name(name: str, known: Sequence[str]) -> str:
     "did you mean 'n_components'? Known: n_components, n_draws"
     """
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    listed = "Known: " + ", ".join(known) if known else "nothing is known here"
-    return f"did you mean {close[0]!r}? {listed}" if close else listed
+    listed = "nown: " + ", ".join(known)
+    return f"did you mean {close[0]!r}? K{listed}" if close else f"k{listed}"
 
 
 def nearest_file(path: Path) -> str:
@@ -90,7 +90,7 @@ def _sentence(problem: Any, loc: tuple[Any, ...], model: type[BaseModel], data: 
     kind, context = problem["type"], problem.get("ctx", {})
     where = _path(loc, data)
     if kind == "extra_forbidden":
-        return f"unknown key '{where}', {nearest_name(str(loc[-1]), _known(loc, model, data))}"
+        return f"unknown key '{where}'; {nearest_name(str(loc[-1]), _known(loc, model, data))}"
     if kind == "missing":
         return f"the key '{where}' is missing"
     if kind == "union_tag_not_found":

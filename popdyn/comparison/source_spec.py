@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
+    Strict,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from popdyn.comparison.fields import File, Plain, Selection, Table, existing_file
+from popdyn.comparison.refusal import nearest_name
+from popdyn.tensor.roles import ROLES
 
 
 def _as_role(value: Any) -> Any:
@@ -40,7 +44,17 @@ class Role(Table):
     units: str | None = None
 
 
-Roles = dict[str, Annotated[Role, BeforeValidator(_as_role)]]
+def _known_roles(roles: dict[str, Role]) -> dict[str, Role]:
+    for name in roles:
+        if name not in ROLES:
+            message = f"there is no role {name!r}, {nearest_name(name, ROLES)}"
+            raise ValueError(message)
+    return roles
+
+
+Roles = Annotated[
+    dict[str, Annotated[Role, BeforeValidator(_as_role)]], AfterValidator(_known_roles)
+]
 
 
 class _Source(Table):
@@ -52,12 +66,27 @@ class _Source(Table):
 
 
 class Recording(_Source):
-    """An NWB file: its interval table, the event column in it, what to keep."""
+    """An NWB file: its interval table, the event column in it, what to keep.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    trials : str
+        Its interval table.
+    align : str
+        Event column of that table.
+    clocks, observed
+        As for ``pdn.read_session``: which columns count from the trial's start, and when
+        neurons count as observed, where the file misleads.
+    """
 
     kind: Literal["recording"]
     path: File
     trials: str = "trials"
     align: str
+    clocks: dict[str, Literal["session", "trial"]] = {}
+    observed: Literal["auto", "session", "spikes"] = "auto"
 
 
 class SavedTensor(_Source):
@@ -80,7 +109,7 @@ class Task(Table):
         return dict(self.model_extra or {})
 
 
-class Network(_Source):
+class Model(Table):
     """A rate network, made (or loaded), trained, simulated and observed on the spot.
 
     Attributes
@@ -95,18 +124,14 @@ class Network(_Source):
     simulate : dict
         ``n_trials``: how many trials it performs; further arguments of ``pdn.simulate``.
     observe : dict or None
-        Arguments of ``pdn.observe``; None compares the rates themselves.
-    align : str
-        Event column of the task.
+        Arguments of ``pdn.observe``; None takes the rates themselves.
     """
 
-    kind: Literal["network"]
     network: dict[str, Any]
     task: Task
     train: dict[str, Any] | None = None
     simulate: dict[str, Any] = {}
     observe: dict[str, Any] | None = None
-    align: str
 
     @field_validator("network", mode="after")
     @classmethod
@@ -116,12 +141,27 @@ class Network(_Source):
         return {**value, "path": existing_file(value["path"], info)}
 
 
+class ModelSpec(Model):
+    """A file that describes a network and its task, for ``popdyn simulate`` and ``train``."""
+
+    seed: Annotated[int, Strict(), Field(ge=0)] = 0
+
+
+class Network(Model, _Source):
+    """A source that is a network; ``align`` is an event column of its task."""
+
+    kind: Literal["network"]
+    align: str
+
+
 class Member(Table):
     """One recording of a pseudo-population; what it leaves out its source provides."""
 
     path: File
     trials: str | None = None
     align: str | None = None
+    clocks: dict[str, Literal["session", "trial"]] = {}
+    observed: Literal["auto", "session", "spikes"] = "auto"
     neurons: Selection = {}
     select: Selection = {}
     roles: Roles = {}

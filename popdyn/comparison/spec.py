@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import Field, PrivateAttr, Strict, ValidationError, model_validator
 
 from popdyn.comparison.fields import Count, Flag, Names, Number, Positive, Size, Table
 from popdyn.comparison.refusal import explain, nearest_file
-from popdyn.comparison.source_spec import Source
+from popdyn.comparison.source_spec import Network, Source
 from popdyn.errors import SpecError, TensorError
 from popdyn.tensor.contract import bin_edges
+
+Checked = TypeVar("Checked", bound=Table)
 
 
 class Alignment(Table):
@@ -205,25 +208,74 @@ def load_spec(spec: str | Path | Mapping[str, Any] | Spec) -> Spec:
     >>> load_spec({"alignement": {}})
     Traceback (most recent call last):
         ...
-    popdyn.errors.SpecError: the spec: unknown key 'alignement', did you mean 'alignment'? ...
+    popdyn.errors.SpecError: the spec: unknown key 'alignement'; did you mean 'alignment'? ...
     """
     if isinstance(spec, Spec):
         return spec
-    if isinstance(spec, Mapping):
-        data, name, folder = dict(spec), "the spec", Path()
-        text = "" if not data else toml_text(data)
-    else:
-        path = Path(spec)
-        text = _read(path)
-        data, name, folder = _parse(text, path), path.name, path.parent
-    try:
-        result = Spec.model_validate(data, context={"folder": folder})
-    except ValidationError as error:
-        message = f"{name}: {explain(error, Spec, data)}"
-        raise SpecError(message) from None
-    result._text = text
-    result._name = name
+    tables = read_tables(spec)
+    result = tables.checked(Spec)
+    _check_networks(result, tables.name)
+    result._text = tables.text
+    result._name = tables.name
     return result
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a TOML file: data, text, name for messages, folder of relative paths."""
+
+    data: dict[str, Any]
+    text: str
+    name: str
+    folder: Path
+
+    def checked(self, model: type[Checked]) -> Checked:
+        """Check the tables against a model.
+
+        Raises
+        ------
+        SpecError
+            In plain words, with the key and the nearest right one.
+        """
+        try:
+            return model.model_validate(self.data, context={"folder": self.folder})
+        except ValidationError as error:
+            message = f"{self.name}: {explain(error, model, self.data)}"
+            raise SpecError(message) from None
+
+
+def read_tables(spec: str | Path | Mapping[str, Any]) -> Tables:
+    """Read a TOML file, or take a mapping for one in the current folder.
+
+    Raises
+    ------
+    SpecError
+        If the file is missing, a folder, or no TOML.
+    """
+    if isinstance(spec, Mapping):
+        return Tables(dict(spec), toml_text(spec), "the spec", Path())
+    path = Path(spec)
+    text = _read(path)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = f"{path.name} is not valid TOML: {error}"
+        raise SpecError(message) from error
+    return Tables(data, text, path.name, path.parent)
+
+
+def _check_networks(spec: Spec, name: str) -> None:
+    """Check the tables that are handed to functions, once those are known to be needed."""
+    networks = [source for source in spec.sources if isinstance(source, Network)]
+    if networks:
+        # Importing the model side is only worth its time to a spec with a network.
+        from popdyn.comparison.arguments import check_model
+    for source in networks:
+        try:
+            check_model(source, f'source["{source.id}"].')
+        except SpecError as error:
+            message = f"{name}: {error}"
+            raise SpecError(message) from None
 
 
 def toml_text(tables: Mapping[str, Any]) -> str:
@@ -264,11 +316,3 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path} cannot be read as text ({error}); expected a spec, a TOML file"
     raise SpecError(message)
-
-
-def _parse(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = f"{path.name} is not valid TOML: {error}"
-        raise SpecError(message) from error

@@ -1,0 +1,110 @@
+"""Refuse sources that cannot stand beside each other, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from popdyn.comparison.sources import Prepared
+from popdyn.comparison.spec import Spec
+from popdyn.errors import SpecError
+from popdyn.tensor.view import group_conditions
+
+
+def conditions_of(prepared: Prepared, by: Sequence[str]) -> dict[str, int]:
+    """Count the trials of each condition of a source.
+
+    Returns
+    -------
+    dict
+        Label of the condition -> number of trials.
+    """
+    conditions = group_conditions(prepared.tensor, list(by))
+    return dict(zip(conditions.labels, conditions.n_trials.tolist(), strict=True))
+
+
+def check_conditions(labels: Mapping[str, Sequence[str]], by: Sequence[str]) -> None:
+    """Refuse a condition that not every source has.
+
+    Parameters
+    ----------
+    labels : mapping
+        Source id -> the labels of its conditions.
+    by : sequence of str
+        Roles or columns that define the conditions.
+
+    Raises
+    ------
+    SpecError
+        Naming the condition, who has it, who lacks it and what it has instead, and the fix.
+
+    Examples
+    --------
+    >>> from popdyn.comparison.agreement import check_conditions
+    >>> check_conditions({"mouse": ["left", "right"], "network": ["left"]}, ["choice"])
+    Traceback (most recent call last):
+        ...
+    popdyn.errors.SpecError: condition 'right' of choice is in source 'mouse', but not in ...
+    """
+    every = list(dict.fromkeys(label for own in labels.values() for label in own))
+    for label in every:
+        have = [name for name, own in labels.items() if label in own]
+        lack = [name for name, own in labels.items() if label not in own]
+        if lack:
+            role = by[0]
+            message = (
+                f"condition {label!r} of {' and '.join(by)} is in source {_quoted(have)}, but not "
+                f"in {_quoted(lack)}, which has {', '.join(labels[lack[0]])}: give both the same "
+                f"words with [source.roles] {role} = {{column = ..., values = {{...}}}}, or leave "
+                "trials out with 'select'"
+            )
+            raise SpecError(message)
+
+
+def check_units(units: Mapping[str, str], *, normalized: bool) -> None:
+    """Refuse to set rates in Hz beside rates without a unit.
+
+    Parameters
+    ----------
+    units : mapping
+        Source id -> unit of its rates.
+    normalized : bool
+        Whether every source is made dimensionless first.
+
+    Raises
+    ------
+    SpecError
+        Naming a source of each unit, and the two ways out.
+    """
+    if normalized or len(set(units.values())) < 2:
+        return
+    named = {unit: name for name, unit in reversed(list(units.items()))}
+    listed = " and ".join(f"{name!r} in {unit}" for unit, name in sorted(named.items()))
+    message = (
+        f"rates of different units cannot stand on one axis: {listed} (1 means without a unit). "
+        "Draw spikes from the network with [source.observe], or write soft_normalize = true in "
+        "[prepare]"
+    )
+    raise SpecError(message)
+
+
+def check_sources(sources: Sequence[Prepared], spec: Spec) -> None:
+    """Check units and conditions of all sources; their bins were checked on reading.
+
+    Raises
+    ------
+    SpecError
+        As `check_conditions` and `check_units` say.
+    """
+    by = spec.conditions.by
+    check_units({s.id: unit_of(s) for s in sources}, normalized=spec.prepare.soft_normalize)
+    check_conditions({s.id: list(conditions_of(s, by)) for s in sources}, by)
+
+
+def unit_of(prepared: Prepared) -> str:
+    """Give the unit of a source's rates: spike counts become Hz."""
+    tensor = prepared.tensor
+    return "Hz" if tensor.name == "spike_count" else str(tensor.attrs["units"])
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names)

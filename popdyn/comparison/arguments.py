@@ -1,0 +1,128 @@
+"""Tables of a spec that are handed to a function: their keys are the function's arguments."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+
+from popdyn import network, tasks
+from popdyn.comparison.refusal import nearest_name
+from popdyn.comparison.source_spec import Model
+from popdyn.errors import SpecError
+from popdyn.simulation.observe import observe
+from popdyn.simulation.run import simulate
+from popdyn.tasks.registry import TASKS
+from popdyn.train.reservoir import reservoir
+
+
+def check_model(source: Model, where: str = "") -> None:
+    """Refuse a network source whose tables its functions do not know.
+
+    Parameters
+    ----------
+    source : Model
+        A source of kind "network", or the tables that describe one.
+    where : str
+        Path of the tables in the spec, ending in a dot, for the message.
+
+    Raises
+    ------
+    SpecError
+        If the task is unknown, or a key or the type of a value does not fit the function that
+        the table is handed to.
+
+    Examples
+    --------
+    >>> from popdyn.comparison.arguments import check_network
+    >>> from popdyn.comparison.source_spec import Model
+    >>> task = {"name": "PerceptualDecision", "stimulus": [-1, 1]}
+    >>> check_network(Network(id="n", kind="network", network={}, task=task, align="start_time"))
+    Traceback (most recent call last):
+        ...
+    popdyn.errors.SpecError: unknown key 'task.stimulus'; did you mean 'stimuli'? ...
+    """
+    if source.task.name not in TASKS:
+        hint = nearest_name(source.task.name, sorted(TASKS))
+        message = f"'{where}task.name': there is no task {source.task.name!r}; {hint}"
+        raise SpecError(message)
+    build: Callable[..., Any] = network.Rate.random
+    if "path" in source.network:
+        build = _saved_network
+    task: Callable[..., Any] = getattr(tasks, source.task.name)
+    check_arguments(source.network, build, f"{where}network", {"rng", "n_inputs", "n_outputs"})
+    check_arguments(source.task.parameters, task, f"{where}task", set())
+    if source.train is not None:
+        check_arguments(source.train, reservoir, f"{where}train", {"net", "task", "rng"})
+    given = {"net", "trials", "rng", "record", "duration", "task"}
+    extra = {"n_trials": int}
+    check_arguments(source.simulate, simulate, f"{where}simulate", given, extra)
+    if source.observe is not None:
+        check_arguments(source.observe, observe, f"{where}observe", {"sim", "rng"})
+
+
+def _saved_network(path: object) -> None:
+    """Stand for a network that is loaded: the only key is its path."""
+
+
+def check_arguments(
+    table: Mapping[str, Any],
+    function: Callable[..., Any],
+    where: str,
+    given: set[str],
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Refuse keys and values that a function would not take.
+
+    Parameters
+    ----------
+    table : mapping
+        The table of the spec.
+    function : callable
+        What it is handed to.
+    where : str
+        Path of the table, for the message.
+    given : set of str
+        Arguments that the comparison itself gives.
+    extra : mapping of str to type, optional
+        Keys that are not arguments of the function.
+
+    Raises
+    ------
+    SpecError
+        Naming the key, the nearest right one, or what was expected in its place.
+    """
+    hints = {**typing.get_type_hints(function), **(extra or {})}
+    names = [*(extra or {}), *(n for n in inspect.signature(function).parameters if n not in given)]
+    for key, value in table.items():
+        if key not in names:
+            message = f"unknown key '{where}.{key}'; {nearest_name(key, names)}"
+            raise SpecError(message)
+        if not _fits(hints.get(key, Any), value):
+            expected = getattr(hints[key], "__name__", str(hints[key]))
+            message = f"'{where}.{key}' should be {_WORDS.get(expected, expected)}, found {value!r}"
+            raise SpecError(message)
+
+
+_WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Tell whether a value is of a type; types that TOML cannot hold are left to the function."""
+    if hint in (int, float) and isinstance(value, (str, bool)):
+        return False
+    try:
+        TypeAdapter(hint, config=None if _is_model(hint) else ConfigDict()).validate_python(value)
+    except ValidationError:
+        return False
+    except (PydanticSchemaGenerationError, PydanticUserError):
+        return True
+    return True
+
+
+def _is_model(hint: Any) -> bool:
+    return isinstance(hint, type) and hasattr(hint, "__pydantic_config__")

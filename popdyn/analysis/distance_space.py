@@ -76,7 +76,7 @@ def _with_averages(
 
 def kept_neurons(known: NDArray[np.bool_], neurons: Any, problem: str) -> NDArray[np.bool_]:
     """Leave out, with a warning, neurons (condition, neuron) lacking in some condition."""
-    kept: NDArray[np.bool_] = known.all(axis=0)
+    kept = np.asarray(known.all(axis=0))
     if not kept.any():
         message = f"every neuron has {problem} in some condition: leave out the scarce conditions"
         raise FitError(message)

@@ -1,0 +1,136 @@
+"""Which samples principal components are fitted to, and what keeps them from being fitted."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from popdyn.analysis.trials import Array, ConditionTrials, average_trials
+from popdyn.errors import FitError, PopdynWarning, TensorError
+from popdyn.preprocess.normalize import rate
+from popdyn.tensor.contract import average_values, bin_width_of
+
+
+def from_tensor(x: xr.DataArray) -> xr.DataArray:
+    """Rates of a tensor; potentials and currents as they are."""
+    return rate(x) if x.name == "spike_count" else x
+
+
+def from_average(average: xr.Dataset) -> xr.DataArray:
+    """Averages (neuron, time, condition) with the attributes of their Dataset."""
+    values = average_values(average).transpose("neuron", "time", "condition")
+    attrs = {**average.attrs, **values.attrs}
+    if values.name == "spike_count":
+        values = values / bin_width_of(average)
+        attrs["units"] = "Hz"
+    return values.assign_attrs(attrs)
+
+
+def averaged(trials: ConditionTrials) -> xr.DataArray:
+    """Averages (neuron, time, condition) of trials."""
+    means = [average_trials(trials.values(i)).mean for i in range(len(trials.labels))]
+    tensor = trials.tensor
+    coords = trials.coords() | {"neuron": tensor["neuron"].to_numpy(), "time": tensor["time"]}
+    dims = ("neuron", "time", "condition")
+    return xr.DataArray(np.stack(means, axis=2), dims=dims, coords=coords, attrs=tensor.attrs)
+
+
+def known_neurons(values: xr.DataArray) -> xr.DataArray:
+    """Leave out, with a warning, neurons that are NaN throughout."""
+    known = np.isfinite(values.to_numpy()).any(axis=(1, 2))
+    if known.all():
+        return values
+    names = _names(values["neuron"].to_numpy()[~known])
+    if not known.any():
+        message = "every neuron is NaN throughout: there is nothing to fit"
+        raise FitError(message)
+    message = f"{(~known).sum()} of {len(known)} neurons are NaN throughout, left out: {names}"
+    warnings.warn(message, PopdynWarning, stacklevel=3)
+    return values.isel(neuron=np.flatnonzero(known))
+
+
+def check_matrix(matrix: Array, values: xr.DataArray, n_components: int) -> None:
+    """Refuse samples that cannot carry the components."""
+    n_neurons, n_samples = matrix.shape
+    if n_neurons < n_components:
+        message = (
+            f"{n_components} components need at least as many neurons, found {n_neurons}: ask for "
+            "fewer components"
+        )
+        raise FitError(message)
+    if n_samples <= n_components:
+        share = np.isfinite(values.to_numpy()).mean(axis=(1, 2))
+        worst = values["neuron"].to_numpy()[np.argsort(share, kind="stable")[:3]]
+        message = (
+            f"{n_components} components need more than {n_components} samples in which no neuron "
+            f"is NaN, found {n_samples} of {values.size // n_neurons}: leave out the neurons with "
+            f"most NaN ({_names(worst)}, ...) or average over conditions with by="
+        )
+        raise FitError(message)
+    if not np.ptp(matrix, axis=1).any():
+        message = "no neuron varies over time, conditions or trials: there is nothing to fit"
+        raise FitError(message)
+
+
+def warn_constant(matrix: Array, mean: Array, neurons: NDArray[Any]) -> None:
+    """Name the neurons that never vary."""
+    constant = np.ptp(matrix, axis=1) <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
+    if constant.any():
+        message = (
+            f"{constant.sum()} of {len(neurons)} neurons never vary and take no part "
+            f"(loading 0): {_names(neurons[constant])}"
+        )
+        warnings.warn(message, PopdynWarning, stacklevel=4)
+
+
+def warn_single_trials(values: Sequence[Array], labels: Sequence[str]) -> None:
+    """Name the conditions that cannot be split."""
+    few = [
+        label
+        for label, of_condition in zip(labels, values, strict=True)
+        if np.isfinite(of_condition).sum(axis=0).max(axis=1).min() < 2
+    ]
+    if few:
+        rest = "" if len(few) < len(labels) else "; none is left, so that its values are NaN"
+        message = (
+            "cross-validation needs at least 2 trials per neuron and condition and goes without "
+            f"{', '.join(few)}{rest}"
+        )
+        warnings.warn(message, PopdynWarning, stacklevel=4)
+
+
+def same_neurons(values: xr.DataArray, neurons: xr.DataArray) -> xr.DataArray:
+    """Take the neurons of the fit, in its order."""
+    if "neuron" not in values.coords:
+        values = values.assign_coords(neuron=np.arange(values.sizes["neuron"]))
+    wanted = neurons.to_numpy()
+    missing = wanted[~np.isin(wanted, values["neuron"].to_numpy())]
+    if missing.size:
+        message = (
+            f"expected the {len(wanted)} neurons of the fit, {missing.size} of them are missing: "
+            f"{_names(missing)}"
+        )
+        raise TensorError(message)
+    return values.sel(neuron=wanted)
+
+
+def coords(values: xr.DataArray) -> dict[str, Any]:
+    """Coordinates of the conditions and of time."""
+    if "condition" not in values.dims:
+        return {}
+    found = {
+        str(name): coord
+        for name, coord in values.coords.items()
+        if coord.dims in (("condition",), ("time",))
+    }
+    return {name: (coord.dims, coord.to_numpy(), coord.attrs) for name, coord in found.items()}
+
+
+def _names(ids: NDArray[Any]) -> str:
+    """Show up to ten ids."""
+    return ", ".join(str(one) for one in ids[:10]) + (", ..." if len(ids) > 10 else "")

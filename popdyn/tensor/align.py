@@ -22,6 +22,8 @@ from popdyn.tensor.contract import (
 from popdyn.tensor.selection import matching
 from popdyn.tensor.session import check_session, is_session, session_neurons
 
+# Seconds: an event plus an edge may miss the end of an interval by rounding.
+_SLACK = 1e-9
 _CARRIED = ("source", "source_id", "simultaneous", "input_digest")
 
 
@@ -231,8 +233,8 @@ def _merge(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def _inside(left: np.ndarray, right: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
     if start.size == 0:
         return np.zeros(left.shape, dtype=bool)
-    at = np.searchsorted(start, left, side="right") - 1
-    return np.asarray((at >= 0) & (right <= stop[np.maximum(at, 0)]))
+    at = np.searchsorted(start, left + _SLACK, side="right") - 1
+    return np.asarray((at >= 0) & (right <= stop[np.maximum(at, 0)] + _SLACK))
 
 
 def _align_tensor(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +14,7 @@ from popdyn.errors import TensorError
 from popdyn.resample import Seed, as_generator, spawn
 from popdyn.simulation.rate_map import (
     Array,
+    HertzMap,
     RateMap,
     RateMapLike,
     in_hertz,
@@ -262,7 +262,7 @@ def _attrs(
     source_id: str | None,
     seed: str,
     n_neurons: int,
-    rate_map: Callable[[Array], Array] | None,
+    rate_map: HertzMap | None,
 ) -> dict[str, Any]:
     """Return what the session says about where it comes from."""
     shown: Any = asdict(rate_map) if isinstance(rate_map, RateMap) else rate_map

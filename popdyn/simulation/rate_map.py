@@ -47,7 +47,8 @@ class RateMap:
         return np.maximum(hertz, 0.0) if self.rectify else hertz
 
 
-RateMapLike = RateMap | Mapping[str, Any] | Callable[[Array], Array]
+HertzMap = Callable[[Array], Array]
+RateMapLike = RateMap | Mapping[str, Any] | HertzMap
 
 # The range of a bounded nonlinearity becomes 0 to 20 Hz; without an upper end, 1 becomes 20 Hz.
 _DEFAULT_MAPS = {
@@ -58,9 +59,7 @@ _DEFAULT_MAPS = {
 }
 
 
-def read_rate_map(
-    rate_map: RateMapLike | None, rate: xr.DataArray
-) -> Callable[[Array], Array] | None:
+def read_rate_map(rate_map: Any, rate: xr.DataArray) -> HertzMap | None:
     """Return what turns the rates into Hz, None where they are in Hz.
 
     Raises
@@ -70,9 +69,10 @@ def read_rate_map(
     """
     if isinstance(rate_map, Mapping):
         return _map_from_numbers(rate_map)
+    if callable(rate_map):
+        given: HertzMap = rate_map
+        return given
     if rate_map is not None:
-        if callable(rate_map):
-            return rate_map
         message = (
             "rate_map must be a mapping with baseline and gain in Hz, or a function from "
             f"rates to Hz, found {rate_map!r}"
@@ -111,9 +111,7 @@ def _map_from_numbers(numbers: Mapping[str, Any]) -> RateMap:
     return RateMap(float(values[0]), float(values[1]), bool(numbers.get("rectify", False)))
 
 
-def in_hertz(
-    rate: xr.DataArray, rate_map: Callable[[Array], Array] | None, observed: NDArray[np.bool_]
-) -> Array:
+def in_hertz(rate: xr.DataArray, rate_map: HertzMap | None, observed: NDArray[np.bool_]) -> Array:
     """Return firing rates in Hz, 0 after a trial's end.
 
     Raises

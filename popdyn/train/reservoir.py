@@ -36,7 +36,7 @@ def reservoir(
     n_trials: int = 200,
     n_validation: int = 200,
     regularization: float | Literal["cv"] = "cv",
-    noise_density: float = 0.0,
+    noise_density: float = 0.1,
     rng: Seed = 0,
 ) -> tuple[Rate, xr.Dataset]:
     """Fit the output weights of a network to a task by ridge regression.
@@ -58,7 +58,9 @@ def reservoir(
         The penalty λ of the squared output weights, in units of summed squared rates, or "cv"
         to choose it by 5-fold cross-validation over trials.
     noise_density : float
-        Noise in the network while fitting and validating, see `popdyn.simulate`.
+        Noise in the network while fitting and validating, in units of the state per
+        sqrt(second), see `popdyn.simulate`.  Weights fitted without noise (0) rely on tiny
+        differences between rates and fail as soon as the network is noisy.
     rng : int or numpy.random.Generator
         Seed, or generator to draw from.
 

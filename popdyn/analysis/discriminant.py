@@ -58,7 +58,7 @@ def held_out_correct(
 
 
 def _hat(train: Array, test: NDArray[np.floating[Any]], regularization: float) -> Array:
-    """Products of all trials with the training trials, ``z S^-1 z'``; S: total covariance and ridge."""
+    """Products of all trials with the training trials, ``z S^-1 z'`` (S: total plus ridge)."""
     mean, scale = train.mean(axis=0), train.std(axis=0)
     # A neuron that never changes in training carries nothing: its scaled value is 0, not NaN.
     constant = scale <= 1e-12 * np.abs(mean)

@@ -1,1 +1,21 @@
 """Pictures: result to axes, one function per analysis."""
+
+from __future__ import annotations
+
+from popdyn.plot.condition_average import condition_average
+from popdyn.plot.decode import decode
+from popdyn.plot.explained_variance import explained_variance
+from popdyn.plot.pca import pca
+from popdyn.plot.raster import raster
+from popdyn.plot.relative_distance import relative_distance
+from popdyn.plot.scorecard import scorecard
+
+__all__ = [
+    "condition_average",
+    "decode",
+    "explained_variance",
+    "pca",
+    "raster",
+    "relative_distance",
+    "scorecard",
+]

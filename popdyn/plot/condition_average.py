@@ -1,0 +1,141 @@
+"""Picture of a condition average: the activity of one neuron over time, by condition."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from popdyn.errors import TensorError
+from popdyn.plot.style import (
+    BAND_ALPHA,
+    LINE_WIDTH,
+    add_legend,
+    axis_label,
+    condition_colors,
+    condition_styles,
+    event_line,
+    new_axes,
+    plain,
+    time_label,
+)
+
+_FADED = 0.3
+
+
+def condition_average(result: xr.Dataset, *, neuron: Any = None, ax: Axes | None = None) -> Axes:
+    """Draw the average activity of one neuron, with its standard error, for every condition.
+
+    Bins where fewer than half of a condition's trials remain are faded.
+
+    Parameters
+    ----------
+    result : Dataset
+        From ``popdyn.condition_average``.
+    neuron : int or str, optional
+        Id of the neuron.  Without: the most modulated one, whose averages vary most over time
+        and conditions once the variance of their standard errors is taken off.
+    ax : Axes, optional
+        Axes to draw on; a new figure without.
+
+    Returns
+    -------
+    Axes
+        Time (s) against activity in its unit, a line at the event.
+
+    Raises
+    ------
+    TensorError
+        When there is no such neuron.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> tensor = pdn.make_tensor(np.ones((2, 3, 4)), [0.0, 0.1, 0.2], {"choice": [0, 1, 0, 1]})
+    >>> average = pdn.condition_average(tensor, "choice")
+    >>> pdn.plot.condition_average(average).get_ylabel()
+    'rate (Hz)'
+    """
+    ax = new_axes(ax)
+    name = str(result.attrs["variable"])
+    position = _most_modulated(result, name) if neuron is None else _position(result, neuron)
+    one = result.isel(neuron=position)
+    labels = [str(label) for label in one["condition"].values]
+    colors, styles = condition_colors(labels), condition_styles(labels)
+    for number, label in enumerate(labels):
+        _draw(ax, one.isel(condition=number), name, label, colors[label], styles[label])
+    event_line(ax)
+    units = str(result[name].attrs.get("units", result.attrs.get("units", "unknown")))
+    ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))
+    ax.set_ylabel(axis_label(name, units))
+    ax.set_title(plain(f"neuron {one['neuron'].item()}"))
+    add_legend(ax)
+    return ax
+
+
+def _draw(ax: Axes, one: xr.Dataset, name: str, label: str, color: str, style: str) -> None:
+    """Draw one condition: all bins faded, then those with enough trials on top."""
+    time, mean = one["time"].values, one[name].values
+    key, enough = label, np.isfinite(mean)
+    if "n_trials" in one:
+        n_trials = one["n_trials"].values
+        key = f"{label} (n = {int(n_trials.max())})"
+        enough = n_trials >= n_trials.max() / 2
+    if not enough.all():
+        ax.plot(time, mean, color=color, linestyle=style, linewidth=LINE_WIDTH, alpha=_FADED)
+    ax.plot(
+        time,
+        np.where(enough, mean, np.nan),
+        color=color,
+        linestyle=style,
+        linewidth=LINE_WIDTH,
+        label=plain(key),
+    )
+    if "standard_error" in one:
+        error = one["standard_error"].values
+        for bins, alpha in ((enough, BAND_ALPHA), (~enough, BAND_ALPHA * _FADED)):
+            ax.fill_between(
+                time, mean - error, mean + error, where=bins, color=color, alpha=alpha, linewidth=0
+            )
+
+
+def _most_modulated(result: xr.Dataset, name: str) -> int:
+    """Position of the neuron whose averages vary most, beyond their standard errors."""
+    values = result[name].transpose("neuron", "time", "condition").values
+    signal = _variance(values)
+    if "standard_error" in result:
+        error = result["standard_error"].transpose("neuron", "time", "condition").values
+        known = np.isfinite(error)
+        noise = np.where(known, error, 0.0) ** 2
+        signal = signal - noise.sum(axis=(1, 2)) / np.maximum(known.sum(axis=(1, 2)), 1)
+    return int(np.argmax(signal))
+
+
+def _variance(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Variance over time and condition without NaN; -inf for a neuron that was never seen."""
+    known = np.isfinite(values)
+    n_known = known.sum(axis=(1, 2))
+    filled = np.where(known, values, 0.0)
+    mean = filled.sum(axis=(1, 2)) / np.maximum(n_known, 1)
+    spread = np.where(known, values - mean[:, np.newaxis, np.newaxis], 0.0) ** 2
+    variance = spread.sum(axis=(1, 2)) / np.maximum(n_known, 1)
+    return np.asarray(np.where(n_known > 0, variance, -np.inf), dtype=np.float64)
+
+
+def _position(result: xr.Dataset, neuron: Any) -> int:
+    """Position of a neuron by its id."""
+    ids = [str(name) for name in result["neuron"].values]
+    if str(neuron) in ids:
+        return ids.index(str(neuron))
+    near = get_close_matches(str(neuron), ids, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    message = (
+        f"there is no neuron with id {neuron!r}.{hint} The {len(ids)} ids are "
+        f"{', '.join(ids[:8])}{', ...' if len(ids) > 8 else ''}"
+    )
+    raise TensorError(message)

@@ -1,0 +1,77 @@
+"""One door to all pictures: a result knows by which method it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import xarray as xr
+from matplotlib.axes import Axes
+
+from popdyn.errors import PopdynError
+
+# Method -> module of popdyn.plot that holds the function of the same name.
+_METHODS = (
+    "raster",
+    "condition_average",
+    "pca",
+    "relative_distance",
+    "decode",
+    "scorecard",
+)
+
+
+def show(result: Any, **options: Any) -> Axes:
+    """Draw a result by the method that made it.
+
+    Parameters
+    ----------
+    result : Dataset or estimator
+        A result (``attrs["method"]``), a node of a comparison, or a fitted estimator with
+        ``to_dataset()``.
+    **options
+        Passed to the plot: ``ax=``, or what ``popdyn.plot.<method>`` knows besides.
+
+    Returns
+    -------
+    Axes
+        Axes drawn on; ``.figure`` is the figure.  Of a condition average the most modulated
+        neuron is drawn (see ``popdyn.plot.condition_average``).
+
+    Raises
+    ------
+    PopdynError
+        When there is no picture for this object; the message lists what there is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> tensor = pdn.make_tensor(np.ones((2, 3, 4)), [0.0, 0.1, 0.2], {"choice": [0, 1, 0, 1]})
+    >>> pdn.show(pdn.condition_average(tensor, "choice")).get_xlabel()
+    'time (s)'
+    """
+    dataset = result if isinstance(result, xr.Dataset) else _dataset(result)
+    method = str(dataset.attrs.get("method", ""))
+    if method not in _METHODS:
+        found = f"method {method!r}" if method else "no method (attrs['method'])"
+        message = (
+            f"show draws results of {', '.join(_METHODS)}; found {found}. Run one of these "
+            "analyses first, or use a function of popdyn.plot"
+        )
+        raise PopdynError(message)
+    draw: Callable[..., Axes] = getattr(import_module(f"popdyn.plot.{method}"), method)
+    return draw(dataset, **options)
+
+
+def _dataset(result: Any) -> xr.Dataset:
+    """Turn an estimator or the node of a tree into a Dataset."""
+    if hasattr(result, "to_dataset") and not isinstance(result, xr.DataArray):
+        dataset: xr.Dataset = result.to_dataset()
+        return dataset
+    message = (
+        f"show draws results of {', '.join(_METHODS)}; found {type(result).__name__}. A tensor is "
+        "averaged first: show(condition_average(tensor, by))"
+    )
+    raise PopdynError(message)

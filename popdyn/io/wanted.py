@@ -1,0 +1,70 @@
+"""What was asked of a file, checked against what it has."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from popdyn.errors import SourceError
+from popdyn.io.neurons import Neurons
+from popdyn.io.recording import Recording
+from popdyn.io.tables import Table
+
+
+def wanted_neurons(recording: Recording) -> Neurons:
+    """Return the neurons of a recording; a SourceError says what a file without them has."""
+    if recording.neurons is not None and recording.neurons.n_neurons:
+        return recording.neurons
+    what = "no neurons (no `units` table with spike times)"
+    if recording.has_units:
+        what = "a `units` table without spike_times"
+    if recording.neurons is not None:
+        what = "a `units` table without rows"
+    tables = [f"interval tables: {_with_rows(recording.rows)}"] if recording.rows else []
+    held = "; ".join([*tables, *recording.contents]) or "a header and nothing else"
+    message = f"{recording.file} has {what}; it holds {held}. popdyn compares spiking neurons."
+    raise SourceError(message)
+
+
+def wanted_table(recording: Recording, name: str) -> Table:
+    """Return the interval table of that name; a SourceError lists those there are."""
+    if name in recording.tables:
+        return recording.tables[name]
+    if not recording.rows:
+        message = (
+            f"{recording.file} has no interval tables, so no table {name!r}. Read it with "
+            "trials=None and cut it with popdyn.from_spikes."
+        )
+        raise SourceError(message)
+    near = difflib.get_close_matches(name, list(recording.rows), n=1)
+    filled = [other for other, n_rows in recording.rows.items() if n_rows] or list(recording.rows)
+    meant = near[0] if near else filled[0]
+    message = (
+        f"{recording.file} has no interval table {name!r}; it has {_with_rows(recording.rows)}. "
+        f"Choose one, for example trials={meant!r}."
+    )
+    raise SourceError(message)
+
+
+def _with_rows(rows: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({n_rows} rows)" for name, n_rows in rows.items())
+
+
+def wanted_clocks(
+    clocks: Mapping[str, str] | None, table: Table | None, recording: Recording
+) -> dict[str, str]:
+    """Check the user's word on clocks against the columns of the trials."""
+    columns = list(table.kept) if table is not None else []
+    for name, which in (clocks or {}).items():
+        if table is None or table.numbers(name) is None:
+            near = difflib.get_close_matches(name, columns, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            message = (
+                f"clocks names {name!r}, which is no column of numbers of the trials of "
+                f"{recording.file}.{hint} Columns: {', '.join(columns) or 'none'}."
+            )
+            raise SourceError(message)
+        if which not in ("session", "trial"):
+            message = f"the clock of {name!r} must be 'session' or 'trial', got {which!r}."
+            raise SourceError(message)
+    return dict(clocks or {})

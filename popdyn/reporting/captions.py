@@ -69,7 +69,8 @@ def condition_average(results: Results, neurons: Mapping[str, str]) -> tuple[str
     ]
     return (
         "Mean over the trials of each condition; bands are ± 1 standard error of the mean over "
-        "trials; faded where fewer than half of the trials remain.",
+        "trials; faded where fewer than half of the trials remain. The neuron is an example: "
+        "the one the spec names, else the one whose conditions differ most. It tests nothing.",
         *told,
     )
 
@@ -126,8 +127,7 @@ def explained_variance(results: Results) -> tuple[str, ...]:
     told = [f"{source}: {'; '.join(_variance(result))}." for source, result in results.items()]
     return (
         "Share of the variance of held-out condition averages that the first components hold "
-        "(dimensionless), with 95 % intervals over splits, beside the null distribution and the "
-        "share without cross-validation.",
+        "(dimensionless), with 95 % intervals, beside the null distribution.",
         *told,
     )
 
@@ -296,7 +296,7 @@ def trials_by_condition(result: xr.Dataset | None) -> list[tuple[str, int]]:
         counts = counts.max([dim for dim in counts.dims if dim != "condition"]).fillna(0)
         labels = [str(label) for label in result["condition"].values]
         return [(label, int(n)) for label, n in zip(labels, counts.values, strict=True)]
-    if "condition" in result.coords and result["condition"].dims == ("trial",):
+    if "condition" in result and result["condition"].dims == ("trial",):
         labels = [str(label) for label in result["condition"].values]
         return [(label, labels.count(label)) for label in dict.fromkeys(labels)]
     return []

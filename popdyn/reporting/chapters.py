@@ -318,9 +318,8 @@ def _figure(context: _Context, picture: Picture) -> page.Figure:
     panels = []
     for source in context.sources:
         if source.id not in results:
-            why = source.reason(picture.analysis) or reason(
-                context.scorecard, picture.analysis, source.id
-            )
+            why = source.reason(picture.analysis)
+            why = why or reason(context.scorecard, picture.analysis, source.id) or picture.absent
             panels.append(page.Panel(source.header, reason=why))
             continue
         result, words = results[source.id], [picture.name, source.id]
@@ -328,7 +327,8 @@ def _figure(context: _Context, picture: Picture) -> page.Figure:
         links = _csv(context, picture.shown(result), words) if picture.numbers else ()
         drawing = figure.drawing(drawn[source.id][0])
         panels.append(_panel(context, drawing, words, source.header, alt=alt, links=links))
-    return page.Figure(picture.title, tuple(panels), picture.caption(results))
+    shown, *told = picture.caption(results)
+    return page.Figure(picture.title, tuple(panels), (shown,), tuple(told))
 
 
 def _share_vertical_axis(axes: list[Axes]) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 
 from popdyn.reporting.provenance import history, parameters
-from popdyn.reporting.wording import listed, number, quantity
+from popdyn.reporting.wording import listed
 
 _PREPARATION = {
     "smooth": "smoothed with a Gaussian{sigma}{causal}",
     "rate": "converted to rates",
-    "soft_normalize": "soft-normalized{constant}",
+    "soft_normalize": "soft-normalized (range{constant})",
     "pseudopopulation": "pooled as a pseudo-population",
 }
 
@@ -154,11 +154,11 @@ def _prepared(result: xr.Dataset) -> str:
     done = []
     for step, values in history(result):
         if step in _PREPARATION:
-            sigma, constant = values.get("sigma"), values.get("constant")
+            sigma, offset = values.get("sigma"), values.get("offset")
             words = {
                 "sigma": f" of {_short(float(sigma) * 1000)}\u00a0ms" if sigma else "",
                 "causal": " (causal)" if values.get("causal") else "",
-                "constant": f" (constant {constant})" if constant else "",
+                "constant": f" plus {_short(float(offset))}" if offset else "",
             }
             done.append(_PREPARATION[step].format(**words))
     return f"Activity was first {listed(done)}." if done else ""
@@ -191,15 +191,22 @@ def _pca(result: xr.Dataset) -> list[str]:
         f"Principal components ({components}) of the condition averages {setting(result)} "
         "were found after the mean of each neuron was subtracted.",
     ]
-    splits, draws = values.get("n_splits"), values.get("n_draws")
-    if splits:
+    if "cross_validated_ratio" in result:
         parts.append(
             "Explained variance was cross-validated: components fitted on the condition averages "
-            f"of one random half of the trials, variance measured on the other half ({splits} "
-            f"splits{_seed(result)})."
+            "of one random half of the trials, variance measured on the other half "
+            f"({values.get('n_splits', '?')} splits{_seed(result)})."
         )
-    if draws:
-        parts.append(f"The null distribution has {draws} draws.")
+    if "null_cumulative_ratio" in result:
+        parts.append(
+            f"The null distribution ({_draws(result, 'draw')} draws) is the same with every "
+            "neuron's samples shuffled on their own before components were fitted."
+        )
+    if "participation_ratio_bound" in result:
+        parts.append(
+            "The participation ratio is that of the covariance between halves; intervals (95 %) "
+            f"are from {_draws(result, 'n_draws')} draws that weigh trials at random."
+        )
     return parts
 
 
@@ -260,17 +267,15 @@ def _decode(result: xr.Dataset) -> list[str]:
 
 def _draws(result: xr.Dataset, name: str) -> str:
     """Count draws: the length of the dim of that name, else the parameter."""
-    found = result.sizes.get(name, parameters(result).get("n_draws", "?"))
-    return str(found)
+    return str(result.sizes.get(name, parameters(result).get("n_draws", "?")))
 
 
 def _scorecard(result: xr.Dataset) -> list[str]:
-    level = parameters(result).get("level", 0.95)
-    percent = number(100 * float(level)).removesuffix(".0")
+    percent = _short(100 * float(parameters(result).get("level", 0.95)))
     return [
-        f"Values are given with {quantity(float(percent))}\u00a0% intervals; the null band holds "
-        f"the central {quantity(float(percent))}\u00a0% of the null distribution. Each p belongs "
-        "to one measure of one source and is not corrected over measures or sources."
+        f"Values are given with {percent}\u00a0% intervals; the null band holds the central "
+        f"{percent}\u00a0% of the null distribution. Each p belongs to one measure of one source "
+        "and is not corrected over measures or sources."
     ]
 
 

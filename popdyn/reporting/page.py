@@ -171,6 +171,8 @@ class Figure:
         The panels, which wrap on a narrow screen.
     caption
         Sentences under them.
+    notes
+        Bullets under the caption, as a rule one for each panel.
     wide
         Whether a panel may be wider than half a page.
     """
@@ -178,6 +180,7 @@ class Figure:
     title: str
     panels: tuple[Panel, ...]
     caption: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     wide: bool = False
 
 

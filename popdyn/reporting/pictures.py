@@ -31,6 +31,8 @@ class Picture:
         Called with the result, the color of the source, and axes.
     caption
         Sentences about the results, keyed by source.
+    absent
+        What stands in place of a figure when the tree gives no reason.
     same_axis
         Whether all sources share one unit, so that panels share their vertical axis.
     numbers
@@ -42,6 +44,7 @@ class Picture:
     title: str
     draw: Draw
     caption: Callable[[captions.Results], tuple[str, ...]]
+    absent: str = "Not computed for this source."
     same_axis: bool = False
     numbers: bool = True
 
@@ -100,7 +103,7 @@ def brief(result: xr.Dataset) -> xr.Dataset:
     >>> brief(result)["condition"].values.tolist()
     ['aaaaaaaaaaaaaaaaaaaaaaaa… 1', 'aaaaaaaaaaaaaaaaaaaaaaaa… 2']
     """
-    if "condition" not in result.coords:
+    if "condition" not in result.variables:
         return result
     labels = [str(label) for label in result["condition"].values]
     unique = list(dict.fromkeys(labels))
@@ -111,7 +114,9 @@ def brief(result: xr.Dataset) -> xr.Dataset:
         for position, label in enumerate(unique, start=1)
     }
     short = [names[label] for label in labels]
-    result = result.assign_coords(condition=(result["condition"].dims, short))
+    renamed = {"condition": (result["condition"].dims, short)}
+    kept = "condition" in result.coords
+    result = result.assign_coords(renamed) if kept else result.assign(renamed)
     reference = str(result.attrs.get("reference", ""))
     return result.assign_attrs(reference=names[reference]) if reference in names else result
 
@@ -167,7 +172,14 @@ CHAPTERS = (
         "Single neurons",
         "What does one neuron of each source do in each condition?",
         (
-            Picture("raster", "raster", "Raster.", _draw_raster, captions.raster),
+            Picture(
+                "raster",
+                "raster",
+                "Raster.",
+                _draw_raster,
+                captions.raster,
+                absent="This source has no spike times, so there is no raster.",
+            ),
             Picture(
                 "condition_average",
                 "condition-average",

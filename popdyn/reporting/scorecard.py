@@ -9,7 +9,15 @@ import xarray as xr
 
 from popdyn.reporting import page
 from popdyn.reporting.sources import Source
-from popdyn.reporting.wording import NOT_ESTIMATED, band, counted, listed, p_value, quantity
+from popdyn.reporting.wording import (
+    NOT_ESTIMATED,
+    band,
+    counted,
+    listed,
+    p_value,
+    quantity,
+    unit_text,
+)
 
 Draws = Mapping[tuple[str, str], int | None]
 _ALPHA = 0.05
@@ -31,10 +39,11 @@ def scorecard_table(scorecard: xr.Dataset, sources: list[Source], n_draws: Draws
     -------
     page.Table
     """
-    rows = [_sizes_row(scorecard, sources)]
-    for measure in [str(measure) for measure in scorecard["measure"].values]:
+    measures = [str(measure) for measure in scorecard["measure"].values]
+    rows = [] if "neurons" in measures else [_sizes_row(scorecard, sources)]
+    for measure in measures:
         unit = _coord(scorecard, "unit", measure)
-        head = page.Cell(measure, (f"in {unit}",) if unit not in ("", "1") else ())
+        head = page.Cell(measure, (f"in {unit_text(unit)}",) if unit_text(unit) else ())
         analysis = _coord(scorecard, "analysis", measure)
         cells = (
             _cell(scorecard, measure, source.id, n_draws.get((analysis, source.id)))
@@ -62,7 +71,7 @@ def answer(scorecard: xr.Dataset, sources: list[Source]) -> str:
     -------
     str
     """
-    told = []
+    verdicts: dict[str, list[str]] = {}
     for source in sources:
         outside: list[str] = []
         inside: list[str] = []
@@ -73,7 +82,8 @@ def answer(scorecard: xr.Dataset, sources: list[Source]) -> str:
                 missing += 1
             elif np.isfinite(p):
                 (outside if p < _ALPHA else inside).append(measure)
-        told.append(f"{source.id}: {_verdict(outside, inside, missing)}.")
+        verdicts.setdefault(_verdict(outside, inside, missing), []).append(source.id)
+    told = [f"{listed(names)}: {verdict}." for verdict, names in verdicts.items()]
     return (
         "Which measures differ from their null distribution (p < .05, each tested on its own)? "
         + " ".join(told)
@@ -95,12 +105,12 @@ def reason(scorecard: xr.Dataset | None, analysis: str, source: str) -> str:
     Returns
     -------
     str
-        The first reason given for a measure of that analysis, or that there is none.
+        The first reason given for a measure of that analysis, or ``""``.
 
     Examples
     --------
     >>> reason(None, "pca", "human")
-    'Not computed for this source.'
+    ''
     """
     if scorecard is not None and "analysis" in scorecard.coords:
         measures = zip(scorecard["measure"].values, scorecard["analysis"].values, strict=True)
@@ -108,7 +118,7 @@ def reason(scorecard: xr.Dataset | None, analysis: str, source: str) -> str:
             told = _text(scorecard, "reason", measure, source)
             if told:
                 return told
-    return "Not computed for this source."
+    return ""
 
 
 def _verdict(outside: list[str], inside: list[str], missing: int) -> str:
@@ -166,7 +176,7 @@ def _cell(scorecard: xr.Dataset, measure: str, source: str, draws: int | None) -
     p = _value(scorecard, "p", measure, source)
     if np.isfinite(p):
         details.append(p_value(p, draws))
-    elif not np.isfinite(null[1] - null[0]):
+    elif details and not np.isfinite(null[1] - null[0]):
         details.append("no null distribution")
     return page.Cell(
         quantity(value, unit, spread=spread), (*details, *([reason] if reason else []))

@@ -13,13 +13,9 @@ from popdyn.reporting.wording import counted, listed
 
 _FACTS = {
     "kind": "Kind",
-    "name": "File",
-    "path": "File",
-    "file": "File",
+    "path": "Input",
     "align": "Aligned to",
     "units": "Unit of activity",
-    "network": "Network",
-    "task": "Task",
 }
 
 
@@ -184,7 +180,8 @@ def sources_section(sources: list[Source]) -> page.Section:
             blocks.append(page.Items(tuple(wrong), "warning", label))
     for source in sources:
         text = str(source.summary.attrs.get("text_summary", "")).strip("\n")
-        if text:
+        # One line only repeats the table.
+        if "\n" in text:
             blocks.append(page.Code(f"{source.id}: what the source holds.", text, folded=True))
     return page.Section("Sources", tuple(blocks))
 
@@ -212,7 +209,7 @@ def _facts(source: Source) -> dict[str, str]:
             facts[label] = f"{int(summary[name].item()):,}"
     if "n_dropped" in summary.attrs and "Trials left out" not in facts:
         facts["Trials left out"] = str(summary.attrs["n_dropped"])
-    trials = captions.trials_by_condition(source.result("condition_average"))
+    trials = _trials_by_condition(source)
     if trials:
         facts["Trials by condition"] = ", ".join(f"{label}: {n}" for label, n in trials)
     if "simultaneous" in summary.attrs:
@@ -222,3 +219,12 @@ def _facts(source: Source) -> dict[str, str]:
     if digest:
         facts["Digest"] = str(digest)
     return facts
+
+
+def _trials_by_condition(source: Source) -> list[tuple[str, int]]:
+    """List the trials of each condition, as the summary or the averages count them."""
+    summary = source.summary
+    if "n_trials_condition" in summary:
+        counts = zip(summary["condition"].values, summary["n_trials_condition"].values, strict=True)
+        return [(str(label), int(n)) for label, n in counts]
+    return captions.trials_by_condition(source.result("condition_average"))

@@ -54,8 +54,8 @@ def number(value: float, *, spread: float | None = None) -> str:
 
     Examples
     --------
-    >>> number(0.71234, spread=0.12), number(0.71234), number(-1234.5), number(2e-7)
-    ('0.71', '0.712', '−1,234', '2.00 × 10⁻⁷')
+    >>> number(0.71234, spread=0.12), number(0.71234), number(35), number(2e-7)
+    ('0.71', '0.712', '35', '2.00 × 10⁻⁷')
     """
     value = float(value)
     if not math.isfinite(value):
@@ -64,6 +64,8 @@ def number(value: float, *, spread: float | None = None) -> str:
     if spread is not None and math.isfinite(spread) and spread > 0:
         decimals = 1 - math.floor(math.log10(spread))
         scale = max(scale, spread)
+    elif value.is_integer():
+        decimals = 0
     else:
         decimals = 2 - (math.floor(math.log10(scale)) if scale else 2)
     if scale and not 1e-3 <= scale < 1e6:
@@ -109,7 +111,7 @@ def quantity(value: float, unit: str = "1", *, spread: float | None = None) -> s
 
 
 def band(lower: float, upper: float, *, spread: float | None = None) -> str:
-    """Write an interval in words, so that no dash can be read as a minus.
+    r"""Write an interval in words, so that no dash can be read as a minus.
 
     Parameters
     ----------
@@ -121,11 +123,11 @@ def band(lower: float, upper: float, *, spread: float | None = None) -> str:
     Returns
     -------
     str
-        ``"a to b"``, or ``"not estimated"`` when an end is missing.
+        ``"a to b"`` with no-break spaces, or ``"not estimated"`` when an end is missing.
 
     Examples
     --------
-    >>> band(-0.12, 0.345)
+    >>> band(-0.12, 0.345).replace("\xa0", " ")
     '−0.12 to 0.34'
     """
     lower, upper = float(lower), float(upper)
@@ -133,7 +135,7 @@ def band(lower: float, upper: float, *, spread: float | None = None) -> str:
         return NOT_ESTIMATED
     if spread is None:
         spread = upper - lower
-    return f"{number(lower, spread=spread)} to {number(upper, spread=spread)}"
+    return f"{number(lower, spread=spread)}\u00a0to\u00a0{number(upper, spread=spread)}"
 
 
 def p_value(p: float, n_draws: int | None = None) -> str:

@@ -46,9 +46,9 @@ def raster(rng, labels, neuron="neuron-3"):
         {
             "spike_time": ("spike", rng.uniform(*WINDOW, n_spikes.sum())),
             "spike_trial": ("spike", np.repeat(np.arange(n_trials), n_spikes)),
+            "condition": ("trial", np.repeat(labels, 12)),
         },
         coords={
-            "condition": ("trial", np.repeat(labels, 12)),
             "trial": [f"t{index}" for index in range(n_trials)],
         },
         attrs=_attrs(
@@ -201,7 +201,7 @@ def summary(source_id, **attrs):
         attrs={
             "source_id": source_id,
             "kind": "recording",
-            "name": "file.nwb",
+            "path": "file.nwb",
             "digest": "0123456789abcdef",
             "align": "boundary1_time",
             "problems": json.dumps(["no trials table: 3 interval tables were found"]),
@@ -272,7 +272,7 @@ def make_tree(
         "seed": 7,
         "popdyn_version": "0.1.0",
         "versions": json.dumps({"numpy": "2.4.0"}),
-        "digests": json.dumps({source: "0123456789abcdef" for source in ids}),
+        "input_digests": json.dumps({source: "0123456789abcdef" for source in ids}),
         **attrs,
     }
     return tree

@@ -22,7 +22,7 @@ AVERAGE_DIMS = ("neuron", "time", "condition")
 NAMES = ("rate", "spike_count", "potential", "current")
 # A time step may differ from the bin width by rounding only.
 TIME_TOLERANCE = 1e-6
-_SOURCE_ATTRS = ("source", "source_id", "units", "align", "bin_width", "simultaneous")
+_SOURCE_ATTRS = ("source", "source_id", "units", "align", "bin_width", "simultaneous", "popdyn")
 
 
 def text(values: Any) -> np.ndarray:

@@ -19,17 +19,19 @@ from popdyn.analysis.distance_draws import (
     bootstrap_draws,
     corrected_squared_distance,
     distance_bounds,
+    mean_draws,
     mean_known,
     permuted_mean_squared_distance,
 )
 from popdyn.analysis.distance_space import (
+    Fold,
     Space,
     kept_neurons,
     reduced,
     reference_position,
     space_of_trials,
 )
-from popdyn.analysis.trials import ConditionTrials, condition_trials, is_average
+from popdyn.analysis.trials import Array, ConditionTrials, condition_trials, is_average
 from popdyn.errors import PopdynWarning, TensorError
 from popdyn.resample import BOUND, ResamplePlan, Seed, as_generator, bootstrap, upper_p_value
 from popdyn.tensor.contract import average_values, bin_width_of, check_average, make_result
@@ -117,9 +119,11 @@ def relative_distance(
     neurons recorded apart were filed; drawing it again draws one trial of each neuron.  The
     bounds then hold for neurons that do not share noise, which cannot be known from such data.
 
-    The correction and the bounds treat the components of ``n_components`` as given, although
-    they were fitted to the same averages.  Components together with neurons that miss different
-    trials give no permutation test (``p`` is NaN).
+    Components fitted to the same trials as the distances point along their noise, which the
+    correction does not cover.  With ``n_components`` the corrected distances are therefore means
+    of two: each half of the trials (split at random within conditions) in the components of the
+    other half; this needs four trials per condition.  Components together with neurons that miss
+    different trials give no permutation test (``p`` is NaN).
 
     Examples
     --------
@@ -157,11 +161,11 @@ def relative_distance(
         )
     resample.check_trials(trials.tensor)
     table = {str(name): trials.table[name].to_numpy() for name in trials.table}
-    space = space_of_trials(trials, reference_position(trials.labels, table, reference))
-    space = reduced(space, n_components)
+    at = reference_position(trials.labels, table, reference)
+    space = space_of_trials(trials, at, n_components, generator)
     variables = _estimates(space)
     variables |= _bounds(space, trials, resample, variables)
-    variables |= _null(space, trials, variables, n_draws, generator)
+    variables |= _null(space, variables, n_draws, generator)
     result = make_result(
         variables | {"n_trials": ("condition", trials.n_trials)},
         coords=trials.coords() | {"time": trials.tensor["time"], "bound": BOUND},
@@ -195,8 +199,8 @@ def _from_average(
     known = np.asarray(np.isfinite(mean).any(axis=2))
     kept = kept_neurons(known, average["neuron"].to_numpy(), "no value")
     error = None if error is None else error[:, kept].sum(axis=1)
-    space = Space(mean[:, kept], error, reference_position(labels, columns, reference), kept)
-    space = reduced(space, n_components)
+    at = reference_position(labels, columns, reference)
+    space = reduced(Space(mean[:, kept], at, kept, error=error), n_components)
     result = make_result(
         _estimates(space),
         coords={"condition": np.array(labels, dtype=np.str_), "time": average["time"]}
@@ -213,14 +217,21 @@ def _from_average(
 def _estimates(space: Space) -> dict[str, Any]:
     """Distances, and what they are after the correction."""
     dims = ("time", "condition")
-    error = np.zeros((len(space.mean), space.mean.shape[2])) if space.error is None else space.error
-    naive, corrected = corrected_squared_distance(space.mean, error, space.reference)
+    naive, corrected = corrected_squared_distance(space.mean, space.error, space.reference)
+    if space.folds:
+        corrected = np.mean(
+            [
+                corrected_squared_distance(fold.mean(), fold.error(), space.reference)[1]
+                for fold in space.folds
+            ],
+            axis=0,
+        )
     distance = np.sqrt(naive)
     variables: dict[str, Any] = {
         "distance": (dims, distance),
         "mean_distance": ("condition", mean_known(distance, axis=0)),
     }
-    if space.error is not None:
+    if space.folds or space.error is not None:
         mean_squared = mean_known(corrected, axis=0)
         variables |= {
             "squared_distance": (dims, corrected),
@@ -236,7 +247,12 @@ def _bounds(
     space: Space, trials: ConditionTrials, plan: ResamplePlan, estimates: dict[str, Any]
 ) -> dict[str, Any]:
     """Bounds from bootstrap draws."""
-    draws = bootstrap_draws(space.averages, trials.position, space.reference, plan)
+    draws = mean_draws(
+        [
+            bootstrap_draws(fold.averages, trials.position, space.reference, plan)
+            for fold in space.folds
+        ]
+    )
     squared = distance_bounds(estimates["squared_distance"][1], draws)
     mean_squared = distance_bounds(estimates["mean_squared_distance"][1], draws.mean_over_time())
     over_time, over_condition = ("bound", "time", "condition"), ("bound", "condition")
@@ -249,38 +265,45 @@ def _bounds(
     }
 
 
-def _null(
-    space: Space, trials: ConditionTrials, estimates: dict[str, Any], n_draws: int, rng: Seed
-) -> dict[str, Any]:
+def _null(space: Space, estimates: dict[str, Any], n_draws: int, rng: Seed) -> dict[str, Any]:
     """Mean squared distances with labels shuffled against the reference, and p values."""
     squared = estimates["squared_distance"][1]
     null = np.full((n_draws, squared.shape[1]), np.nan)
     observed = np.full(squared.shape[1], np.nan)
-    of_reference = trials.values(space.reference)[:, space.kept]
     for condition in range(squared.shape[1]):
         times = np.isfinite(squared[:, condition])
         if condition == space.reference or not times.any():
             continue
-        own = trials.values(condition)[:, space.kept]
-        values = np.concatenate([own, of_reference])
-        if space.axes is not None:
-            known = np.isfinite(values)
-            if not (known.all(axis=1) == known.any(axis=1)).all():
-                message = (
-                    "neurons miss different trials, so that trials cannot be projected on "
-                    "components: no permutation test (p is NaN); use n_components=None for it"
-                )
-                warnings.warn(message, PopdynWarning, stacklevel=3)
+        folds = []
+        for fold in space.folds:
+            own, other = fold.values(condition), fold.values(space.reference)
+            if _differently_missing(fold, (condition, own), (space.reference, other)):
                 break
-            values = np.einsum("fk,nft->nkt", space.axes, values)
-        in_first = np.arange(len(values)) < len(own)
-        observed[condition], null[:, condition] = permuted_mean_squared_distance(
-            values, in_first, times, n_draws, rng
-        )
+            in_first = np.arange(len(own) + len(other)) < len(own)
+            values = np.concatenate([own, other])
+            folds.append(permuted_mean_squared_distance(values, in_first, times, n_draws, rng))
+        if len(folds) == len(space.folds):
+            observed[condition] = np.mean([fold[0] for fold in folds])
+            null[:, condition] = np.mean([fold[1] for fold in folds], axis=0)
     return {
         "null_mean_squared_distance": (("draw", "condition"), null),
         "p": ("condition", upper_p_value(observed, null)),
     }
+
+
+def _differently_missing(fold: Fold, *values: tuple[int, Array]) -> bool:
+    """Whether neurons miss different trials, so that trials lack components (with a warning)."""
+    if all(
+        (np.isfinite(trials).sum(axis=0) == fold.averages[condition].n).all()
+        for condition, trials in values
+    ):
+        return False
+    message = (
+        "neurons miss different trials, so that trials cannot be projected on components: no "
+        "permutation test (p is NaN); use n_components=None for it"
+    )
+    warnings.warn(message, PopdynWarning, stacklevel=4)
+    return True
 
 
 def _check_method(method: str) -> None:

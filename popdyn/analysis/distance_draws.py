@@ -46,7 +46,7 @@ class Draws:
 
 
 def corrected_squared_distance(
-    mean: Array, standard_error_squared: Array, reference: int
+    mean: Array, standard_error_squared: Array | None, reference: int
 ) -> tuple[Array, Array]:
     """Squared distance of every condition to a reference, as it is and without the noise.
 
@@ -55,7 +55,7 @@ def corrected_squared_distance(
     mean : ndarray, shape (condition, feature, time)
         Averages.
     standard_error_squared : ndarray, shape (condition, time)
-        Squared standard errors summed over features.
+        Squared standard errors summed over features; None leaves out the correction.
     reference : int
         Position of the reference condition.
 
@@ -65,7 +65,8 @@ def corrected_squared_distance(
         Both 0 for the reference itself.
     """
     naive = ((mean - mean[reference]) ** 2).sum(axis=1)
-    corrected = naive - standard_error_squared - standard_error_squared[reference]
+    error = np.zeros(naive.shape) if standard_error_squared is None else standard_error_squared
+    corrected = naive - error - error[reference]
     corrected[reference] = naive[reference]
     return naive.T, corrected.T
 
@@ -116,6 +117,12 @@ def bootstrap_draws(
             noise[part, :, condition] = np.einsum("dft,dft->dt", error, error)
             noise[part, :, condition] -= variance + variance_0
     return Draws(linear, noise)
+
+
+def mean_draws(folds: Sequence[Draws]) -> Draws:
+    """Average the deviations of several folds, which share their draws of trials."""
+    linear = np.mean([fold.linear for fold in folds], axis=0)
+    return Draws(linear, np.mean([fold.noise for fold in folds], axis=0))
 
 
 def distance_bounds(estimate: Array, draws: Draws) -> Array:

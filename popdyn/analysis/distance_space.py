@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,61 +17,152 @@ from popdyn.analysis.trials import (
     TrialAverage,
     average_trials,
     principal_axes,
+    same_mask,
 )
 from popdyn.errors import FitError, PopdynWarning, TensorError
+from popdyn.resample import Seed, first_in_order, spawn
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Trials on which distances are measured, in a space that does not depend on them.
+
+    ``averages`` per condition; ``values(condition)`` gives the trials (trial, feature, time);
+    the features are neurons or components.
+    """
+
+    averages: tuple[TrialAverage, ...]
+    values: Callable[[int], Array]
+
+    def error(self) -> Array:
+        """Squared standard errors summed over features, (condition, time)."""
+        return np.stack([one.standard_error_squared().sum(axis=0) for one in self.averages])
+
+    def mean(self) -> Array:
+        """Averages (condition, feature, time)."""
+        return np.stack([one.mean for one in self.averages])
 
 
 @dataclass(frozen=True, eq=False)
 class Space:
     """Averages in the space where distances are taken, its features neurons or components.
 
-    ``mean (condition, feature, time)``; ``error (condition, time)``: squared standard errors
-    summed over features, None when unknown; ``kept (neuron)``; ``axes (kept neuron,
-    component)``; ``averages`` per condition where there are trials.
+    ``mean (condition, feature, time)``; ``kept (neuron)``; ``axes (kept neuron, component)`` or
+    None; ``error (condition, time)`` of averages without trials, None when unknown.  Corrected
+    distances are means over the folds: all trials where the features are neurons; where they
+    are components, each half of the trials in the components of the other half, because
+    components fitted to the same trials point along their noise.
     """
 
     mean: Array
-    error: Array | None
     reference: int
     kept: NDArray[np.bool_]
-    averages: tuple[TrialAverage, ...] = ()
     axes: Array | None = None
+    error: Array | None = None
+    folds: tuple[Fold, ...] = ()
 
 
-def space_of_trials(trials: ConditionTrials, reference: int) -> Space:
+def space_of_trials(
+    trials: ConditionTrials, reference: int, n_components: int | str | None, rng: Seed
+) -> Space:
     """Average the trials of every condition, without the neurons that lack trials."""
+    n_least = 2 if n_components is None else 4
+    few = _scarce(trials, reference, n_least)
     averages = [average_trials(trials.values(i)) for i in range(len(trials.labels))]
-    few = trials.n_trials < 2
-    names = ", ".join(np.array(trials.labels)[few])
-    if few[reference]:
-        message = (
-            f"the reference condition {trials.labels[reference]!r} has a single trial: at least 2 "
-            "are needed (10 for an interval worth having); choose another reference="
-        )
-        raise FitError(message)
-    if few.any():
-        message = (
-            f"expected at least 2 trials per condition, found 1 in {names}: without a standard "
-            "error the corrected distance is NaN there"
-        )
-        warnings.warn(message, PopdynWarning, stacklevel=3)
     n = np.stack([average.n.max(axis=1) for average in averages])
-    known = np.asarray(n >= np.where(few, 0, 2)[:, None])
-    kept = kept_neurons(known, trials.tensor["neuron"].to_numpy(), "fewer than 2 trials")
+    known = np.asarray(n >= np.where(few, 0, n_least)[:, None])
+    kept = kept_neurons(known, trials.tensor["neuron"].to_numpy(), f"fewer than {n_least} trials")
     averages = [
         TrialAverage(average.mean[kept], average.influence[:, kept], average.n[kept])
         for average in averages
     ]
-    return _with_averages(averages, reference, kept, None)
-
-
-def _with_averages(
-    averages: Sequence[TrialAverage], reference: int, kept: NDArray[np.bool_], axes: Array | None
-) -> Space:
-    """Collect averages of all conditions."""
     mean = np.stack([average.mean for average in averages])
-    error = np.stack([average.standard_error_squared().sum(axis=0) for average in averages])
-    return Space(mean, error, reference, kept, tuple(averages), axes)
+    if n_components is None:
+        whole = Fold(tuple(averages), lambda condition: trials.values(condition)[:, kept])
+        return Space(mean, reference, kept, folds=(whole,))
+    space = reduced(Space(mean, reference, kept), n_components)
+    halves = [
+        _halves(trials.values(i)[:, kept], own)
+        for i, own in enumerate(spawn(rng, len(trials.labels)))
+    ]
+    folds = (_fold(halves, 0, n_components), _fold(halves, 1, n_components))
+    return Space(space.mean, reference, kept, space.axes, folds=folds)
+
+
+def _scarce(trials: ConditionTrials, reference: int, n_least: int) -> NDArray[np.bool_]:
+    """Which conditions have too few trials; refused for the reference."""
+    few = np.asarray(trials.n_trials < n_least)
+    purpose = "in components, which are found in one half of the trials" if n_least > 2 else ""
+    if few[reference]:
+        message = (
+            f"the reference condition {trials.labels[reference]!r} has {trials.n_trials[reference]}"
+            f" trial(s): at least {n_least} are needed {purpose} (10 for an interval worth "
+            "having); choose another reference="
+        )
+        raise FitError(message)
+    if few.any():
+        names = ", ".join(np.array(trials.labels)[few])
+        message = (
+            f"expected at least {n_least} trials per condition {purpose}, found fewer in {names}: "
+            "without a standard error the corrected distance is NaN there"
+        )
+        warnings.warn(message, PopdynWarning, stacklevel=4)
+    return few
+
+
+def _halves(values: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Both halves of the trials, each with NaN in the place of the other.
+
+    Every neuron's own trials are split, so that none is absent from a half.
+    """
+    order = rng.permutation(len(values))[None]
+    flat = values.reshape(len(values), -1)
+    halves = np.full((2, *flat.shape), np.nan)
+    for pattern, columns in same_mask(np.isfinite(flat)):
+        first = first_in_order(order, pattern, int(pattern.sum()) // 2)[0]
+        for half, member in zip(halves, (first, pattern & ~first), strict=True):
+            cells = np.ix_(member, columns)
+            half[cells] = flat[cells]
+    return halves[0].reshape(values.shape), halves[1].reshape(values.shape)
+
+
+def _fold(halves: list[tuple[Array, Array]], half: int, n_components: int | str) -> Fold:
+    """One half in the components of the other."""
+    axes = component_axes(
+        np.stack([average_trials(pair[1 - half]).mean for pair in halves]), n_components
+    )
+    averages = tuple(average_trials(pair[half]).project(axes) for pair in halves)
+
+    def values(condition: int) -> Array:
+        projected: Array = np.einsum("fk,nft->nkt", axes, halves[condition][half])
+        return projected
+
+    return Fold(averages, values)
+
+
+def reduced(space: Space, n_components: int | str | None) -> Space:
+    """Project averages on their principal components."""
+    if n_components is None:
+        return space
+    axes = component_axes(space.mean, n_components)
+    mean = np.einsum("fk,cft->ckt", axes, space.mean)
+    return Space(mean, space.reference, space.kept, axes)
+
+
+def component_axes(mean: Array, n_components: int | str) -> Array:
+    """Principal axes (feature, component) of averages (condition, feature, time)."""
+    flat = np.moveaxis(mean, 1, 0).reshape(mean.shape[1], -1)
+    matrix = flat[:, np.isfinite(flat).all(axis=0)]
+    if not matrix.shape[1]:
+        message = "no time is observed in all neurons: components cannot be found"
+        raise FitError(message)
+    matrix = matrix - matrix.mean(axis=1, keepdims=True)
+    share = _share(n_components)
+    axes, power = principal_axes(matrix, None if share else int(n_components))
+    if share:
+        reached = np.cumsum(power) >= share * power.sum() * (1.0 - 1e-12)
+        axes = axes[:, : int(reached.argmax()) + 1]
+    return axes
 
 
 def kept_neurons(known: NDArray[np.bool_], neurons: Any, problem: str) -> NDArray[np.bool_]:
@@ -89,28 +180,6 @@ def kept_neurons(known: NDArray[np.bool_], neurons: Any, problem: str) -> NDArra
         )
         warnings.warn(message, PopdynWarning, stacklevel=4)
     return kept
-
-
-def reduced(space: Space, n_components: int | str | None) -> Space:
-    """Project on the principal components of the averages."""
-    if n_components is None:
-        return space
-    flat = np.moveaxis(space.mean, 1, 0).reshape(space.mean.shape[1], -1)
-    matrix = flat[:, np.isfinite(flat).all(axis=0)]
-    if not matrix.shape[1]:
-        message = "no time is observed in all neurons: components cannot be found"
-        raise FitError(message)
-    matrix = matrix - matrix.mean(axis=1, keepdims=True)
-    share = _share(n_components)
-    axes, power = principal_axes(matrix, None if share else int(n_components))
-    if share:
-        reached = np.cumsum(power) >= share * power.sum() * (1.0 - 1e-12)
-        axes = axes[:, : int(reached.argmax()) + 1]
-    if space.averages:
-        averages = [average.project(axes) for average in space.averages]
-        return _with_averages(averages, space.reference, space.kept, axes)
-    mean = np.einsum("fk,cft->ckt", axes, space.mean)
-    return Space(mean, None, space.reference, space.kept, axes=axes)
 
 
 def _share(n_components: int | str) -> float | None:

@@ -141,7 +141,7 @@ class TrialAverage:
 
     def project(self, axes: Array) -> TrialAverage:
         """Project on axes (feature, component): components take the place of features."""
-        n = np.full((axes.shape[1], self.mean.shape[1]), len(self.influence), dtype=np.int64)
+        n = np.tile(self.n.max(axis=0), (axes.shape[1], 1))
         influence = np.einsum("fk,nft->nkt", axes, self.influence)
         return TrialAverage(axes.T @ self.mean, influence, n)
 

@@ -122,12 +122,13 @@ def explained_variance(results: Results) -> tuple[str, ...]:
     Examples
     --------
     >>> explained_variance({})[0][:50]
-    'Share of the variance of held-out condition averag'
+    'Share of the variance that the first components ho'
     """
     told = [f"{source}: {'; '.join(_variance(result))}." for source, result in results.items()]
     return (
-        "Share of the variance of held-out condition averages that the first components hold "
-        "(dimensionless), with 95 % intervals, beside the null distribution.",
+        "Share of the variance that the first components hold together (%): of the condition "
+        "averages of the other half of the trials, with 95 % intervals; of the data they were "
+        "fitted to (dashed); of a null in which every neuron was shuffled on its own (gray).",
         *told,
     )
 
@@ -151,10 +152,17 @@ def relative_distance(results: Results) -> tuple[str, ...]:
     'Distance of each condition to the reference, '
     """
     told = [f"{source}: {'; '.join(_distance(result))}." for source, result in results.items()]
+    if all("corrected_distance" in result for result in results.values()):
+        how = (
+            "corrected for noise: the square root of the corrected squared distance, drawn as "
+            "zero where that is negative"
+        )
+    else:
+        how = "too large by the noise of the averages where it is not corrected"
     return (
-        "Distance of each condition to the reference, at the same time; bands are 95 % bootstrap "
-        "intervals over trials. Squared distances are corrected for noise: zero is expected "
-        "without a difference, and values below zero are noise.",
+        f"Distance of each condition to the reference, at the same time, {how}. "
+        "Bands are 95 % bootstrap intervals over trials. Distances grow with the number of "
+        "neurons: compare their course between sources, not their size.",
         *told,
     )
 

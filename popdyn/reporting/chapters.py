@@ -253,9 +253,8 @@ def _scorecard_section(context: _Context, scorecard: xr.Dataset) -> page.Section
         if (result := context.results(name).get(source.id)) is not None
     }
     blocks: list[page.Block] = [scorecard_table(scorecard, context.sources, draws)]
-    size = scorecard.sizes["measure"] * scorecard.sizes["source"]
     if np.isfinite(scorecard["value"].values).any():
-        blocks.append(_scorecard_figure(context, scorecard, size))
+        blocks.append(_scorecard_figure(context, scorecard))
     links = _csv(context, scorecard, ["scorecard"])
     blocks.append(page.Files("Numbers of the scorecard:", links))
     sentence = methods.sentence(scorecard)
@@ -264,10 +263,12 @@ def _scorecard_section(context: _Context, scorecard: xr.Dataset) -> page.Section
     return page.Section("Scorecard", tuple(blocks))
 
 
-def _scorecard_figure(context: _Context, scorecard: xr.Dataset, size: int) -> page.Figure:
-    """Draw the scorecard."""
+def _scorecard_figure(context: _Context, scorecard: xr.Dataset) -> page.Figure:
+    """Draw the scorecard: one row of its own height for each measure."""
     context.say("scorecard")
-    drawn, ax = figure.new_figure(height=0.8 + 0.26 * size)
+    row = 0.34 + 0.2 * scorecard.sizes["source"]
+    height = 0.35 + row * scorecard.sizes["measure"]
+    drawn, ax = figure.new_figure(figure.PAGE_WIDTH, height)
     plot.scorecard(scorecard, ax=style_axes(ax))
     panel = _panel(context, figure.drawing(drawn), ["scorecard"], page.Header(""))
     told = captions.scorecard({})

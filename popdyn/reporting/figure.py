@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 # the smallest text of the plots, 7 points, stays above 9 px.
 WIDTH = 3.6
 HEIGHT = 2.3
+# Inches: two columns of a journal page; a phone scrolls sideways through such a figure.
+PAGE_WIDTH = 7.0
 # Letters of a legend that fit in the width.
 _LINE = 62
 

@@ -146,7 +146,12 @@ def _short(value: float) -> str:
 def _seed(result: xr.Dataset) -> str:
     """Name the seed, where there is one."""
     seed = str(result.attrs.get("seed", ""))
-    return f" (seed {seed})" if seed not in ("", "None") else ""
+    return f", seed {seed}" if seed not in ("", "None") else ""
+
+
+def _in_brackets(words: str) -> str:
+    """Set words that start with a comma in brackets of their own."""
+    return f" ({words.removeprefix(', ')})" if words else ""
 
 
 def _prepared(result: xr.Dataset) -> str:
@@ -235,7 +240,7 @@ def _relative_distance(result: xr.Dataset) -> list[str]:
     if "null_mean_squared_distance" in result:
         parts.append(
             f"p is from {_draws(result, 'draw')} draws in which trials were shuffled between the "
-            f"condition and the reference{_seed(result)}."
+            f"condition and the reference{_in_brackets(_seed(result))}."
         )
     return parts
 
@@ -259,8 +264,8 @@ def _decode(result: xr.Dataset) -> list[str]:
     if "null_accuracy" in result:
         parts.append(
             f"The null distribution is from {_draws(result, 'draw')} draws in which the labels "
-            f"were shuffled over trials within folds{_seed(result)}; p values corrected over time "
-            "compare with the largest accuracy of each draw."
+            f"were shuffled over trials within folds{_in_brackets(_seed(result))}; p values "
+            "corrected over time compare with the largest accuracy of each draw."
         )
     return parts
 

@@ -174,7 +174,7 @@ class Figure:
     notes
         Bullets under the caption, as a rule one for each panel.
     wide
-        Whether a panel may be wider than half a page.
+        Whether panels take the whole width, and scroll sideways on a narrow screen.
     """
 
     title: str

@@ -62,7 +62,7 @@ class Picture:
         """
         if self.analysis != "condition_average":
             return result
-        return result.sel(neuron=[_example_neuron(result)])
+        return result.isel(neuron=[_example_neuron(result)])
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ def brief(result: xr.Dataset) -> xr.Dataset:
     return result.assign_attrs(reference=names[reference]) if reference in names else result
 
 
-def _example_neuron(average: xr.Dataset) -> str:
-    """Name the neuron drawn from a condition average: the chosen one, else the first."""
+def _example_neuron(average: xr.Dataset) -> int:
+    """Find the position of the neuron that is drawn: the chosen one, else the first."""
     chosen = str(average.attrs.get("neuron", ""))
     ids = [str(neuron) for neuron in average["neuron"].values]
-    return chosen if chosen in ids else ids[0]
+    return ids.index(chosen) if chosen in ids else 0
 
 
 def _draw_raster(result: xr.Dataset, color: str, ax: Axes) -> None:
@@ -140,7 +140,8 @@ def _draw_raster(result: xr.Dataset, color: str, ax: Axes) -> None:
 
 def _draw_condition_average(result: xr.Dataset, color: str, ax: Axes) -> None:
     del color
-    plot.condition_average(result, neuron=_example_neuron(result), ax=ax)
+    one = result.isel(neuron=[_example_neuron(result)])
+    plot.condition_average(one, neuron=one["neuron"].values[0], ax=ax)
 
 
 def _draw_pca(result: xr.Dataset, color: str, ax: Axes) -> None:
@@ -163,7 +164,10 @@ def _draw_decode(result: xr.Dataset, color: str, ax: Axes) -> None:
 
 
 def _tell_condition_average(results: captions.Results) -> tuple[str, ...]:
-    neurons = {source: _example_neuron(result) for source, result in results.items()}
+    neurons = {
+        source: str(result["neuron"].values[_example_neuron(result)])
+        for source, result in results.items()
+    }
     return captions.condition_average(results, neurons)
 
 

@@ -141,7 +141,11 @@ def relative_distance(rng, labels, n_draws=99):
     return xr.Dataset(
         {
             "distance": (over, naive, {"units": "Hz"}),
-            "distance_bound": (("bound", *over), [naive - 0.3, naive + 0.3], {"units": "Hz"}),
+            "corrected_distance": (over, np.sqrt(np.maximum(squared, 0.0))),
+            "distance_bound": (
+                ("bound", *over),
+                np.sqrt(np.maximum([squared - 1.5, squared + 1.5], 0.0)),
+            ),
             "squared_distance": (over, squared, {"units": "Hz^2"}),
             "squared_distance_bound": (("bound", *over), [squared - 1.5, squared + 1.5]),
             "mean_distance": ("condition", naive.mean(axis=0), {"units": "Hz"}),
@@ -181,7 +185,9 @@ def decode(rng, labels, n_draws=200):
         },
         coords={"time": _time(), "condition": labels, "bound": BOUNDS},
         attrs=_attrs(
-            "decode", {"n_folds": 5, "n_draws": n_draws, "regularization": 1.0}, label="stimCategory"
+            "decode",
+            {"n_folds": 5, "n_draws": n_draws, "regularization": 1.0},
+            label="stimCategory",
         ),
     )
 
@@ -272,7 +278,7 @@ def make_tree(
         "seed": 7,
         "popdyn_version": "0.1.0",
         "versions": json.dumps({"numpy": "2.4.0"}),
-        "input_digests": json.dumps({source: "0123456789abcdef" for source in ids}),
+        "input_digests": json.dumps(dict.fromkeys(ids, "0123456789abcdef")),
         **attrs,
     }
     return tree

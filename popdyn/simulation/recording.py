@@ -49,7 +49,7 @@ class Recording:
             message = (
                 f"rates grew beyond all bounds in {n_bad} of {len(kept)} trials, in the bin that "
                 f"starts {time * self.steps_per_bin * net.dt:g} s into the trial: lower the "
-                f"recurrent weights (g) or use a bounded nonlinearity than {net.nonlinearity!r}"
+                f"recurrent weights (g) or use tanh or sigmoid instead of {net.nonlinearity}"
             )
             raise FitError(message)
         kept[~alive] = np.nan

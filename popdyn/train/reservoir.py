@@ -275,7 +275,9 @@ def wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
     z = 1.959963984540054
     center = (n_correct + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * (n_correct * (n - n_correct) / n + z**2 / 4) ** 0.5
-    return center - half, center + half
+    # Rounding must not move a bound off a proportion of exactly 0 or 1.
+    lower = 0.0 if n_correct == 0 else center - half
+    return lower, 1.0 if n_correct == n else center + half
 
 
 def _check_arguments(n_trials: int, n_validation: int, regularization: float | str) -> None:

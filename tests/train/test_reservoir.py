@@ -1,0 +1,168 @@
+"""A readout by ridge: equal to scikit-learn's, good at the task, honest about it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.linear_model import Ridge
+
+import popdyn as pdn
+from popdyn.errors import FitError, TensorError
+from popdyn.network import Rate
+from popdyn.tasks import PerceptualDecision
+from popdyn.train import reservoir
+from popdyn.train.reservoir import Samples, collect, cross_validated_loss, ridge, wilson_interval
+
+
+@pytest.fixture(scope="module")
+def net():
+    return Rate.random(80, g=0.9, rng=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_random_network_of_the_default_size_learns_the_default_task(seed):
+    net = Rate.random(200, g=0.9, rng=seed)
+    trained, history = reservoir(net, PerceptualDecision(), rng=seed)
+    assert float(history["accuracy"]) >= 0.95
+    trials = PerceptualDecision().sample(100, rng=1000 + seed)
+    for noise_density in (0.0, 0.1):
+        sim = pdn.simulate(trained, trials, noise_density=noise_density, rng=1)
+        assert float(sim["correct"].mean()) >= 0.95
+    assert np.array_equal(trained.recurrent, net.recurrent)
+    assert np.array_equal(trained.input, net.input)
+
+
+def test_on_a_hard_task_it_is_close_to_but_not_above_the_ideal_observer(net):
+    task = PerceptualDecision(stimulus_noise=1.0)
+    _, history = reservoir(net, task, n_trials=1000, n_validation=3000, rng=1)
+    # 40 steps of 20 ms of noise 1: the mean of the input has this standard deviation.
+    ideal = stats.norm.cdf(np.array([0.1, 0.2, 0.4]) * np.sqrt(40)).mean()
+    assert ideal - 0.05 < float(history["accuracy"]) < ideal + 0.02
+
+
+def test_noise_instead_of_a_stimulus_leaves_chance():
+    deaf = Rate(np.zeros((20, 20)), np.zeros((20, 1)), np.ones((1, 20)), np.zeros(20))
+    _, history = reservoir(deaf, PerceptualDecision(), noise_density=1.0, n_validation=1000)
+    assert float(history["accuracy"]) == pytest.approx(0.5, abs=0.07)
+    assert float(history["validation_loss"]) > 0.8
+
+
+@pytest.mark.parametrize("penalty", [0.001, 1.0, 50.0])
+def test_weights_equal_those_of_scikit_learn(net, penalty):
+    trials = PerceptualDecision().sample(60, rng=3)
+    samples = collect(net, trials, 0.1, 7)
+    oracle = Ridge(alpha=penalty, fit_intercept=False, solver="svd", tol=1e-12)
+    oracle.fit(samples.rates, samples.target[:, 0])
+    assert ridge(samples.rates, samples.target, penalty)[0] == pytest.approx(oracle.coef_, rel=1e-7)
+    trained, history = reservoir(net, PerceptualDecision(), regularization=penalty, rng=3)
+    assert float(history["regularization"]) == penalty
+    assert "candidate_loss" not in history
+    assert trained.output.shape == (1, 80)
+
+
+def test_a_loss_counts_every_trial_the_same_however_long():
+    samples = Samples(
+        rates=np.array([[1.0], [1.0], [1.0]]),
+        target=np.array([[1.0], [1.0], [3.0]]),
+        step=np.array([0, 1, 0]),
+        trial=np.array([0, 0, 1]),
+    )
+    assert samples.loss(np.array([[0.0]])) == pytest.approx((1 + 9) / 2)
+
+
+def test_cross_validation_equals_fitting_every_fold_anew(net):
+    samples = collect(net, PerceptualDecision().sample(23, rng=3), 0.3, 7)
+    penalties = np.array([0.01, 1.0, 30.0])
+    slow = []
+    for penalty in penalties:
+        losses = []
+        for fold in range(5):
+            out = samples.trial % 5 == fold
+            fit = ridge(samples.rates[~out], samples.target[~out], penalty)
+            losses.append(samples.part(out).loss(fit))
+        slow.append(np.mean(losses))
+    assert cross_validated_loss(samples, penalties) == pytest.approx(slow, rel=1e-8)
+
+
+def test_the_penalty_chosen_is_the_best_candidate(net):
+    _, history = reservoir(net, PerceptualDecision(stimulus_noise=0.5), rng=0)
+    best = int(np.argmin(history["candidate_loss"].values))
+    assert float(history["regularization"]) == float(history["candidate"][best])
+    assert 0 < best < history.sizes["candidate"] - 1
+
+
+def test_what_is_collected_are_the_rates_that_simulate_answers_with(net):
+    trials = PerceptualDecision(delay_duration=(0.1, 0.3)).sample(300, rng=3)
+    samples = collect(net, trials, 0.0, 0)
+    assert len(samples.rates) == int(trials["mask"].sum())
+    sim = pdn.simulate(net, trials)
+    outputs = samples.rates @ net.output[0]
+    response = np.bincount(samples.trial, outputs) / np.bincount(samples.trial)
+    assert sim["response"].values == pytest.approx(response, rel=1e-9)
+    assert np.array_equal(np.sign(samples.target[:, 0]), trials["target_choice"][samples.trial])
+
+
+def test_history_says_what_was_done(net, tmp_path):
+    task = PerceptualDecision(stimuli=(-0.4, 0.0, 0.4))
+    _, history = reservoir(net, task, n_trials=60, n_validation=90, rng=5)
+    assert (history.attrs["method"], history.attrs["seed"]) == ("reservoir", "5")
+    parameters = json.loads(history.attrs["parameters"])
+    assert (parameters["n_trials"], parameters["task"]) == (60, "PerceptualDecision")
+    # A third of the validation trials are catch trials.
+    assert history["accuracy"].attrs["n_trials"] == 60
+    lower, upper = history["accuracy_bound"].values
+    assert lower < float(history["accuracy"]) <= upper
+    assert float(history["loss"]) < float(history["validation_loss"])
+    pdn.save(history, tmp_path / "history.nc")
+    assert pdn.load(tmp_path / "history.nc").identical(history)
+
+
+def test_one_seed_one_fit(net):
+    first, again, other = (
+        reservoir(net, PerceptualDecision(), n_trials=40, n_validation=20, rng=seed)
+        for seed in (5, 5, 6)
+    )
+    assert np.array_equal(first[0].output, again[0].output)
+    assert first[1].identical(again[1])
+    assert not np.array_equal(first[0].output, other[0].output)
+
+
+@pytest.mark.parametrize(("n_correct", "n"), [(0, 7), (3, 10), (90, 90), (150, 200)])
+def test_the_interval_is_that_of_scipy(n_correct, n):
+    expected = stats.binomtest(n_correct, n).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(n_correct, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"n_trials": 1}, "n_trials must be at least 2, found 1"),
+        ({"n_validation": 0}, "n_validation must be at least 1, found 0"),
+        ({"regularization": -1.0}, "zero or positive, or 'cv', found -1.0"),
+        ({"regularization": "best"}, "or 'cv', found 'best'"),
+        ({"noise_density": -1.0}, "noise_density must be zero or positive"),
+    ],
+)
+def test_arguments_without_sense_are_refused(net, arguments, words):
+    with pytest.raises(TensorError, match=words):
+        reservoir(net, PerceptualDecision(), **arguments)
+
+
+def test_too_few_samples_without_a_penalty_are_refused(net):
+    with pytest.raises(FitError, match="10 samples do not determine 80 output weights"):
+        reservoir(net, PerceptualDecision(), n_trials=5, regularization=0.0)
+
+
+def test_a_task_of_catch_trials_has_no_accuracy(net):
+    with pytest.raises(FitError, match="none of the validation trials has a right answer"):
+        reservoir(net, PerceptualDecision(stimuli=(0.0,)), n_trials=10, n_validation=10)
+
+
+def test_trials_that_count_nowhere_cannot_be_fitted(net):
+    trials = PerceptualDecision().sample(4, rng=0)
+    trials["mask"][:, 2] = False
+    with pytest.raises(TensorError, match="1 of 4 trials have no step that counts"):
+        collect(net, trials, 0.0, 0)

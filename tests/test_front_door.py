@@ -37,6 +37,7 @@ def _functions_of(namespace):
         if not name.startswith("_")
         and callable(value)
         and getattr(value, "__module__", "").startswith("popdyn")
+        and not getattr(value, "_is_protocol", False)
     ]
 
 

@@ -164,6 +164,15 @@ def load(path: str | os.PathLike[str]) -> Any:
     ------
     SourceError
         If the file is missing, broken, or not written by popdyn.
+
+    Examples
+    --------
+    >>> import numpy as np, popdyn as pdn, tempfile
+    >>> x = pdn.make_tensor(np.ones((1, 2, 2)), [0.0, 0.1], name="potential", units="mV")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pdn.save(x, f"{folder}/x.nc")
+    ...     pdn.load(path).attrs["units"]
+    'mV'
     """
     source = Path(path)
     if not source.is_file():

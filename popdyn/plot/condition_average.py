@@ -18,10 +18,13 @@ from popdyn.plot.style import (
     axis_label,
     condition_colors,
     condition_styles,
+    conditions_title,
     event_line,
     new_axes,
     plain,
+    set_title,
     time_label,
+    window_limits,
 )
 
 _FADED = 0.3
@@ -70,11 +73,12 @@ def condition_average(result: xr.Dataset, *, neuron: Any = None, ax: Axes | None
     for number, label in enumerate(labels):
         _draw(ax, one.isel(condition=number), name, label, colors[label], styles[label])
     event_line(ax)
+    window_limits(ax, result)
     units = str(result[name].attrs.get("units", result.attrs.get("units", "unknown")))
     ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))
     ax.set_ylabel(axis_label(name, units))
-    ax.set_title(plain(f"neuron {one['neuron'].item()}"))
-    add_legend(ax)
+    set_title(ax, f"neuron {one['neuron'].item()}")
+    add_legend(ax, conditions_title(result))
     return ax
 
 

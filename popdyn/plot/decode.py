@@ -16,6 +16,7 @@ from popdyn.plot.style import (
     new_axes,
     plain,
     time_label,
+    window_limits,
 )
 
 _LEVEL = 0.05
@@ -80,6 +81,7 @@ def decode(result: xr.Dataset, *, ax: Axes | None = None, color: str | None = No
             linewidth=2.5,
             label=f"p < {_LEVEL} (corrected)",
         )
+    window_limits(ax, result)
     ax.set_ylim(min(0.0, float(lower.min())), 1.06)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
     ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))

@@ -10,9 +10,11 @@ from matplotlib.ticker import MaxNLocator
 from popdyn.plot.style import (
     add_legend,
     condition_colors,
+    conditions_title,
     event_line,
     new_axes,
     plain,
+    set_title,
     time_label,
 )
 
@@ -67,6 +69,6 @@ def raster(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))
     ax.set_ylabel("trial (row)")
-    ax.set_title(plain(f"neuron {result.attrs['neuron']}"))
-    add_legend(ax)
+    set_title(ax, f"neuron {result.attrs['neuron']}")
+    add_legend(ax, conditions_title(result))
     return ax

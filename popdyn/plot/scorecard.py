@@ -23,6 +23,7 @@ from popdyn.plot.style import (
 _WIDTH = 7.0  # inch: two columns of a journal page
 _LABEL_SHARE, _PANEL_SHARE = 0.27, 0.40  # of the width; the numbers take the rest
 _LINE_HEIGHT = 0.20  # inch per source in a row
+_TEXT_WIDTH = 46  # characters that fit beside a panel
 _ROW_PADDING = 0.34  # inch per row for its axis
 
 
@@ -63,7 +64,7 @@ def scorecard(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     1
     """
     n_measures, n_sources = result.sizes["measure"], result.sizes["source"]
-    row = _LINE_HEIGHT * n_sources + _ROW_PADDING
+    row = _line_height(result) * n_sources + _ROW_PADDING
     height = row * n_measures + 0.35
     ax = new_axes(ax, figure_size=(_WIDTH, height))
     ax.set_axis_off()
@@ -76,6 +77,13 @@ def scorecard(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     for number in range(n_measures):
         _draw_row(ax, result.isel(measure=number), colors, top - (number + 1) * step, step, row)
     return ax
+
+
+def _line_height(result: xr.Dataset) -> float:
+    """Height of a source's line in inch: enough for the longest reason."""
+    reasons = result["reason"].values.ravel() if "reason" in result else [""]
+    n_lines = max(_wrap(str(reason), _TEXT_WIDTH).count("\n") + 1 for reason in reasons)
+    return max(_LINE_HEIGHT, 0.12 * n_lines + 0.02)
 
 
 def _heading(ax: Axes, colors: dict[str, str], height: float) -> None:
@@ -119,7 +127,7 @@ def _draw_row(
         ax.text(
             _LABEL_SHARE + _PANEL_SHARE + 0.02,
             height_of_line,
-            plain(_wrap(text, 46)),
+            plain(_wrap(text, _TEXT_WIDTH)),
             fontsize=SMALL_FONT_SIZE,
             color=_ink(color),
             va="center",
@@ -128,6 +136,7 @@ def _draw_row(
     if not panel.has_data():
         panel.set_xticks([])
         panel.spines["bottom"].set_visible(False)
+    panel.use_sticky_edges = False
     panel.margins(x=0.08)
     panel.locator_params(axis="x", nbins=5)
 

@@ -6,8 +6,10 @@ because a yellow line is hard to see on white paper.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Iterable, Sequence
 
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
@@ -98,7 +100,6 @@ def style_axes(ax: Axes) -> Axes:
     ax.tick_params(labelsize=SMALL_FONT_SIZE, width=0.8, length=3)
     ax.xaxis.label.set_fontsize(FONT_SIZE)
     ax.yaxis.label.set_fontsize(FONT_SIZE)
-    ax.title.set_fontsize(FONT_SIZE)
     return ax
 
 
@@ -246,6 +247,24 @@ def plain(text: object) -> str:
     return f" {escaped}" if escaped.startswith("_") else escaped
 
 
+def set_title(ax: Axes, text: object) -> None:
+    """Write a small title above the axes.
+
+    Parameters
+    ----------
+    ax : Axes
+        Axes to name.
+    text : object
+        Written as it is, see `plain`.
+
+    Examples
+    --------
+    >>> from popdyn.plot.style import new_axes, set_title
+    >>> set_title(new_axes(), "neuron 7")
+    """
+    ax.set_title(plain(text), fontsize=FONT_SIZE)
+
+
 def event_line(ax: Axes, position: float = 0.0) -> None:
     """Draw a thin vertical line where the event is.
 
@@ -262,6 +281,52 @@ def event_line(ax: Axes, position: float = 0.0) -> None:
     >>> event_line(new_axes())
     """
     ax.axvline(position, color=GUIDE_COLOR, linewidth=0.8, linestyle="-", zorder=0.5)
+
+
+def window_limits(ax: Axes, result: xr.Dataset) -> None:
+    """Let the time axis span the bins of a result, from edge to edge.
+
+    Parameters
+    ----------
+    ax : Axes
+        Axes with time (s) on the horizontal axis.
+    result : Dataset
+        Has a coordinate ``time`` (bin centers) and, mostly, ``attrs["bin_width"]``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from popdyn.plot.style import new_axes, window_limits
+    >>> window_limits(new_axes(), xr.Dataset(coords={"time": [0.1, 0.2]}))
+    """
+    time = result["time"].values
+    half = float(result.attrs.get("bin_width", 0.0)) / 2
+    if time.size and time[-1] + half > time[0] - half:
+        ax.set_xlim(time[0] - half, time[-1] + half)
+
+
+def conditions_title(result: xr.Dataset) -> str | None:
+    """Name of the column whose values label the conditions, for the head of a legend.
+
+    Parameters
+    ----------
+    result : Dataset
+        ``attrs["by"]`` is a JSON list of trial columns.
+
+    Returns
+    -------
+    str or None
+        None for several columns, whose labels name them ("choice=left, context=1").
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from popdyn.plot.style import conditions_title
+    >>> conditions_title(xr.Dataset(attrs={"by": '["choice"]'}))
+    'choice'
+    """
+    names = json.loads(str(result.attrs.get("by", "[]")))
+    return str(names[0]) if len(names) == 1 else None
 
 
 def add_legend(ax: Axes, title: str | None = None) -> Legend | None:

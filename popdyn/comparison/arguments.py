@@ -38,10 +38,10 @@ def check_model(source: Model, where: str = "") -> None:
 
     Examples
     --------
-    >>> from popdyn.comparison.arguments import check_network
+    >>> from popdyn.comparison.arguments import check_model
     >>> from popdyn.comparison.source_spec import Model
     >>> task = {"name": "PerceptualDecision", "stimulus": [-1, 1]}
-    >>> check_network(Network(id="n", kind="network", network={}, task=task, align="start_time"))
+    >>> check_model(Model(network={"n_neurons": 50}, task=task))
     Traceback (most recent call last):
         ...
     popdyn.errors.SpecError: unknown key 'task.stimulus'; did you mean 'stimuli'? ...

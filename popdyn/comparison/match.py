@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from popdyn.comparison.agreement import conditions_of
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.sources import Prepared
 from popdyn.comparison.spec import Spec
@@ -38,7 +37,7 @@ def match_sources(sources: Sequence[Prepared], spec: Spec) -> list[Prepared]:
         If a source has fewer than the number asked for.
     """
     by = spec.conditions.by
-    counts = {source.id: conditions_of(source, by) for source in sources}
+    counts = {source.id: _counts(source, by) for source in sources}
     sizes = {source.id: source.tensor.sizes["neuron"] for source in sources}
     n_neurons = _wanted(spec.match.neurons, sizes, "neurons")
     labels = counts[sources[0].id]
@@ -52,6 +51,21 @@ def match_sources(sources: Sequence[Prepared], spec: Spec) -> list[Prepared]:
         for label in labels
     }
     return [_matched(source, n_neurons, n_trials, spec) for source in sources]
+
+
+def _counts(source: Prepared, by: Sequence[str]) -> dict[str, int]:
+    """Count the trials of each condition that can be drawn."""
+    conditions, usable = group_conditions(source.tensor, list(by)), _usable(source)
+    own = [int(usable[conditions.index == k].sum()) for k in range(len(conditions.labels))]
+    return dict(zip(conditions.labels, own, strict=True))
+
+
+def _usable(source: Prepared) -> np.ndarray:
+    """Tell which trials can be drawn: of a pseudo-population the repeats every neuron has."""
+    tensor = source.tensor
+    if int(tensor.attrs.get("simultaneous", 1)):
+        return np.ones(tensor.sizes["trial"], dtype=bool)
+    return np.asarray(np.isfinite(tensor.values).all(axis=(0, 1)))
 
 
 def _wanted(asked: Any, have: dict[str, int], what: str, of: str = "") -> int | None:
@@ -80,10 +94,11 @@ def _matched(
         tensor = tensor.isel(neuron=np.sort(keep))
     generator = np.random.default_rng(derive_seed(spec.seed, source.id, "match trials"))
     conditions = group_conditions(tensor, list(spec.conditions.by))
-    kept = []
+    kept, usable = [], _usable(replace(source, tensor=tensor))
     for position, label in enumerate(conditions.labels):
-        own = np.flatnonzero(conditions.index == position)
         wanted = n_trials[label]
+        drawable = np.ones(conditions.index.size, dtype=bool) if wanted is None else usable
+        own = np.flatnonzero((conditions.index == position) & drawable)
         kept.append(own if wanted is None else generator.choice(own, wanted, replace=False))
     tensor = tensor.isel(trial=np.sort(np.concatenate(kept)))
     return replace(source, tensor=tensor)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from popdyn import network, tasks
 from popdyn.comparison.seeds import derive_seed
-from popdyn.comparison.source_spec import Network
+from popdyn.comparison.source_spec import Model, Network
 from popdyn.comparison.sources import (
     Prepared,
     blaming,
@@ -39,29 +40,33 @@ N_TRIALS = 100
 class Draft:
     """A network that has not run yet, and the trials it will perform."""
 
-    source: Network
+    source: Model
+    name: str
     net: Rate
     task: Task
     trials: xr.Dataset
 
     def labels(self, by: tuple[str, ...]) -> list[str] | None:
         """Give the conditions of the trials; None where they depend on what the network does."""
-        needed = {*self.source.select, *(role.column for role in self.source.roles.values())}
-        roles, columns = set(self.source.roles), set(column_names(self.trials, "trial"))
+        source = self.source
+        if not isinstance(source, Network):
+            return None
+        needed = {*source.select, *(role.column for role in source.roles.values())}
+        roles, columns = set(source.roles), set(column_names(self.trials, "trial"))
         if not needed <= columns | roles or not set(by) <= columns | roles:
             return None
-        with blaming(self.source.id):
-            trials = with_roles(self.trials, self.source.select, self.source.roles)
+        with blaming(self.name):
+            trials = with_roles(self.trials, source.select, source.roles)
             return group_conditions(trials, list(by)).labels
 
 
-def draft(source: Network, seed: int) -> Draft:
+def draft(source: Model, seed: int) -> Draft:
     """Make the network and draw its trials, which costs little.
 
     Parameters
     ----------
-    source : Network
-        A table of the spec.
+    source : Model
+        A source of the spec, or the tables that describe a network.
     seed : int
         Seed of the comparison.
 
@@ -74,27 +79,29 @@ def draft(source: Network, seed: int) -> Draft:
     TensorError, SpecError
         Naming the source, if the network or its trials cannot be made as asked.
     """
-    with blaming(source.id):
+    name = source.id if isinstance(source, Network) else "network"
+    with blaming(name):
         task: Task = getattr(tasks, source.task.name)(**source.task.parameters)
+        net = _network(source, task, derive_seed(seed, name, "network"))
         n_trials = int(source.simulate.get("n_trials", N_TRIALS))
-        rng = derive_seed(seed, source.id, "trials")
-        if "path" in source.network:
-            net = load(source.network["path"])
-            if not isinstance(net, Rate):
-                message = (
-                    f"{source.network['path'].name} holds no network but a {type(net).__name__}: "
-                    "save one with pdn.save(net, path)"
-                )
-                raise SpecError(message)
-            return Draft(source, net, task, task.sample(n_trials, rng, dt=net.dt))
-        sizes = task.sample(1, rng).sizes
-        net = network.Rate.random(
-            **source.network,
-            n_inputs=sizes["channel"],
-            n_outputs=sizes["output"],
-            rng=derive_seed(seed, source.id, "network"),
-        )
-        return Draft(source, net, task, task.sample(n_trials, rng, dt=net.dt))
+        trials = task.sample(n_trials, derive_seed(seed, name, "trials"), dt=net.dt)
+        return Draft(source, name, net, task, trials)
+
+
+def _network(source: Model, task: Task, rng: int) -> Rate:
+    """Load the network, or make one at random that fits the task."""
+    if "path" in source.network:
+        net = load(source.network["path"])
+        if not isinstance(net, Rate):
+            message = (
+                f"{source.network['path'].name} holds no network but a {type(net).__name__}: "
+                "save one with pdn.save(net, path)"
+            )
+            raise SpecError(message)
+        return net
+    sizes = task.sample(1, 0).sizes
+    n_inputs, n_outputs = sizes["channel"], sizes["output"]
+    return network.Rate.random(**source.network, n_inputs=n_inputs, n_outputs=n_outputs, rng=rng)
 
 
 def run(plan: Draft, spec: Spec) -> Prepared:
@@ -117,10 +124,36 @@ def run(plan: Draft, spec: Spec) -> Prepared:
     TensorError, FitError
         Naming the source.
     """
-    with blaming(plan.source.id), noted() as said:
-        prepared = _run(plan, spec)
+    source = plan.source
+    if not isinstance(source, Network):
+        message = f"expected a source of kind 'network', found {type(source).__name__}"
+        raise SpecError(message)
+    # One thread: small matrices lose time to threads, and bits to their number.
+    with blaming(source.id), noted() as said, threadpool_limits(limits=1, user_api="blas"):
+        prepared = _run(plan, source, spec)
         prepared = with_conditions(prepared, spec.conditions.by)
     return with_problems(prepared, said)
+
+
+def train_draft(plan: Draft, seed: int) -> tuple[Rate, xr.Dataset]:
+    """Train the readout of a draft's network.
+
+    Parameters
+    ----------
+    plan : Draft
+        From `draft`.
+    seed : int
+        Seed of the comparison.
+
+    Returns
+    -------
+    net : Rate
+        The trained network.
+    history : Dataset
+        From ``pdn.train.reservoir``.
+    """
+    rng = derive_seed(seed, plan.name, "train")
+    return reservoir(plan.net, plan.task, **(plan.source.train or {}), rng=rng)
 
 
 def simulate_draft(plan: Draft, seed: int, bin_width: float | None = None) -> xr.Dataset:
@@ -140,24 +173,30 @@ def simulate_draft(plan: Draft, seed: int, bin_width: float | None = None) -> xr
     Dataset
         From ``pdn.simulate``.
     """
-    source, net = plan.source, plan.net
-    if source.train is not None:
-        rng = derive_seed(seed, source.id, "train")
-        net, _ = reservoir(net, plan.task, **source.train, rng=rng)
-    settings = {key: value for key, value in source.simulate.items() if key != "n_trials"}
+    net = plan.net if plan.source.train is None else train_draft(plan, seed)[0]
+    settings = {key: value for key, value in plan.source.simulate.items() if key != "n_trials"}
     if bin_width is not None:
         settings = {"bin_width": bin_width, **settings}
-    rng = derive_seed(seed, source.id, "simulate")
-    return simulate(net, plan.trials, rng=rng, task=plan.task, source_id=source.id, **settings)
+    rng = derive_seed(seed, plan.name, "simulate")
+    return simulate(net, plan.trials, rng=rng, task=plan.task, source_id=plan.name, **settings)
 
 
-def _run(plan: Draft, spec: Spec) -> Prepared:
-    source, when = plan.source, spec.alignment
-    name = f"network {source.id}"
+def observe_draft(plan: Draft, simulated: xr.Dataset, seed: int) -> xr.Dataset:
+    """Draw spikes of some neurons of a simulated network, as the source asks.
+
+    Returns
+    -------
+    Session
+        From ``pdn.observe``.
+    """
+    rng = derive_seed(seed, plan.name, "observe")
+    return observe(simulated, **(plan.source.observe or {}), rng=rng)
+
+
+def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:
+    when, name = spec.alignment, f"network {source.id}"
     if source.observe is not None:
-        simulated = simulate_draft(plan, spec.seed)
-        rng = derive_seed(spec.seed, source.id, "observe")
-        session = observe(simulated, **source.observe, rng=rng)
+        session = observe_draft(plan, simulate_draft(plan, spec.seed), spec.seed)
         prepared = from_session(session, source, source.align, when, name)
     else:
         simulated = simulate_draft(plan, spec.seed, when.bin_width)

@@ -138,7 +138,7 @@ def _check_drafts(drafts: Sequence[Draft], prepared: Mapping[str, Prepared], spe
     for plan in drafts:
         own = plan.labels(by)
         if own is not None:
-            labels[plan.source.id] = own
+            labels[plan.name] = own
     check_conditions(labels, by)
 
 

@@ -49,7 +49,8 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> str:
     str
         The first problem in full, and how many more there are.
     """
-    problems = _real(error.errors())
+    # A key that is missing is often one that was misspelled: that is said first.
+    problems = sorted(_real(error.errors()), key=lambda one: one["type"] != "extra_forbidden")
     first = problems[0]
     line = _sentence(first, _without_tag(first["loc"], data), model, data)
     others = len(problems) - 1

@@ -104,6 +104,41 @@ def scorecard(
     )
 
 
+def scorecard_text(card: xr.Dataset) -> str:
+    """Write a scorecard as plain text, for a terminal.
+
+    Parameters
+    ----------
+    card : Dataset
+        From `scorecard`.
+
+    Returns
+    -------
+    str
+        A line per measure and source: value, 95 % interval, 95 % of the null, p, or the
+        reason why there is no number.
+    """
+    lines = []
+    for measure in card["measure"].values:
+        row = card.sel(measure=measure)
+        unit = "" if row["unit"].item() == "1" else f" ({row['unit'].item()})"
+        lines.append(f"{measure}{unit}")
+        for name in row["source"].values:
+            lines.append(f"    {name}: {_cell_text(row.sel(source=name))}")
+    return "\n".join(lines)
+
+
+def _cell_text(cell: xr.Dataset) -> str:
+    if cell["reason"].item():
+        return str(cell["reason"].item())
+    words = f"{cell['value'].item():.4g}"
+    for name, told in (("bound_value", "95 %"), ("null_value", "null")):
+        low, high = cell[name].values
+        words += f", {told} {low:.3g} to {high:.3g}" if np.isfinite(low) else ""
+    p = cell["p"].item()
+    return words + (f", p = {p:.3g}" if np.isfinite(p) else "")
+
+
 def _cell(measure: Measure, results: Results, reason: str) -> tuple[Cell, str]:
     n_trials = int(results["summary"]["n_trials_condition"].min())
     if measure.analysis not in results:
@@ -179,6 +214,8 @@ def _distances(results: Mapping[str, Results]) -> Iterable[Measure]:
         "Hz^2" if _attribute(results, "relative_distance", "units", "Hz") == "Hz" else "1"
     )
     for label in labels:
+        # Per neuron, so that the neurons leave the unit too.
+        unit = unit.removesuffix("*neurons")
         if label != (reference or labels[0]):
             words = f"squared distance per neuron, {label} from {reference or labels[0]}"
             yield Measure(words, unit, "relative_distance", _distance_reader(label))

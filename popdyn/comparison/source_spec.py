@@ -47,7 +47,7 @@ class Role(Table):
 def _known_roles(roles: dict[str, Role]) -> dict[str, Role]:
     for name in roles:
         if name not in ROLES:
-            message = f"there is no role {name!r}, {nearest_name(name, ROLES)}"
+            message = f"there is no role {name!r}; {nearest_name(name, ROLES)}"
             raise ValueError(message)
     return roles
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
+from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.source_spec import Member, Pseudopopulation, Recording, Role, SavedTensor
 from popdyn.comparison.spec import Alignment, Spec
 from popdyn.errors import PopdynError, PopdynWarning, SpecError
@@ -232,7 +233,8 @@ def _check_alignment(tensor: xr.DataArray, source: SavedTensor, when: Alignment)
 def _prepare_pseudopopulation(source: Pseudopopulation, spec: Spec) -> Prepared:
     parts = [_prepare_member(source, member, spec) for member in source.recordings]
     by = list(spec.conditions.by)
-    tensor = pseudopopulation([part.tensor for part in parts], by)
+    rng = derive_seed(spec.seed, source.id, "pseudopopulation")
+    tensor = pseudopopulation([part.tensor for part in parts], by, rng=rng)
     own = [(k, neuron) for k, part in enumerate(parts) for _, neuron in part.origin.values()]
     inputs: dict[str, str] = {}
     for part in parts:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -18,7 +18,7 @@ from pydantic import Field, PrivateAttr, Strict, ValidationError, model_validato
 
 from popdyn.comparison.fields import Count, Flag, Names, Number, Positive, Size, Table
 from popdyn.comparison.refusal import explain, nearest_file
-from popdyn.comparison.source_spec import Network, Source
+from popdyn.comparison.source_spec import Model, ModelSpec, Network, Source
 from popdyn.errors import SpecError, TensorError
 from popdyn.tensor.contract import bin_edges
 
@@ -220,6 +220,50 @@ def load_spec(spec: str | Path | Mapping[str, Any] | Spec) -> Spec:
     return result
 
 
+def load_model(
+    spec: str | Path | Mapping[str, Any] | None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    seed: int | None = None,
+) -> ModelSpec:
+    """Read and check the description of a network and its task.
+
+    Parameters
+    ----------
+    spec : path, mapping or None
+        A TOML file, or its tables; None stands for a random network of 200 neurons that
+        performs a perceptual decision.
+    options : mapping of mappings, optional
+        Tables whose keys replace those of the file.
+    seed : int, optional
+        Replaces the seed of the file.
+
+    Returns
+    -------
+    ModelSpec
+
+    Raises
+    ------
+    SpecError
+        As `load_spec`.
+
+    Examples
+    --------
+    >>> from popdyn.comparison.spec import load_model
+    >>> load_model(None, {"network": {"g": 0.9}}).network
+    {'n_neurons': 200, 'g': 0.9}
+    """
+    default = {"network": {"n_neurons": 200}, "task": {"name": "PerceptualDecision"}}
+    tables = read_tables(default if spec is None else spec)
+    data = dict(tables.data)
+    for name, own in (options or {}).items():
+        data[name] = {**(data.get(name) or {}), **own}
+    if seed is not None:
+        data["seed"] = seed
+    model = replace(tables, data=data).checked(ModelSpec)
+    _checked_arguments(model, tables.name)
+    return model
+
+
 @dataclass(frozen=True)
 class Tables:
     """The tables of a TOML file: data, text, name for messages, folder of relative paths."""
@@ -265,17 +309,21 @@ def read_tables(spec: str | Path | Mapping[str, Any]) -> Tables:
 
 
 def _check_networks(spec: Spec, name: str) -> None:
-    """Check the tables that are handed to functions, once those are known to be needed."""
-    networks = [source for source in spec.sources if isinstance(source, Network)]
-    if networks:
-        # Importing the model side is only worth its time to a spec with a network.
-        from popdyn.comparison.arguments import check_model
-    for source in networks:
-        try:
-            check_model(source, f'source["{source.id}"].')
-        except SpecError as error:
-            message = f"{name}: {error}"
-            raise SpecError(message) from None
+    """Check the tables that are handed to functions."""
+    for source in spec.sources:
+        if isinstance(source, Network):
+            _checked_arguments(source, name, f'source["{source.id}"].')
+
+
+def _checked_arguments(model: Model, name: str, where: str = "") -> None:
+    # Importing the model side is only worth its time to a spec with a network.
+    from popdyn.comparison.arguments import check_model
+
+    try:
+        check_model(model, where)
+    except SpecError as error:
+        message = f"{name}: {error}"
+        raise SpecError(message) from None
 
 
 def toml_text(tables: Mapping[str, Any]) -> str:
@@ -293,7 +341,7 @@ def toml_text(tables: Mapping[str, Any]) -> str:
 
 def _key(key: str) -> str:
     bare = key.replace("_", "").replace("-", "")
-    return key if bare.isalnum() and bare.isascii() else json.dumps(key, ensure_ascii=False)
+    return key if bare.isalnum() and bare.isascii() else _quoted(key)
 
 
 def _value(value: Any) -> str:
@@ -303,7 +351,12 @@ def _value(value: Any) -> str:
         return "[" + ", ".join(_value(item) for item in value) + "]"
     if isinstance(value, (bool, int, float)):
         return json.dumps(value)
-    return json.dumps(str(value), ensure_ascii=False)
+    return _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    # JSON and TOML quote alike, but for one control character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _read(path: Path) -> str:

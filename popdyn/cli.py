@@ -1,0 +1,290 @@
+"""The command line: describe, compare, report, simulate, train, demo.
+
+A user's mistake is one line on stderr and exit code 2; a traceback needs ``--debug``.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from popdyn import __version__
+from popdyn.errors import PopdynError, PopdynWarning, SourceError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# Everything else is imported by the command that needs it: help must come at once.
+
+MISTAKE, STOPPED = 2, 130
+# typer has its own copy of click from some version on: take the class it really raises.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name="popdyn",
+    help="Compare trained recurrent networks with neural recordings.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="How many pieces run at once.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of every random draw.")]
+SpecFile = Annotated[Path, typer.Argument(metavar="SPEC.toml", help="The comparison spec.")]
+ModelFile = Annotated[
+    Path | None, typer.Argument(metavar="[MODEL.toml]", help="Tables network, task, train, ...")
+]
+TaskName = Annotated[str | None, typer.Option("--task", help="Name of a task in pdn.tasks.")]
+NNeurons = Annotated[int | None, typer.Option(min=1, help="Neurons of a random network.")]
+Gain = Annotated[float | None, typer.Option("--g", help="Gain of its recurrent weights.")]
+NTrials = Annotated[int | None, typer.Option(min=1, help="Number of trials.")]
+
+
+@app.callback(invoke_without_command=True)
+def _popdyn(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: ARG001
+) -> None:
+    if version:
+        typer.echo(__version__)
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def describe(
+    path: Annotated[Path, typer.Argument(metavar="FILE.nwb", help="An NWB file.")],
+) -> None:
+    """Say what an NWB file holds, and what looks wrong in it."""
+    from popdyn.io.nwb import describe_nwb
+
+    typer.echo(str(describe_nwb(path)))
+
+
+@app.command()
+def compare(
+    spec: SpecFile,
+    output: Output = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Also write the report: an HTML file.")
+    ] = None,
+    jobs: Jobs = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table.")] = False,
+) -> None:
+    """Run a comparison; write its results (SPEC.nc) and print the scorecard."""
+    from popdyn.comparison.pipeline import compare as run
+    from popdyn.comparison.scorecard import scorecard_text
+    from popdyn.tensor.store import save
+
+    target = _writable(output or Path(spec.with_suffix(".nc").name))
+    page = None if report is None else _writable(report)
+    tree = run(spec, progress=not quiet, n_jobs=jobs)
+    if not quiet:
+        typer.echo(scorecard_text(tree["comparison/scorecard"].to_dataset()))
+    save(tree, target)
+    typer.echo(f"results: {target}")
+    if page is not None:
+        _draw([tree], page, progress=not quiet)
+
+
+@app.command()
+def report(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULTS.nc...", help="Saved comparisons.")
+    ],
+    output: Output = None,
+) -> None:
+    """Draw the report of saved comparisons again, without computing."""
+    from popdyn.tensor.store import load
+
+    target = _writable(output or results[0].with_suffix(".html"))
+    _draw([load(path) for path in results], target)
+
+
+@app.command()
+def simulate(
+    model: ModelFile = None,
+    output: Output = None,
+    task: TaskName = None,
+    n_neurons: NNeurons = None,
+    g: Gain = None,
+    n_trials: NTrials = None,
+    observe: Annotated[
+        int | None, typer.Option(min=1, help="Draw spikes of this many neurons: a Session.")
+    ] = None,
+    seed: Seed = None,
+) -> None:
+    """Run a network on a task; write its rates, or with --observe a Session of spikes."""
+    from popdyn.comparison.network_source import draft, observe_draft, simulate_draft
+    from popdyn.tensor.store import save
+
+    given: dict[str, Any] = {"simulate": {"n_trials": n_trials}, "observe": {"n_neurons": observe}}
+    spec = _model(model, task, {"n_neurons": n_neurons, "g": g}, given, seed)
+    target = _writable(output or Path("simulation.nc"))
+    plan = draft(spec, spec.seed)
+    simulated = simulate_draft(plan, spec.seed)
+    if spec.observe is None:
+        save(simulated, target)
+        typer.echo(f"rates: {target}")
+    else:
+        save(observe_draft(plan, simulated, spec.seed), target)
+        typer.echo(f"session: {target}")
+
+
+@app.command()
+def train(
+    model: ModelFile = None,
+    output: Output = None,
+    task: TaskName = None,
+    n_neurons: NNeurons = None,
+    g: Gain = None,
+    n_trials: NTrials = None,
+    seed: Seed = None,
+) -> None:
+    """Train the readout of a network on a task; write the network and its history."""
+    from popdyn.comparison.network_source import draft, train_draft
+    from popdyn.tensor.store import save
+
+    given = {"train": {"n_trials": n_trials}}
+    spec = _model(model, task, {"n_neurons": n_neurons, "g": g}, given, seed)
+    target = _writable(output or Path("network.nc"))
+    beside = target.with_name(f"{target.stem}_history{target.suffix}")
+    net, history = train_draft(draft(spec, spec.seed), spec.seed)
+    save(net, target)
+    save(history, beside)
+    typer.echo(f"network: {target}")
+    typer.echo(f"history: {beside}")
+    low, high = history["accuracy_bound"].values
+    typer.echo(f"accuracy on fresh trials: {float(history['accuracy']):.3f} ({low:.3f}-{high:.3f})")
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path(
+        "build/report.html"
+    ),
+    jobs: Jobs = 1,
+) -> None:
+    """Compare the shipped recordings with simulated networks; write build/report.html."""
+    from popdyn.comparison.pipeline import compare as run
+
+    specs = _shipped_specs()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    target = _writable(output)
+    trees = []
+    for spec in specs:
+        typer.echo(f"comparing: {spec.name}")
+        trees.append(run(spec, n_jobs=jobs))
+    _draw(trees, target)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows ``popdyn``; by default what the shell gave.
+
+    Raises
+    ------
+    SystemExit
+        Always: 0 when all went well, 2 after a user's mistake, 130 after Ctrl-C.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [word for word in given if word != "--debug"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default" if debug else "ignore")
+        warnings.simplefilter("always", PopdynWarning)
+        if not debug:
+            warnings.showwarning = _one_line
+        code = _run(given, debug=debug)
+    raise SystemExit(code)
+
+
+def _run(given: list[str], *, debug: bool) -> int:
+    """Run a command and turn what went wrong into a line and an exit code."""
+    try:
+        code = app(args=given, prog_name="popdyn", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("stopped; no file was left half-written")
+        return STOPPED
+    except _UsageError as error:
+        _complain(f"{error.format_message()} (popdyn --help lists what there is)")
+        return MISTAKE
+    except (PopdynError, OSError) as error:
+        if debug:
+            raise
+        _complain(str(error))
+        return MISTAKE
+    return code if isinstance(code, int) else 0
+
+
+def _complain(message: str) -> None:
+    typer.echo("popdyn: " + " ".join(message.split()), err=True)
+
+
+def _one_line(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+    """Print a warning as one line; where in the code it arose is nothing to a user."""
+    del category, rest, more
+    typer.echo("warning: " + " ".join(str(message).split()), err=True)
+
+
+def _writable(path: Path) -> Path:
+    """Refuse an output that cannot be written before work is spent on it."""
+    if path.is_dir():
+        message = f"{path} is a folder: name the file to write"
+        raise SourceError(message)
+    if not path.parent.is_dir():
+        message = f"cannot write {path}: the folder {path.parent} does not exist; make it first"
+        raise SourceError(message)
+    return path
+
+
+def _draw(trees: list[xr.DataTree], target: Path, *, progress: bool = True) -> None:
+    from popdyn.comparison.progress import Progress
+    from popdyn.reporting.chapters import report as write
+
+    with Progress(None, enabled=progress) as bar:
+        written = write(trees, target, progress=bar.step)
+    typer.echo(f"report: {written}")
+
+
+def _model(
+    path: Path | None,
+    task: str | None,
+    network: dict[str, Any],
+    given: dict[str, dict[str, Any]],
+    seed: int | None,
+) -> Any:
+    """Read a model's tables, with the options of the command line over them."""
+    from popdyn.comparison.spec import load_model
+
+    options = {"network": network, "task": {"name": task}, **given}
+    filled = {
+        name: {key: value for key, value in table.items() if value is not None}
+        for name, table in options.items()
+    }
+    return load_model(path, {name: table for name, table in filled.items() if table}, seed)
+
+
+def _shipped_specs() -> list[Path]:
+    """Find the specs of the demo: in the current checkout, or the one popdyn runs from."""
+    for root in (Path.cwd(), Path(__file__).resolve().parents[1]):
+        specs = sorted((root / "examples" / "reports").glob("*.toml"))
+        if specs and (root / "data").is_dir():
+            return specs
+    message = (
+        "the demo needs the recordings and specs of the repository (data/, examples/reports/), "
+        f"which an installed popdyn does not carry: clone it and run 'popdyn demo' there, not in "
+        f"{Path.cwd()}"
+    )
+    raise SourceError(message)

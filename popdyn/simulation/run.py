@@ -18,7 +18,7 @@ from popdyn.resample import Seed, as_generator, spawn
 from popdyn.simulation.progress import watched
 from popdyn.simulation.recording import Recording, run_tiles
 from popdyn.simulation.start import TrialInputs, initial_states, noise_per_step, read_trials, rest
-from popdyn.simulation.steps import Array
+from popdyn.simulation.steps import Array, single_thread
 from popdyn.tasks import Task, task_of
 from popdyn.tensor.build import make_tensor
 from popdyn.tensor.contract import add_history, bin_centers, make_result
@@ -127,7 +127,7 @@ def simulate(
         raise TensorError(message)
     work = run_tiles(net, run, initial, noise_std, generators, tile, recording)
     n_bins = recording.output.shape[1] * -(-run.n_trials // tile)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), single_thread(net, min(tile, run.n_trials)):
         for _ in watched(work, n_bins, f"simulating {run.n_trials} trials"):
             pass
     behavior = _behavior(task, given, recording.step_output)

@@ -7,10 +7,13 @@ nonlinearity per step for all trials of a batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from popdyn.network.rate import Rate
 
@@ -27,6 +30,20 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 # Normal numbers drawn at once; bounds the memory, not the result.
 _NOISE_BLOCK = 2**22
+# Products per step above which a second thread pays.
+_WORTH_A_THREAD = 5e7
+
+
+def single_thread(net: Rate, n_trials: int) -> AbstractContextManager[object]:
+    """Keep the matrix products of small networks on one thread.
+
+    They take less time than threads need to meet, much less on a busy machine.
+    """
+    if net.n_neurons**2 * n_trials < _WORTH_A_THREAD:
+        limits: Any = threadpool_limits
+        one_thread: AbstractContextManager[object] = limits(1, user_api="blas")
+        return one_thread
+    return nullcontext()
 
 
 def evolve(

@@ -19,7 +19,7 @@ from popdyn.network.rate import Rate
 from popdyn.resample import BOUND, Seed, as_generator, spawn
 from popdyn.simulation.progress import watched
 from popdyn.simulation.start import initial_states, noise_per_step, read_trials
-from popdyn.simulation.steps import Array, evolve
+from popdyn.simulation.steps import Array, evolve, single_thread
 from popdyn.tasks import Task
 from popdyn.tensor.contract import make_result
 
@@ -92,8 +92,23 @@ def reservoir(
     """
     _check_arguments(n_trials, n_validation, regularization)
     generator, seed = as_generator(rng)
+    options = {
+        "n_trials": n_trials,
+        "n_validation": n_validation,
+        "regularization": regularization,
+        "noise_density": noise_density,
+    }
+    with single_thread(net, min(n_trials, _TILE)):
+        return _fit(net, task, generator, seed, options)
+
+
+def _fit(
+    net: Rate, task: Task, generator: np.random.Generator, seed: str, options: dict[str, Any]
+) -> tuple[Rate, xr.Dataset]:
+    """Do what `reservoir` promises; the options are its arguments of the same names."""
+    regularization, noise_density = options["regularization"], options["noise_density"]
     fit_rng, fit_noise, fresh_rng, fresh_noise = spawn(generator, 4)
-    trials = task.sample(n_trials, fit_rng, dt=net.dt)
+    trials = task.sample(options["n_trials"], fit_rng, dt=net.dt)
     samples = collect(net, trials, noise_density, fit_noise)
     losses = candidates = None
     if regularization == "cv":
@@ -105,7 +120,7 @@ def reservoir(
         penalty = float(regularization)
     output = ridge(samples.rates, samples.target, penalty)
     trained = dataclasses.replace(net, output=output)
-    fresh = task.sample(n_validation, fresh_rng, dt=net.dt)
+    fresh = task.sample(options["n_validation"], fresh_rng, dt=net.dt)
     history = {
         "loss": ((), samples.loss(output), {"units": "1"}),
         "regularization": ((), penalty, {"units": "1"}),
@@ -116,10 +131,7 @@ def reservoir(
         history["candidate_loss"] = ("candidate", losses, {"units": "1"})
         coords["candidate"] = ("candidate", candidates, {"description": "penalty λ"})
     parameters = {
-        "n_trials": n_trials,
-        "n_validation": n_validation,
-        "regularization": regularization,
-        "noise_density": noise_density,
+        **options,
         "task": trials.attrs.get("task", type(task).__name__),
         "task_parameters": trials.attrs.get("parameters", ""),
     }

@@ -9,6 +9,7 @@ from popdyn.plot.pca import pca
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
 from popdyn.plot.scorecard import scorecard
+from popdyn.plot.task import task
 
 __all__ = [
     "condition_average",
@@ -18,4 +19,5 @@ __all__ = [
     "raster",
     "relative_distance",
     "scorecard",
+    "task",
 ]

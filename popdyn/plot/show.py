@@ -19,6 +19,7 @@ _METHODS = (
     "relative_distance",
     "decode",
     "scorecard",
+    "task",
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from sklearn.base import BaseEstimator
+from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.statespace_samples import (
     averaged,
@@ -83,7 +84,10 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
     and so more noise than the data.  *Null*: the same for components of a half in which every
     neuron's samples were shuffled on their own: they know how variable each neuron is, but
     nothing of what neurons do together.  *Signal variance*: covariance of both halves along the
-    components of one; noise has none.  *Participation ratio*: of the covariance between halves.
+    components of one; noise has none.  *Participation ratio*: of the signal
+    covariance, from products between quarters of the trials (halves with fewer than four trials
+    per condition): the square of a noisy covariance is too large, whether or not its noise has
+    mean 0.
 
     *Bounds* of these come from weighing trials at random (each draw split twice), centered on the
     estimate.  Bounds of trajectories are those of the averages along the fitted components, which
@@ -172,7 +176,9 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         self._fit_axes(values)
         variables = self._described(values)
         if trials is not None:
-            variables |= self._uncertainty(trials, generator)
+            # Many small eigenproblems: threads of the BLAS would only wait for each other.
+            with threadpool_limits(limits=1, user_api="blas"):
+                variables |= self._uncertainty(trials, generator)
         self.result_ = make_result(
             variables,
             coords={**coords(values), "component": self.loading_["component"], "bound": BOUND},

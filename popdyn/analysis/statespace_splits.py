@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from popdyn.analysis.trials import Array, same_mask
 from popdyn.resample import Seed, first_in_order, percentile_bounds, spawn
@@ -32,7 +34,7 @@ class SplitShares:
         Covariance of both halves along the components of one: variance without noise.
     participation : ndarray, shape (split, 2)
         Numerator and denominator of the participation ratio: squared trace of the covariance
-        between the halves, and the sum of its squares.
+        and the sum of its squares, both without the noise.
     null : ndarray, shape (split, component)
         ``ratio`` for components of a half in which every neuron's samples were shuffled.
     """
@@ -80,52 +82,77 @@ def split_shares(
     for start in range(0, n_splits, step):
         part = slice(start, start + step)
         chunk = None if weights is None else [weight[part] for weight in weights]
-        halves = _half_averages(trials, generators[part], chunk)
-        for split, (first, second) in enumerate(zip(*halves, strict=True), start):
-            own = generators[split] if with_null else None
-            _compare(first, second, own, shares, split)
+        means, totals = _quarter_averages(trials, generators[part], chunk)
+        for at in range(means.shape[1]):
+            own = generators[start + at] if with_null else None
+            _compare(means[:, at], totals[:, at], own, shares, start + at)
     return shares
 
 
-def _half_averages(
+def _quarter_averages(
     trials: Sequence[Array],
     generators: Sequence[np.random.Generator],
     weights: Sequence[Array] | None,
 ) -> tuple[Array, Array]:
-    """Averages of both halves, each (split, neuron, sample)."""
+    """Averages of the quarters, and their weights, both (quarter, split, neuron, sample).
+
+    The first two make up the first half.  NaN where a neuron has no trial in the quarter.
+    """
     n_neurons = trials[0].shape[1]
-    parts = []
+    means, totals = [], []
     for condition, values in enumerate(trials):
         order = np.stack([own.permutation(len(values)) for own in generators])
         extra = np.array([own.integers(0, 2) for own in generators])
         weight = np.ones(order.shape) if weights is None else weights[condition]
         flat = values.reshape(len(values), -1)
-        both = np.full((2, len(order), flat.shape[1]), np.nan)
+        mean = np.full((4, len(order), flat.shape[1]), np.nan)
+        total = np.zeros(mean.shape)
         for pattern, columns in same_mask(np.isfinite(flat)):
-            n_known = int(pattern.sum())
-            if n_known < 2:
-                continue
-            first = first_in_order(order, pattern, (n_known + extra) // 2)[:, pattern]
             known = flat[np.ix_(pattern, columns)]
-            for half, member in enumerate((first, ~first)):
-                share = member * weight[:, pattern]
-                both[half][:, columns] = (share / share.sum(axis=1, keepdims=True)) @ known
-        parts.append(both.reshape(2, len(order), n_neurons, -1))
-    joined = np.concatenate(parts, axis=3)
-    return joined[0], joined[1]
+            for quarter, member in enumerate(_quarters(order, pattern, extra)):
+                share = member[:, pattern] * weight[:, pattern]
+                sums = share.sum(axis=1, keepdims=True)
+                scale = np.divide(1.0, sums, out=np.full(sums.shape, np.nan), where=sums > 0)
+                mean[quarter][:, columns] = (share * scale) @ known
+                total[quarter][:, columns] = sums
+        means.append(mean.reshape(4, len(order), n_neurons, -1))
+        totals.append(total.reshape(4, len(order), n_neurons, -1))
+    return np.concatenate(means, axis=3), np.concatenate(totals, axis=3)
+
+
+def _quarters(
+    order: NDArray[np.intp], known: NDArray[np.bool_], extra: NDArray[np.intp]
+) -> list[NDArray[np.bool_]]:
+    """Members of each quarter of the known trials, (split, trial)."""
+    n = int(known.sum())
+    half = (n + extra) // 2
+    ends = (half // 2, half, half + (n - half) // 2, np.full_like(half, n))
+    firsts = [np.zeros(order.shape, dtype=bool)]
+    firsts += [first_in_order(order, known, end) for end in ends]
+    return [after & ~before for before, after in pairwise(firsts)]
+
+
+def _joined(means: Array, totals: Array) -> Array:
+    """Average of two quarters; one of them may be empty."""
+    total = totals.sum(axis=0)
+    sums = (np.where(totals > 0, means, 0.0) * totals).sum(axis=0)
+    mean: Array = np.divide(sums, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return mean
 
 
 def _compare(
-    first: Array, second: Array, rng: np.random.Generator | None, shares: SplitShares, split: int
+    means: Array,
+    totals: Array,
+    rng: np.random.Generator | None,
+    shares: SplitShares,
+    split: int,
 ) -> None:
-    """Fill in one split."""
-    complete = np.isfinite(first).all(axis=0) & np.isfinite(second).all(axis=0)
+    """Fill in one split from its quarters (quarter, neuron, sample)."""
     n_components = shares.ratio.shape[1]
-    if complete.sum() <= n_components:
+    halves = _centered([_joined(means[:2], totals[:2]), _joined(means[2:], totals[2:])])
+    if halves[0].shape[1] <= n_components:
         return
-    first, second = first[:, complete], second[:, complete]
-    first = first - first.mean(axis=1, keepdims=True)
-    second = second - second.mean(axis=1, keepdims=True)
+    first, second = halves
     n = first.shape[1] - 1
     within = (first @ first.T / n, second @ second.T / n)
     between = first @ second.T / n
@@ -134,13 +161,33 @@ def _compare(
         axes = _top_axes(within[own], n_components)
         ratio += _along(within[other], axes) / np.trace(within[other]) / 2.0
         signal += _along(between, axes) / 2.0
-    symmetric = (between + between.T) / 2.0
     shares.ratio[split], shares.signal[split] = ratio, signal
-    shares.participation[split] = np.trace(symmetric) ** 2, np.sum(symmetric**2)
+    shares.participation[split] = _participation(list(means), n_components, between)
     if rng is not None:
         shuffled = rng.permuted(first, axis=1)
         axes = _top_axes(shuffled @ shuffled.T / n, n_components)
         shares.null[split] = _along(within[1], axes) / np.trace(within[1])
+
+
+def _centered(parts: list[Array]) -> list[Array]:
+    """Parts (neuron, sample) at the samples known in all, with the mean taken off."""
+    complete = np.all([np.isfinite(part).all(axis=0) for part in parts], axis=0)
+    kept = [part[:, complete] for part in parts]
+    return [part - part.mean(axis=1, keepdims=True) for part in kept if complete.any()] or kept
+
+
+def _participation(quarters: list[Array], n_least: int, between: Array) -> tuple[float, float]:
+    """Squared trace of the covariance, and the sum of its squares, from independent parts.
+
+    The product of two covariances whose noise is independent is unbiased; the square of one is
+    not.  That takes quarters of the trials.  Without them the halves have to do.
+    """
+    a, b, c, d = _centered(quarters)
+    first = second = (between + between.T) / 2.0
+    if a.shape[1] > n_least:
+        first, second = a @ b.T / (a.shape[1] - 1), c @ d.T / (a.shape[1] - 1)
+        first, second = (first + first.T) / 2.0, (second + second.T) / 2.0
+    return float(np.trace(first) * np.trace(second)), float(np.sum(first * second))
 
 
 def _top_axes(covariance: Array, n_components: int) -> Array:

@@ -18,7 +18,7 @@ from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.sources import Prepared, blaming, noted
 from popdyn.comparison.spec import Spec
 from popdyn.comparison.summary import example_neuron, summarize, trials_observed
-from popdyn.errors import FitError
+from popdyn.errors import FitError, SpecError
 from popdyn.preprocess.normalize import rate, soft_normalize
 from popdyn.preprocess.smooth import smooth
 from popdyn.tensor.view import condition_average, group_conditions
@@ -92,14 +92,14 @@ def _shortfall(source: Prepared, analysis: str, spec: Spec) -> str:
     if analysis == "pca":
         n_neurons = source.tensor.sizes["neuron"]
         n_trials = int(trials_observed(source.tensor, spec.conditions.by).min())
-        few = _too_few("PCA", n_neurons, PCA_NEURONS, "neurons")
-        return few or _too_few("PCA", n_trials, PCA_TRIALS, "trials in the smallest condition")
+        few = _too_few("PCA", n_neurons, PCA_NEURONS, "neuron")
+        return few or _too_few("PCA", n_trials, PCA_TRIALS, "trial", " in the smallest condition")
     if analysis == "relative_distance":
         counts = trials_observed(source.tensor, spec.conditions.by)
         if counts.size < 2:
             return "a distance needs two conditions, found one"
-        few = "trials in the smallest condition"
-        return _too_few("distances", int(counts.min()), DISTANCE_TRIALS, few)
+        where = " in the smallest condition"
+        return _too_few("distances", int(counts.min()), DISTANCE_TRIALS, "trial", where)
     if analysis == "decode":
         return _too_few_to_decode(source, spec)
     return ""
@@ -113,13 +113,14 @@ def _too_few_to_decode(source: Prepared, spec: Spec) -> str:
         return f"decoding needs two values of {label!r}, found one ({classes.labels[0]})"
     n_folds = spec.analyses.decode.n_folds if spec.analyses.decode else 2
     smallest = int(trials_observed(source.tensor, (label,)).min())
-    return _too_few("decoding", smallest, n_folds, "trials in the smallest class")
+    return _too_few("decoding", smallest, n_folds, "trial", " in the smallest class")
 
 
-def _too_few(analysis: str, found: int, needed: int, what: str) -> str:
+def _too_few(analysis: str, found: int, needed: int, noun: str, where: str = "") -> str:
     if found >= needed:
         return ""
-    return f"too few neurons or trials for {analysis}: {found} {what}, needs {needed}"
+    counted = f"{found} {noun}{'' if found == 1 else 's'}{where}"
+    return f"too few neurons or trials for {analysis}: {counted}, needs {needed}"
 
 
 def _shown_neuron(source: Prepared, spec: Spec) -> Any:
@@ -132,7 +133,7 @@ def _shown_neuron(source: Prepared, spec: Spec) -> Any:
         message = (
             f"example_neuron = {wanted!r} is not among its neurons: {', '.join(map(str, ids))}"
         )
-        raise FitError(message)
+        raise SpecError(message)
     return found[0]
 
 

@@ -128,6 +128,7 @@ def _draw_events(ax: Axes, one: xr.Dataset) -> None:
             va="top",
             fontsize=SMALL_FONT_SIZE,
             color=GUIDE_COLOR,
+            bbox={"facecolor": ax.get_facecolor(), "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
         )
     if "stimulus" in one.coords:
         set_title(ax, f"trial {one['trial'].item()}, stimulus {float(one['stimulus']):g}")

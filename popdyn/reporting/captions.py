@@ -70,7 +70,7 @@ def condition_average(results: Results, neurons: Mapping[str, str]) -> tuple[str
     return (
         "Mean over the trials of each condition; bands are ± 1 standard error of the mean over "
         "trials; faded where fewer than half of the trials remain. The neuron is an example: "
-        "the one the spec names, else the one whose conditions differ most. It tests nothing.",
+        "the one the spec names, else the one whose conditions differ most; a picture, no test.",
         *told,
     )
 

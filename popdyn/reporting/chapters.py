@@ -228,11 +228,10 @@ def _lead(context: _Context) -> tuple[page.Block, ...]:
     """Say what is compared, what came out, and what a reader must know."""
     results = [r for name in ANALYSES for r in context.results(name).values() if "time" in r]
     setting = methods.setting(_named(results[0], context.event)) if results else ""
-    paragraphs = [what_is_compared(context.sources, setting)]
+    blocks: list[page.Block] = [page.Text((what_is_compared(context.sources, setting),))]
     if context.scorecard is not None:
-        paragraphs.append(answer(context.scorecard, context.sources))
+        blocks.append(answer(context.scorecard, context.sources))
     note = str(context.tree.attrs.get("note", "")).strip()
-    blocks: list[page.Block] = [page.Text(tuple(paragraphs))]
     if note:
         lines = tuple(line.strip() for line in note.split("\n\n") if line.strip())
         blocks.append(page.Text(lines, "note", "Keep in mind."))
@@ -328,7 +327,7 @@ def _figure(context: _Context, picture: Picture) -> page.Figure:
         links = _csv(context, picture.shown(result), words) if picture.numbers else ()
         drawing = figure.drawing(drawn[source.id][0])
         panels.append(_panel(context, drawing, words, source.header, alt=alt, links=links))
-    shown, *told = picture.caption(results)
+    shown, *told = (line.replace(" %", "\u00a0%") for line in picture.caption(results))
     return page.Figure(picture.title, tuple(panels), (shown,), tuple(told))
 
 

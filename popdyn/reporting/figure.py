@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 # Inches. A phone 390 px wide shows a figure of this width at about 1.35 px a point, so that
 # the smallest text of the plots, 7 points, stays above 9 px.
 WIDTH = 3.6
-HEIGHT = 2.3
+HEIGHT = 2.7
 # Inches: two columns of a journal page; a phone scrolls sideways through such a figure.
 PAGE_WIDTH = 7.0
 # Letters of a legend that fit in the width.

@@ -40,7 +40,9 @@ def sentence(result: xr.Dataset) -> str:
     'side was decoded from the population activity in each bin'
     """
     writer = _SENTENCES.get(str(result.attrs.get("method", "")))
-    return " ".join(part for part in writer(result) if part) if writer else ""
+    if writer is None:
+        return ""
+    return " ".join(part for part in writer(result) if part).replace(" %", "\u00a0%")
 
 
 def shared(results: Mapping[str, xr.Dataset]) -> list[tuple[str, str]]:
@@ -66,9 +68,21 @@ def shared(results: Mapping[str, xr.Dataset]) -> list[tuple[str, str]]:
         written = sentence(result)
         if written:
             groups.setdefault(written, []).append(source)
-    if len(groups) == 1:
-        return [("", next(iter(groups)))]
-    return [(listed(sources), written) for written, sources in groups.items()]
+    told = []
+    for written, sources in groups.items():
+        seeds = _seeds({source: results[source] for source in sources})
+        told.append((listed(sources) if len(groups) > 1 else "", f"{written}{seeds}"))
+    return told
+
+
+def _seeds(results: Mapping[str, xr.Dataset]) -> str:
+    """Name the seed of every source, in a sentence of its own; each has its own random draws."""
+    found = {source: str(result.attrs.get("seed", "")) for source, result in results.items()}
+    known = {source: seed for source, seed in found.items() if seed not in ("", "None")}
+    if len(set(known.values())) == 1 and len(known) == len(results):
+        return f" Random seed: {next(iter(known.values()))}."
+    told = listed([f"{seed} ({source})" for source, seed in known.items()])
+    return f" Random seeds: {told}." if told else ""
 
 
 def grouping(result: xr.Dataset) -> str:
@@ -120,7 +134,8 @@ def setting(result: xr.Dataset) -> str:
     if window is None:
         return ""
     align = str(result.attrs.get("align", ""))
-    around = f" around {align}" if align else ""
+    named = f"“{align}”" if " " in align else align
+    around = f" around {named}" if align else ""
     start, stop, width = window
     bins = f" in bins of {_short(width * 1000)}\u00a0ms" if width else ""
     return f"from {_short(start)} to {_short(stop)}\u00a0s{around}{bins}"
@@ -141,17 +156,6 @@ def _window(result: xr.Dataset) -> tuple[float, float, float] | None:
 def _short(value: float) -> str:
     """Write a parameter as short as it was given."""
     return f"{round(value, 9):g}".replace("-", "−")
-
-
-def _seed(result: xr.Dataset) -> str:
-    """Name the seed, where there is one."""
-    seed = str(result.attrs.get("seed", ""))
-    return f", seed {seed}" if seed not in ("", "None") else ""
-
-
-def _in_brackets(words: str) -> str:
-    """Set words that start with a comma in brackets of their own."""
-    return f" ({words.removeprefix(', ')})" if words else ""
 
 
 def _prepared(result: xr.Dataset) -> str:
@@ -200,7 +204,7 @@ def _pca(result: xr.Dataset) -> list[str]:
         parts.append(
             "Explained variance was cross-validated: components fitted on the condition averages "
             "of one random half of the trials, variance measured on the other half "
-            f"({values.get('n_splits', '?')} splits{_seed(result)})."
+            f"({values.get('n_splits', '?')} splits)."
         )
     if "null_cumulative_ratio" in result:
         parts.append(
@@ -240,7 +244,7 @@ def _relative_distance(result: xr.Dataset) -> list[str]:
     if "null_mean_squared_distance" in result:
         parts.append(
             f"p is from {_draws(result, 'draw')} draws in which trials were shuffled between the "
-            f"condition and the reference{_in_brackets(_seed(result))}."
+            f"condition and the reference."
         )
     return parts
 
@@ -264,7 +268,7 @@ def _decode(result: xr.Dataset) -> list[str]:
     if "null_accuracy" in result:
         parts.append(
             f"The null distribution is from {_draws(result, 'draw')} draws in which the labels "
-            f"were shuffled over trials within folds{_in_brackets(_seed(result))}; p values "
+            f"were shuffled over trials within folds; p values "
             "corrected over time compare with the largest accuracy of each draw."
         )
     return parts

@@ -57,8 +57,8 @@ def scorecard_table(scorecard: xr.Dataset, sources: list[Source], n_draws: Draws
     )
 
 
-def answer(scorecard: xr.Dataset, sources: list[Source]) -> str:
-    """Say in a few sentences which measures leave their null distribution, source by source.
+def answer(scorecard: xr.Dataset, sources: list[Source]) -> page.Items:
+    """Say which measures leave their null distribution, sources with the same answer together.
 
     Parameters
     ----------
@@ -69,25 +69,36 @@ def answer(scorecard: xr.Dataset, sources: list[Source]) -> str:
 
     Returns
     -------
-    str
+    page.Items
     """
     verdicts: dict[str, list[str]] = {}
     for source in sources:
-        outside: list[str] = []
-        inside: list[str] = []
-        missing = 0
-        for measure in [str(measure) for measure in scorecard["measure"].values]:
-            p = _value(scorecard, "p", measure, source.id)
-            if not np.isfinite(_value(scorecard, "value", measure, source.id)):
-                missing += 1
-            elif np.isfinite(p):
-                (outside if p < _ALPHA else inside).append(measure)
-        verdicts.setdefault(_verdict(outside, inside, missing), []).append(source.id)
-    told = [f"{listed(names)}: {verdict}." for verdict, names in verdicts.items()]
-    return (
-        "Which measures differ from their null distribution (p < .05, each tested on its own)? "
-        + " ".join(told)
+        verdicts.setdefault(_verdict(scorecard, source.id), []).append(source.id)
+    return page.Items(
+        tuple(f"{listed(names)}: {verdict}." for verdict, names in verdicts.items()),
+        label="Which measures differ from their null distribution (p < .05, each tested on its "
+        "own)?",
     )
+
+
+def _verdict(scorecard: xr.Dataset, source: str) -> str:
+    """Write the answer for one source."""
+    outside: list[str] = []
+    inside: list[str] = []
+    missing = 0
+    for measure in [str(measure) for measure in scorecard["measure"].values]:
+        p = _value(scorecard, "p", measure, source)
+        if not np.isfinite(_value(scorecard, "value", measure, source)):
+            missing += 1
+        elif np.isfinite(p):
+            (outside if p < _ALPHA else inside).append(measure)
+    tested = len(outside) + len(inside)
+    # A measure may hold commas: semicolons part them.
+    parts = [f"{len(outside)} of {tested} do" if tested else "no measure was tested"]
+    parts[0] += f" ({'; '.join(outside)})" if outside else ""
+    parts += [f"not: {'; '.join(inside)}"] if inside and outside else []
+    parts += [f"{counted(missing, 'measure')} could not be estimated"] if missing else []
+    return " – ".join(parts)
 
 
 def reason(scorecard: xr.Dataset | None, analysis: str, source: str) -> str:
@@ -119,20 +130,6 @@ def reason(scorecard: xr.Dataset | None, analysis: str, source: str) -> str:
             if told:
                 return told
     return ""
-
-
-def _verdict(outside: list[str], inside: list[str], missing: int) -> str:
-    """Write the answer for one source."""
-    parts = []
-    if outside:
-        parts.append(listed(outside))
-    elif inside:
-        parts.append("none")
-    if inside:
-        parts.append(f"not {listed(inside)}")
-    if missing:
-        parts.append(f"{counted(missing, 'measure')} could not be estimated")
-    return "; ".join(parts) or "no measure has a null distribution"
 
 
 def _sizes_row(scorecard: xr.Dataset, sources: list[Source]) -> tuple[page.Cell, ...]:

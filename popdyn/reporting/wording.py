@@ -139,7 +139,7 @@ def band(lower: float, upper: float, *, spread: float | None = None) -> str:
 
 
 def p_value(p: float, n_draws: int | None = None) -> str:
-    """Write a p value no smaller than the number of null draws can support.
+    r"""Write a p value no smaller than the number of null draws can support.
 
     Parameters
     ----------
@@ -152,12 +152,13 @@ def p_value(p: float, n_draws: int | None = None) -> str:
     Returns
     -------
     str
-        ``"p = .034"``, ``"p < .005"``, or ``"no p"`` when there is none.
+        ``"p = .034"``, ``"p < .005"`` with no-break spaces, or ``"no p"`` when there is none.
 
     Examples
     --------
-    >>> p_value(0.0339, 200), p_value(1 / 201, 200), p_value(0.01, 99), p_value(1.0)
-    ('p = .034', 'p < .005', 'p ≤ .01', 'p = 1')
+    >>> told = [p_value(0.0339, 200), p_value(1 / 201, 200), p_value(0.01, 99), p_value(1.0)]
+    >>> [text.replace("\xa0", " ") for text in told]
+    ['p = .034', 'p < .005', 'p ≤ .01', 'p = 1']
     >>> p_value(float("nan"))
     'no p'
     """
@@ -168,9 +169,9 @@ def p_value(p: float, n_draws: int | None = None) -> str:
     if p <= floor * (1 + 1e-9):
         return _at_floor(floor)
     if p >= 0.9995:
-        return "p = 1"
+        return "p\u00a0=\u00a01"
     digits = 2 if p >= 0.1 else 3 if p >= 0.001 else 4
-    return f"p = {p:.{digits}f}".replace("= 0.", "= .")
+    return "p\u00a0=\u00a0" + f"{p:.{digits}f}".removeprefix("0")
 
 
 def _at_floor(floor: float) -> str:
@@ -178,7 +179,7 @@ def _at_floor(floor: float) -> str:
     digits = -math.floor(math.log10(floor) + 1e-12)
     rounded = math.ceil(floor * 10**digits - 1e-9) / 10**digits
     sign = "≤" if math.isclose(rounded, floor) else "<"
-    return f"p {sign} " + f"{rounded:.{digits}f}".removeprefix("0")
+    return f"p\u00a0{sign}\u00a0" + f"{rounded:.{digits}f}".strip("0")
 
 
 def counted(n: int, noun: str) -> str:
@@ -210,7 +211,7 @@ def listed(words: list[str]) -> str:
     Parameters
     ----------
     words
-        The words, in order.
+        The words, in order; none may hold a comma of its own.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import popdyn as pdn
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(pdn.__file__).parents[1]
 SPEC = ROOT / "examples" / "reports" / "human_boundaries.toml"
 
 # %%

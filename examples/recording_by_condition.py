@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import popdyn as pdn
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+DATA = Path(pdn.__file__).parents[1] / "data"
 FILE = DATA / "human_mtl_boundaries_sub-4_ses-4.nwb"
 
 # %%

@@ -215,8 +215,7 @@ def _run(given: list[str], *, debug: bool) -> int:
     try:
         code = app(args=given, prog_name="popdyn", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        _complain("stopped; no file was left half-written")
-        return STOPPED
+        code = STOPPED
     except _UsageError as error:
         _complain(f"{error.format_message()} (popdyn --help lists what there is)")
         return MISTAKE
@@ -225,6 +224,8 @@ def _run(given: list[str], *, debug: bool) -> int:
             raise
         _complain(str(error))
         return MISTAKE
+    if code == STOPPED:  # newer versions of typer return it instead of raising
+        _complain("stopped; no file was left half-written")
     return code if isinstance(code, int) else 0
 
 

@@ -47,8 +47,9 @@ def accuracy_statistics(
     label = classes[0]
     counts = np.bincount(label)
     n_classes = len(counts)
-    # Each trial weighs one over the trials of its class, so that classes count alike.
-    accuracy = np.einsum("tdk,dk->dt", correct, 1.0 / (n_classes * counts[classes]))
+    # Whole numbers are divided last, so that always right is exactly one.
+    n_right = [np.einsum("tdk,dk->dt", correct, (classes == k) * 1.0) for k in range(n_classes)]
+    accuracy = np.mean([right / n for right, n in zip(n_right, counts, strict=True)], axis=0)
     observed, null = accuracy[0], accuracy[1:]
     largest = null.max(axis=1)[:, np.newaxis]
     scores = correct[:, 0].astype(np.float64)

@@ -251,12 +251,9 @@ def _writable(path: Path) -> Path:
 
 
 def _draw(trees: list[xr.DataTree], target: Path, *, progress: bool = True) -> None:
-    from popdyn.comparison.progress import Progress
     from popdyn.reporting.chapters import report as write
 
-    with Progress(None, enabled=progress) as bar:
-        written = write(trees, target, progress=bar.step)
-    typer.echo(f"report: {written}")
+    typer.echo(f"report: {write(trees, target, progress=progress)}")
 
 
 def _model(

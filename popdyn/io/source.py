@@ -231,7 +231,7 @@ def _damaged(file: Path, error: Exception) -> str:
             f"{file} is cut off: {int(sizes[1]):,} of {int(sizes[2]):,} bytes are there. Copy or "
             "download it again."
         )
-    if "lock" in str(error).lower():
+    if re.search(r"\b(un)?lock(ed)?\b|errno = 11\b", str(error)):
         return (
             f"{file} is locked ({_one_line(error)}): close the program that writes it, or set "
             "HDF5_USE_FILE_LOCKING=FALSE."
@@ -240,6 +240,9 @@ def _damaged(file: Path, error: Exception) -> str:
 
 
 def _refused(file: Path, version: str, error: Exception) -> str:
+    """Say why pynwb cannot read a file; what HDF5 itself raises means damage."""
+    if type(error) in (OSError, RuntimeError):
+        return _damaged(file, error)
     known = f"schema {version}" if version else "no schema version"
     early = re.match(r"(1\.|2\.0b|2\.0$)", version)
     advice = (
@@ -254,7 +257,8 @@ def _refused(file: Path, version: str, error: Exception) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    words = " ".join(str(error).split())[:200]
+    # hdmf prints the whole object before it says why it could not build it.
+    words = " ".join(str(error).split()).rsplit("due to: ", 1)[-1][:200]
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 

@@ -71,7 +71,7 @@ def column_units(column: Column, *, is_time: bool = False) -> str:
     if column.units:
         return str(_LONG_NAMES.get(column.units.lower(), column.units))
     for found in _IN_BRACKETS.findall(column.description) + _IN_WORDS.findall(column.description):
-        short = _LONG_NAMES.get(found.lower(), found)
+        short = str(_LONG_NAMES.get(found.lower(), found))
         if short in _UNITS:
             return short
     suffix = _SUFFIX.search(column.name)

@@ -6,7 +6,8 @@ every curve is in the tree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,15 +18,15 @@ import xarray as xr
 
 import popdyn
 from popdyn import plot
-from popdyn.errors import SourceError, TensorError
+from popdyn.comparison.progress import Progress
 from popdyn.plot.style import style_axes
 from popdyn.reporting import captions, figure, methods, page, provenance, tables
 from popdyn.reporting.folder import Folder, write_whole
+from popdyn.reporting.inputs import Trees, comparisons, html_path
 from popdyn.reporting.pictures import ANALYSES, CHAPTERS, Chapter, Picture, brief
 from popdyn.reporting.scorecard import answer, reason, scorecard_table
 from popdyn.reporting.sources import (
     Source,
-    is_comparison,
     sources_of,
     sources_section,
     what_is_compared,
@@ -33,7 +34,6 @@ from popdyn.reporting.sources import (
 from popdyn.tensor import store
 
 Axes = matplotlib.axes.Axes
-Trees = xr.DataTree | str | Path | Sequence[xr.DataTree | str | Path]
 
 
 def report(
@@ -41,7 +41,7 @@ def report(
     path: str | Path,
     *,
     title: str | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: bool = True,
 ) -> Path:
     """Write the report of one or several comparisons as one self-contained HTML file.
 
@@ -58,8 +58,8 @@ def report(
         The HTML file to write; replaced when it exists, and only once it is whole.
     title : str, optional
         Title of the page; that of the comparison by default.
-    progress : callable, optional
-        Called with a few words before each figure and file is made.
+    progress : bool, default True
+        Show a progress bar on a terminal when drawing takes more than two seconds.
 
     Returns
     -------
@@ -82,67 +82,28 @@ def report(
     ...     written.name, written.stat().st_size > 1000
     ('report.html', True)
     """
-    target = _target(path)
-    say = progress or _silence
-    trees = [_comparison(one) for one in _each(tree)]
-    if not trees:
-        message = "Expected at least one comparison, found none: give report() a tree of compare()."
-        raise TensorError(message)
+    target = html_path(path)
+    trees = comparisons(tree)
     folder = Folder(target)
-    with figure.settings():
-        parts = [_part(one, number, len(trees), folder, say) for number, one in _numbered(trees)]
+    n_parts, steps = len(trees), sum(_n_figures(one) for one in trees)
+    with Progress(steps, enabled=progress) as bar, figure.settings():
+        parts = [_part(one, number, n_parts, folder, bar.step) for number, one in _numbered(trees)]
     written = page.html(_page(parts, title))
-    say("files")
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write()
     for number, one in _numbered(trees):
         store.save(one, folder.path / _results_name(number))
+    # Last, so that a page never names files that are not there yet.
     write_whole(target, written.encode("utf-8"))
     return target
 
 
-def _silence(words: str) -> None:
-    """Tell nobody."""
-    del words
-
-
-def _target(path: str | Path) -> Path:
-    """Check where the report goes."""
-    target = Path(path)
-    if target.is_dir():
-        message = f"{path} is a folder: name the HTML file, for example {target / 'report.html'}."
-        raise SourceError(message)
-    return target.with_name(target.name + ".html") if not target.suffix else target
-
-
-def _each(tree: Trees) -> list[xr.DataTree | str | Path]:
-    """Make a list of whatever was given."""
-    return [tree] if isinstance(tree, xr.DataTree | str | Path) else list(tree)
-
-
-def _comparison(tree: xr.DataTree | str | Path) -> xr.DataTree:
-    """Load a comparison if it is a file, and check that it is one."""
-    found = store.load(tree) if isinstance(tree, str | Path) else tree
-    if isinstance(found, xr.DataTree) and is_comparison(found):
-        return found
-    what = f"holds {_what(found)}" if isinstance(tree, str | Path) else f"is {_what(found)}"
-    message = (
-        f"Expected a comparison (a DataTree with the branch 'sources'), but {_name(tree)} {what}: "
-        "make one with popdyn.compare()."
-    )
-    raise (SourceError if isinstance(tree, str | Path) else TensorError)(message)
-
-
-def _name(tree: object) -> str:
-    """Name a tree for a message."""
-    return str(tree) if isinstance(tree, str | Path) else "what was given"
-
-
-def _what(found: object) -> str:
-    """Say what was found instead of a comparison."""
-    if isinstance(found, xr.DataTree):
-        return f"a DataTree with {', '.join(map(repr, found.children)) or 'no branches'}"
-    return f"a {type(found).__name__}"
+def _n_figures(tree: xr.DataTree) -> int:
+    """Count the figures that a comparison asks for."""
+    sources = sources_of(tree)
+    pictures = [picture for chapter in CHAPTERS for picture in chapter.pictures]
+    found = [source.result(picture.analysis) for source in sources for picture in pictures]
+    return 1 + sum(result is not None for result in found)
 
 
 def _numbered(trees: list[xr.DataTree]) -> Iterator[tuple[int, xr.DataTree]]:
@@ -212,7 +173,8 @@ def _part(
     sections = [] if scorecard is None else [_scorecard_section(context, scorecard)]
     sections.append(sources_section(context.sources))
     sections.extend(_chapter(context, chapter) for chapter in CHAPTERS if _asked(context, chapter))
-    redraw = f"popdyn report {folder.path.name}/{_results_name(number)}"
+    results = [f"{folder.path.name}/{_results_name(one)}" for one in range(1, n_parts + 1)]
+    redraw = f"popdyn report {shlex.join([*results, '--output', folder.page_name])}"
     sections.append(provenance.section(tree, redraw))
     return _Part(str(tree.attrs.get("title") or "Comparison"), _lead(context), tuple(sections))
 
@@ -286,10 +248,11 @@ def _asked(context: _Context, chapter: Chapter) -> bool:
 def _chapter(context: _Context, chapter: Chapter) -> page.Section:
     """Make one chapter: its question, and every figure for every source."""
     blocks: list[page.Block] = [page.Text((chapter.question,))]
-    for picture in chapter.pictures:
+    shown = [picture for picture in chapter.pictures if context.results(picture.analysis)]
+    # When no source has anything, one row of reasons stands for all figures.
+    for picture in shown or chapter.pictures[:1]:
         results = context.results(picture.analysis)
-        if results or len(chapter.pictures) == 1:
-            blocks.append(_figure(context, picture))
+        blocks.append(_figure(context, picture))
         named = {source: _named(result, context.event) for source, result in results.items()}
         if picture.numbers:
             blocks.extend(_quote(*pair) for pair in methods.shared(named))

@@ -31,6 +31,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(f"{path.stem}_files")
+        self.page_name = path.name
         self._contents: dict[str, bytes] = {}
 
     def add(self, kind: str, words: list[str], suffix: str, content: bytes) -> Link:

@@ -37,7 +37,7 @@ def sentence(result: xr.Dataset) -> str:
     >>> attrs = {"method": "decode", "label": "side", "seed": "0",
     ...          "parameters": '{"n_folds": 5, "n_draws": 200, "regularization": 1.0}'}
     >>> sentence(xr.Dataset(attrs=attrs)).split(" by ")[0]
-    'side was decoded from the population activity in each bin'
+    'The trial variable side was decoded from the population activity in each bin'
     """
     writer = _SENTENCES.get(str(result.attrs.get("method", "")))
     if writer is None:
@@ -181,12 +181,13 @@ def _raster(result: xr.Dataset) -> list[str]:
 
 def _condition_average(result: xr.Dataset) -> list[str]:
     values, by = parameters(result), grouping(result)
-    what = {"spike_count": "Spike counts"}.get(str(result.attrs.get("variable")), "Activity")
+    counts = str(result.attrs.get("variable")) == "spike_count"
+    what, verb = ("Spike counts", "were") if counts else ("Activity", "was")
     fewest = int(values.get("min_trials", 1))
     least = f" Bins with fewer than {fewest} trials were left out." if fewest > 1 else ""
     return [
         _prepared(result),
-        f"{what} {setting(result)}, averaged over the trials of each condition"
+        f"{what} {setting(result)} {verb} averaged over the trials of each condition"
         f"{f' ({by})' if by else ''}; uncertainty is the standard error of the mean over "
         f"trials. Bins in which a neuron was not observed were left out of the average.{least}",
     ]
@@ -257,7 +258,7 @@ def _decode(result: xr.Dataset) -> list[str]:
     window = setting(result)
     parts = [
         _prepared(result),
-        f"{label} was decoded from the population activity in each bin"
+        f"The trial variable {label} was decoded from the population activity in each bin"
         f"{' ' + window if window else ''} by linear discriminant analysis with a ridge{ridge} "
         "on neurons scaled to unit variance in the training trials, with "
         f"{values.get('n_folds', '?')}-fold cross-validation over trials, stratified by class; "

@@ -9,7 +9,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn import cli
-from popdyn.comparison.spec import toml_text
+from popdyn.comparison.tables import toml_text
 from popdyn.errors import PopdynWarning
 from tests.comparison.conftest import tensor
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -98,20 +99,14 @@ def compare(
     return _tree(record, sources, outcomes)
 
 
-class _named:  # noqa: N801
-    """Put the name of the spec before messages about its sources."""
-
-    def __init__(self, spec: Spec) -> None:
-        self._name = spec.name
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        """Raise the same error with the name of the spec in front."""
-        if isinstance(error, PopdynError):
-            message = f"{self._name}: {error}"
-            raise type(error)(message) from error
+@contextmanager
+def _named(spec: Spec) -> Iterator[None]:
+    """Put the name of the spec before what is said about its sources."""
+    try:
+        yield
+    except PopdynError as error:
+        message = f"{spec.name}: {error}"
+        raise type(error)(message) from error
 
 
 def _prepare_all(spec: Spec, bar: Progress, n_jobs: int | None) -> list[Prepared]:

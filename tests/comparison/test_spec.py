@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popdyn.comparison.spec import Spec, load_model, load_spec, toml_text
+from popdyn.comparison.spec import Spec, load_model, load_spec
+from popdyn.comparison.tables import toml_text
 from popdyn.errors import SpecError
 from tests.comparison.conftest import ROOT
 

@@ -177,7 +177,7 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         variables = self._described(values)
         if trials is not None:
             # Many small eigenproblems: threads of the BLAS would only wait for each other.
-            with threadpool_limits(limits=1, user_api="blas"):  # type: ignore[no-untyped-call]
+            with threadpool_limits(limits=1, user_api="blas"):
                 variables |= self._uncertainty(trials, generator)
         self.result_ = make_result(
             variables,

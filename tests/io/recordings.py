@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pynwb
+import xarray as xr
+
+import popdyn as pdn
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data"
@@ -17,6 +22,8 @@ HUMAN = DATA / "human_mtl_boundaries_sub-4_ses-4.nwb"
 THALAMUS = DATA / "mouse_thalamus_delay_anm00239123.nwb"
 ALM = {name: DATA / f"mouse_alm_delay_anm{name}.nwb" for name in ("369963", "372793")}
 SHIPPED = [HUMAN, THALAMUS, *ALM.values()]
+# Starts of ten trials (s).
+STARTS = np.arange(10) * 5.0
 # Files that are not part of the project lie beside a checkout, or are not there.
 BESIDE = ROOT.parent / "shared" / "data"
 
@@ -91,3 +98,25 @@ def add_intervals(
         content.trials = table
     else:
         content.add_time_intervals(table)
+
+
+def problems(session: xr.Dataset) -> str:
+    return "\n".join(json.loads(session.attrs["problems"]))
+
+
+def described(path: Path) -> str:
+    return "\n".join(pdn.describe_nwb(path).problems)
+
+
+def replace_dataset(path: Path, name: str, values: Any) -> None:
+    with h5py.File(path, "r+") as file:
+        attrs = dict(file[name].attrs)
+        del file[name]
+        file[name] = values
+        file[name].attrs.update(attrs)
+        if f"{name}_index" in file:
+            file[f"{name}_index"].attrs["target"] = file[name].ref
+
+
+def trials(**columns: Any) -> dict[str, Any]:
+    return {"start_time": STARTS, "stop_time": STARTS + 4.0, **columns}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
@@ -24,7 +25,8 @@ def assign_roles(x: Labelled, roles: Mapping[str, Any]) -> Labelled:
     x : tensor or Session
     roles : mapping
         Role to the name of a column, or to a mapping with ``column``, and optionally
-        ``values`` (from a value of the column to the value of the role) and ``units``.
+        ``values`` (from a value of the column to the value of the role; conditions named by
+        text keep this order) and ``units``.
 
     Returns
     -------
@@ -62,6 +64,7 @@ def assign_roles(x: Labelled, roles: Mapping[str, Any]) -> Labelled:
         if entry.get("values"):
             values = _mapped(values, entry["values"], role, str(entry["column"]))
             attrs = {key: value for key, value in attrs.items() if key == "description"}
+            attrs["order"] = json.dumps([str(value) for value in entry["values"].values()])
         if "units" in entry:
             attrs["units"] = entry["units"]
         added[role] = ("trial", values, attrs)

@@ -103,7 +103,8 @@ def group_conditions(x: xr.DataArray | xr.Dataset, by: str | Sequence[str]) -> C
     ----------
     x : tensor or Session
     by : str or list of str
-        Columns of the trial table; conditions are the combinations that occur, sorted.
+        Columns of the trial table; conditions are the combinations that occur, sorted (text
+        of a role with a value map: in the order of the map).
 
     Returns
     -------
@@ -119,7 +120,9 @@ def group_conditions(x: xr.DataArray | xr.Dataset, by: str | Sequence[str]) -> C
         message = "by must name at least one column of the trial table."
         raise TensorError(message)
     columns = [_merge_rounding(find_column(x, "trial", name)) for name in names]
-    codes = [np.unique(values, return_inverse=True)[1] for values in columns]
+    codes = [
+        _ranks(values, x.coords[name].attrs) for name, values in zip(names, columns, strict=True)
+    ]
     missing = np.any([_missing(values) for values in columns], axis=0)
     present = np.flatnonzero(~missing)
     if present.size == 0:
@@ -134,6 +137,15 @@ def group_conditions(x: xr.DataArray | xr.Dataset, by: str | Sequence[str]) -> C
         {name: values[present[first]] for name, values in zip(names, columns, strict=True)}
     )
     return Conditions(index, _labels(names, table), table)
+
+
+def _ranks(values: np.ndarray, attrs: Mapping[Any, Any]) -> np.ndarray:
+    """Rank of each value: sorted, or for text in the order its role was given."""
+    order = json.loads(attrs.get("order", "[]")) if values.dtype.kind == "U" else []
+    unique, inverse = np.unique(values, return_inverse=True)
+    place = {value: rank for rank, value in enumerate(order)}
+    ranks = [place.get(str(value), len(order) + i) for i, value in enumerate(unique)]
+    return np.asarray(ranks)[inverse.ravel()]
 
 
 def _missing(values: np.ndarray) -> np.ndarray:

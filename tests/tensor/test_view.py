@@ -172,3 +172,13 @@ def test_a_chunked_tensor_is_averaged_and_stays_chunked():
     average = pdn.condition_average(chunked, "choice")
     np.testing.assert_allclose(average["rate"], pdn.condition_average(x, "choice")["rate"])
     assert chunked.chunks is not None
+
+
+def test_conditions_of_a_role_keep_the_order_of_its_value_map():
+    from popdyn.tensor.roles import assign_roles
+
+    x = tensor({"code": [2, 0, 1, 2]})
+    role = {"column": "code", "values": {"0": "none", "1": "soft", "2": "hard"}}
+    average = pdn.condition_average(assign_roles(x, {"stimulus": role}), "stimulus")
+    assert average.condition.values.tolist() == ["none", "soft", "hard"]
+    np.testing.assert_array_equal(average["rate"].values[..., 1], x.values[..., 2])

@@ -32,7 +32,11 @@ numpydoc_xref_param_type = False
 
 html_theme = "alabaster"
 html_title = f"popdyn {release}"
-html_theme_options = {"description": "recurrent networks beside neural recordings"}
+html_theme_options = {
+    "description": "recurrent networks beside neural recordings",
+    "page_width": "1140px",
+    "body_max_width": "900px",
+}
 html_static_path = ["_static"]
 html_copy_source = False
 

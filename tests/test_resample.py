@@ -108,7 +108,9 @@ def test_spawning_twice_from_one_generator_gives_different_children():
 
 
 @given(
-    known=st.lists(st.booleans(), min_size=1, max_size=12), share=st.floats(0, 1), seed=st.integers(0, 99)
+    known=st.lists(st.booleans(), min_size=1, max_size=12),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 99),
 )
 def test_the_first_known_trials_in_an_order_are_taken(known, share, seed):
     known = np.array(known)

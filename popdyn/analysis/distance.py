@@ -253,8 +253,10 @@ def _bounds(
             for fold in space.folds
         ]
     )
-    squared = distance_bounds(estimates["squared_distance"][1], draws)
-    mean_squared = distance_bounds(estimates["mean_squared_distance"][1], draws.mean_over_time())
+    squared = distance_bounds(estimates["squared_distance"][1], draws.linear, draws.noise)
+    mean_squared = distance_bounds(
+        estimates["mean_squared_distance"][1], mean_known(draws.linear, axis=1), draws.mean_noise
+    )
     over_time, over_condition = ("bound", "time", "condition"), ("bound", "condition")
     return {
         "squared_distance_bound": (over_time, squared),

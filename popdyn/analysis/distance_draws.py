@@ -27,22 +27,21 @@ CHUNK_NUMBERS = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """Bootstrap deviations of the squared distance, each (draw, time, condition).
+    """How the corrected squared distance scatters, each array (..., time, condition).
 
     Attributes
     ----------
-    linear : ndarray
-        The part that grows with the distance.
-    noise : ndarray
-        The part that is there at distance 0.
+    linear : ndarray, shape (draw, time, condition)
+        Bootstrap deviations: twice the difference times the error of a draw.
+    noise : ndarray, shape (time, condition)
+        Variance that is there even at distance 0.
+    mean_noise : ndarray, shape (condition,)
+        The same for the mean over the times at which the distance is known.
     """
 
     linear: Array
     noise: Array
-
-    def mean_over_time(self) -> Draws:
-        """Deviations of the mean over the times at which the distance is known."""
-        return Draws(mean_known(self.linear, axis=1), mean_known(self.noise, axis=1))
+    mean_noise: Array
 
 
 def corrected_squared_distance(
@@ -77,11 +76,12 @@ def bootstrap_draws(
     reference: int,
     plan: ResamplePlan,
 ) -> Draws:
-    """Draw trials again and give the deviations of the corrected squared distance.
+    """Draw trials again and give the deviations of the squared distance.
 
     With ``e`` the error of the difference in a draw and ``d`` the difference, the squared
-    distance moves by ``2 d e`` (linear) and ``e^2`` minus the squared standard error found in
-    that draw (noise); both have mean 0.
+    distance moves by ``2 d e + e^2``.  Only the first is drawn: with fewer trials than neurons
+    the second scatters far too much in a bootstrap (a trial drawn twice is squared), and its
+    variance is found from products of different trials instead.
 
     Parameters
     ----------
@@ -97,60 +97,102 @@ def bootstrap_draws(
     Returns
     -------
     Draws
-        ``linear`` and ``noise``.
+        Zero for the reference itself.
     """
     n_features, n_times = averages[reference].mean.shape
-    shape = (len(plan), n_times, len(averages))
-    linear, noise = np.zeros(shape), np.zeros(shape)
-    step = max(1, CHUNK_NUMBERS // max(1, n_features * n_times))
-    for start in range(0, len(plan), step):
-        part = slice(start, min(start + step, len(plan)))
-        times_drawn = plan.times_drawn(part.start, part.stop)
-        error_0, variance_0 = _redraw(averages[reference], times_drawn[:, position[reference]])
-        for condition, average in enumerate(averages):
-            if condition == reference:
-                continue
-            error, variance = _redraw(average, times_drawn[:, position[condition]])
-            error -= error_0
-            difference = average.mean - averages[reference].mean
-            linear[part, :, condition] = 2.0 * np.einsum("ft,dft->dt", difference, error)
-            noise[part, :, condition] = np.einsum("dft,dft->dt", error, error)
-            noise[part, :, condition] -= variance + variance_0
-    return Draws(linear, noise)
+    linear = np.zeros((len(plan), n_times, len(averages)))
+    noise, mean_noise = np.zeros((n_times, len(averages))), np.zeros(len(averages))
+    weights = plan.times_drawn()
+    for condition, average in enumerate(averages):
+        if condition == reference:
+            continue
+        difference = average.mean - averages[reference].mean
+        for sign, group in ((1.0, condition), (-1.0, reference)):
+            along = np.einsum("ft,nft->nt", difference, averages[group].influence)
+            linear[:, :, condition] += 2.0 * sign * weights[:, position[group]] @ along
+        noise[:, condition], mean_noise[condition] = noise_variance(average, averages[reference])
+    return Draws(linear, noise, mean_noise)
+
+
+def noise_variance(first: TrialAverage, second: TrialAverage) -> tuple[Array, float]:
+    """Variance of the corrected squared distance of two averages whose true distance is 0.
+
+    Twice the sum of squared products of different trials.
+
+    Parameters
+    ----------
+    first, second : TrialAverage
+        Both averages, with the same features.
+
+    Returns
+    -------
+    over_time : ndarray, shape (time,)
+        At each time, NaN where a standard error is unknown.
+    of_mean : float
+        Of the mean over the known times.
+    """
+    n_times = first.mean.shape[1]
+    influence = np.concatenate([first.influence, second.influence])
+    n_first, n_second = len(first.influence), len(second.influence)
+    over_time, total, n_known = np.full(n_times, np.nan), np.zeros((len(influence),) * 2), 0
+    for time in range(n_times):
+        at = influence[:, :, time]
+        products = at @ at.T
+        if np.isfinite(products).all():
+            over_time[time] = _scatter(products, n_first, n_second)
+            total += products
+            n_known += 1
+    of_mean = _scatter(total / n_known, n_first, n_second) if n_known else np.nan
+    return over_time, of_mean
+
+
+def _scatter(products: Array, n_first: int, n_second: int) -> float:
+    """Twice the sum of squared products of different trials, both groups' own and mutual."""
+    total = 0.0
+    for own in (products[:n_first, :n_first], products[n_first:, n_first:]):
+        # Taking the mean off makes all products of different trials a little negative.
+        different = own[~np.eye(len(own), dtype=bool)]
+        total += float(different.var() * different.size)
+    mutual = float((products[:n_first, n_first:] ** 2).sum())
+    return 2.0 * (total + 2.0 * mutual * (1 - 1 / n_first) * (1 - 1 / n_second))
 
 
 def mean_draws(folds: Sequence[Draws]) -> Draws:
-    """Average the deviations of several folds, which share their draws of trials."""
-    linear = np.mean([fold.linear for fold in folds], axis=0)
-    return Draws(linear, np.mean([fold.noise for fold in folds], axis=0))
+    """Mean of the deviations of folds that share no trial."""
+    n = len(folds)
+    return Draws(
+        np.mean([fold.linear for fold in folds], axis=0),
+        np.sum([fold.noise for fold in folds], axis=0) / n**2,
+        np.sum([fold.mean_noise for fold in folds], axis=0) / n**2,
+    )
 
 
-def distance_bounds(estimate: Array, draws: Draws) -> Array:
+def distance_bounds(estimate: Array, linear: Array, noise: Array) -> Array:
     """Bounds of the corrected squared distance.
 
-    The bootstrap draws around the measured distance, which noise has made too large, so that
-    its spread is too wide for small distances: the variance of the linear part is too large by
-    twice that of the noise part.  The draws are narrowed accordingly and turned over around the
-    estimate (the basic bootstrap), because their tail points away from where the truth lies.
+    The draws go along the measured difference, whose noise makes their variance too large by
+    twice ``noise``; the noise itself adds ``noise`` once.  They are scaled to that variance, and
+    never below that of the noise alone.
 
     Parameters
     ----------
     estimate : ndarray
         Corrected squared distance.
-    draws : Draws
-        Its deviations, with a draw axis first.
+    linear : ndarray, shape (draw, ...)
+        Its bootstrap deviations.
+    noise : ndarray
+        Its variance at distance 0.
 
     Returns
     -------
     ndarray
         Bounds (lower, upper) along the first axis.
     """
-    whole = draws.linear + draws.noise
-    whole = whole - whole.mean(axis=0)
-    v_linear, v_noise, v_whole = draws.linear.var(0), draws.noise.var(0), whole.var(0)
-    wanted = np.maximum(v_linear - v_noise, v_noise)
-    narrow = np.sqrt(np.divide(wanted, v_whole, out=np.zeros_like(wanted), where=v_whole > 0))
-    low, high = percentile_bounds(whole * np.minimum(narrow, 1.0))
+    deviation = linear - linear.mean(axis=0)
+    variance = deviation.var(axis=0)
+    wanted = np.maximum(variance - noise, noise)
+    scale = np.sqrt(np.divide(wanted, variance, out=np.zeros_like(wanted), where=variance > 0))
+    low, high = percentile_bounds(deviation * scale)
     return np.stack([estimate - high, estimate - low])
 
 
@@ -218,20 +260,6 @@ def _two_group_distance(values: Array, member: NDArray[np.bool_]) -> Array:
     error_2 = (square.sum() - square_1 - power / n_2) / (n_2 * (n_2 - 1))
     distance: Array = of_sum * power - error_1 - error_2
     return distance
-
-
-def _redraw(average: TrialAverage, times_drawn: Array) -> tuple[Array, Array]:
-    """Error of the average in each draw, and its squared standard error as found in the draw.
-
-    Gives ``(draw, feature, time)`` and, summed over features, ``(draw, time)``.
-    """
-    n_trials, n_features, n_times = average.influence.shape
-    error = (times_drawn @ average.influence.reshape(n_trials, -1)).reshape(-1, n_features, n_times)
-    n = np.maximum(average.n, 2)
-    factor = n / (n - 1.0)
-    square = np.einsum("ft,nft,nft->nt", factor, average.influence, average.influence)
-    variance = times_drawn @ square - np.einsum("ft,dft,dft->dt", factor / n, error, error)
-    return error, variance
 
 
 def mean_known(values: Array, axis: int) -> Array:

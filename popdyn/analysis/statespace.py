@@ -27,10 +27,11 @@ from popdyn.analysis.statespace_samples import (
     warn_single_trials,
 )
 from popdyn.analysis.statespace_splits import (
-    bootstrap_pairs,
-    pair_bounds,
-    participation_ratio,
+    error_bounds,
+    jackknife_error,
     split_shares,
+    student_factor,
+    summaries,
 )
 from popdyn.analysis.trials import (
     Array,
@@ -58,7 +59,7 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
     n_splits : int, default 100
         Number of random splits of the trials in two halves.
     n_draws : int, default 200
-        Number of bootstrap draws of trials.
+        Number of bootstrap draws of trials for the bounds of trajectories.
     rng : int or numpy.random.Generator, default 0
         Seed or generator.
 
@@ -89,9 +90,9 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
     per condition): the square of a noisy covariance is too large, whether or not its noise has
     mean 0.
 
-    *Bounds* of these come from weighing trials at random (each draw split twice), centered on the
-    estimate.  Bounds of trajectories are those of the averages along the fitted components, which
-    are taken as given.
+    *Bounds* of the shares and the participation ratio: Student intervals from leaving out a tenth
+    of the trials in turn; NaN with fewer than four trials per condition.  Bounds of trajectories:
+    bootstrap of the averages along the fitted components, which are taken as given.
 
     Examples
     --------
@@ -348,32 +349,23 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         values = [trials.values(i)[:, kept] for i in range(len(trials.labels))]
         warn_single_trials(values, trials.labels)
         shares = split_shares(values, self.n_components, spawn(rng, self.n_splits), with_null=True)
-        first, second = bootstrap_pairs(values, self.n_components, self.n_draws, rng)
-        ratio, cumulative = shares.ratio.mean(0), shares.ratio.cumsum(1).mean(0)
-        participation = participation_ratio(shares.participation.mean(0))
-        bounds = {
-            "cross_validated_ratio": pair_bounds(ratio, first.ratio, second.ratio, self.n_splits),
-            "cumulative_cross_validated_ratio": pair_bounds(
-                cumulative, first.ratio.cumsum(1), second.ratio.cumsum(1), self.n_splits
-            ),
-            "participation_ratio": pair_bounds(
-                participation,
-                participation_ratio(first.participation),
-                participation_ratio(second.participation),
-                self.n_splits,
-            ),
-        }
+        k = self.n_components
+        estimate = summaries(shares)
+        error, n_groups = jackknife_error(values, k, rng)
+        bound = error_bounds(estimate, error, n_groups)
         one = {"units": "1"}
+        over = ("bound", "component")
         units = self.mean_.attrs["units"]
         square = {"units": "1" if units == "1" else f"{units}^2"}
         return {
-            "cross_validated_ratio": ("component", ratio, one),
-            "cumulative_cross_validated_ratio": ("component", cumulative, one),
+            "cross_validated_ratio": ("component", estimate[:k], one),
+            "cross_validated_ratio_bound": (over, bound[:, :k], one),
+            "cumulative_cross_validated_ratio": ("component", estimate[k:-1], one),
+            "cumulative_cross_validated_ratio_bound": (over, bound[:, k:-1], one),
             "null_cumulative_ratio": (("draw", "component"), shares.null.cumsum(1), one),
-            "signal_variance": ("component", shares.signal.mean(0), square),
-            "participation_ratio": ((), float(participation), one),
-            "participation_ratio_bound": ("bound", bounds.pop("participation_ratio"), one),
-            **{f"{name}_bound": (("bound", "component"), b, one) for name, b in bounds.items()},
+            "signal_variance": ("component", shares.signal.mean(axis=0), square),
+            "participation_ratio": ((), float(estimate[-1]), one),
+            "participation_ratio_bound": ("bound", bound[:, -1], one),
             "trajectory_bound": (
                 ("bound", "component", "time", "condition"),
                 self._trajectory_bound(trials, values, rng),
@@ -395,6 +387,7 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
             average = average.project(self.loading_.to_numpy())
             flat = average.influence.reshape(len(position), -1)
             error = (times_drawn[:, position] @ flat).reshape(-1, *average.mean.shape)
+            error *= student_factor(len(position))
             bounds.append(average.mean + percentile_bounds(error))
         return np.stack(bounds, axis=-1)
 

@@ -8,18 +8,23 @@ Nature 571:361).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 from popdyn.analysis.trials import Array, same_mask
-from popdyn.resample import Seed, first_in_order, percentile_bounds, spawn
+from popdyn.resample import Seed, first_in_order, spawn
 
 # Split averages are worked through in chunks of at most this many numbers.
 CHUNK_NUMBERS = 4_000_000
+# Groups of trials left out in turn for standard errors, and splits of what remains.
+N_GROUPS = 10
+N_JACKKNIFE_SPLITS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,65 +213,65 @@ def participation_ratio(participation: Array) -> Array:
     return ratio
 
 
-def bootstrap_pairs(
-    trials: Sequence[Array], n_components: int, n_draws: int, rng: Seed
-) -> tuple[SplitShares, SplitShares]:
-    """Weigh the trials anew, and split each draw twice.
+def summaries(shares: SplitShares) -> Array:
+    """Means over splits in one row: ratios, their running sums, the participation ratio."""
+    known = np.isfinite(shares.ratio).all(axis=1)
+    if not known.any():
+        return np.full(2 * shares.ratio.shape[1] + 1, np.nan)
+    ratio = shares.ratio[known].mean(axis=0)
+    participation = participation_ratio(shares.participation[known].mean(axis=0))
+    return np.concatenate([ratio, ratio.cumsum(), [participation]])
 
-    Each trial has an exponential weight (the Bayesian bootstrap of Rubin 1981, Ann Stat 9:130),
-    so that no half is ever empty and no trial is in both halves.
+
+def jackknife_error(trials: Sequence[Array], n_components: int, rng: Seed) -> tuple[Array, int]:
+    """Find standard errors of the summaries by leaving out a tenth of the trials at a time.
+
+    A bootstrap doubles the noise of the averages, and shares of noisier data scatter otherwise;
+    leaving out few trials stays near the data.  All groups are left out of the same splits, so
+    that the splits do not add to the differences.
 
     Parameters
     ----------
     trials : sequence of ndarray, each (trial, neuron, time)
         Per condition.
-    n_components, n_draws : int
-        Numbers of components and of draws.
+    n_components : int
+        Number of components.
     rng : int or numpy.random.Generator
         Seed or generator.
 
     Returns
     -------
-    tuple of SplitShares
-        The same draws under two independent splits.
+    error : ndarray
+        Of `summaries`; NaN with fewer than four trials in a condition.
+    n_groups : int
+        Number of groups left out in turn.
     """
-    generators = spawn(rng, n_draws)
-    weights = [
-        np.stack([own.exponential(size=len(values)) for own in generators]) for values in trials
-    ]
-    first = split_shares(trials, n_components, generators, weights)
-    return first, split_shares(trials, n_components, generators, weights)
+    n_least = min((len(values) for values in trials if len(values) > 1), default=0)
+    n_groups = min(N_GROUPS, n_least)
+    if n_groups < 4:
+        return np.full(2 * n_components + 1, np.nan), n_groups
+    *splitters, shuffler = spawn(rng, N_JACKKNIFE_SPLITS + 1)
+    group = [shuffler.permutation(len(values)) % n_groups for values in trials]
+    rows = []
+    for left_out in range(n_groups):
+        weights = [
+            np.tile((own != left_out) | (len(own) < 2), (len(splitters), 1)).astype(np.float64)
+            for own in group
+        ]
+        shares = split_shares(trials, n_components, copy.deepcopy(splitters), weights)
+        rows.append(summaries(shares))
+    error: Array = np.sqrt((n_groups - 1) * np.var(rows, axis=0))
+    return error, n_groups
 
 
-def pair_bounds(estimate: Array, first: Array, second: Array, n_splits: int) -> Array:
-    """Bounds of a mean over splits, from draws that were each split twice.
+def error_bounds(estimate: Array, error: Array, n_trials: int) -> Array:
+    """Bounds (lower, upper) of 95 % by Student's t for this number of trials or groups."""
+    reach = student_factor(n_trials) * float(ndtri(0.975)) * error
+    return np.stack([estimate - reach, estimate + reach])
 
-    The spread of a draw has two parts: trials, which both splits of a draw share, and splits,
-    which the estimate has averaged over.  Draws are narrowed to the first part and a
-    ``1 / n_splits`` of the second.  They are centered on the estimate: drawing again adds noise
-    of its own, which moves every measure of variance.
 
-    Parameters
-    ----------
-    estimate : ndarray
-        Mean over ``n_splits`` splits.
-    first, second : ndarray, shape (draw, ...)
-        Draws under two splits.
-    n_splits : int
-        Number of splits of the estimate.
-
-    Returns
-    -------
-    ndarray
-        Bounds (lower, upper) along the first axis.
-    """
-    draws = (first + second) / 2.0
-    known = np.isfinite(draws).all(axis=tuple(range(1, draws.ndim)))
-    if known.sum() < 2:
-        return np.full((2, *np.shape(estimate)), np.nan)
-    draws, difference = draws[known], (first - second)[known]
-    of_splits = difference.var(axis=0) / 2.0
-    of_trials = np.maximum(draws.var(axis=0) - of_splits / 2.0, 0.0)
-    wanted = of_trials + of_splits / n_splits
-    narrow = np.sqrt(wanted / np.maximum(draws.var(axis=0), np.finfo(float).tiny))
-    return estimate + percentile_bounds((draws - draws.mean(axis=0)) * np.minimum(narrow, 1.0))
+def student_factor(n_trials: int) -> float:
+    """How much wider than a normal interval one must be when the spread is estimated."""
+    if n_trials < 2:
+        return float("nan")
+    return float(stdtrit(n_trials - 1, 0.975) / ndtri(0.975))

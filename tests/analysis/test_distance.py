@@ -62,7 +62,9 @@ def test_the_squared_distance_is_the_products_of_different_trials():
 def test_the_corrected_squared_distance_is_unbiased_and_the_distance_is_not():
     difference = np.full(20, 0.2)  # squared distance 0.8
     found = [
-        pdn.relative_distance(noisy(difference, (6, 9), n_times=10, seed=seed), "stimulus", n_draws=1)
+        pdn.relative_distance(
+            noisy(difference, (6, 9), n_times=10, seed=seed), "stimulus", n_draws=1
+        )
         for seed in range(60)
     ]
     corrected = np.array([float(one.mean_squared_distance[1]) for one in found])
@@ -103,11 +105,15 @@ def test_rotating_the_space_or_permuting_neurons_changes_no_distance(seed):
     turned = x.copy(data=np.einsum("ij,jtn->itn", rotation, x.values))
     order = rng.permutation(4)
     results = [
-        pdn.relative_distance(y, "stimulus", n_draws=20)
-        for y in (x, turned, x.isel(neuron=order))
+        pdn.relative_distance(y, "stimulus", n_draws=20) for y in (x, turned, x.isel(neuron=order))
     ]
     for other in results[1:]:
-        for name in ("squared_distance", "squared_distance_bound", "null_mean_squared_distance", "p"):
+        for name in (
+            "squared_distance",
+            "squared_distance_bound",
+            "null_mean_squared_distance",
+            "p",
+        ):
             np.testing.assert_allclose(other[name], results[0][name], atol=1e-10)
 
 
@@ -119,7 +125,10 @@ def test_permuting_trials_keeps_the_estimate_and_units_scale_it(seed, factor):
     first = pdn.relative_distance(x, "stimulus", n_draws=5)
     second = pdn.relative_distance(x.isel(trial=order) * factor, "stimulus", n_draws=5)
     np.testing.assert_allclose(
-        second.squared_distance, first.squared_distance * factor**2, rtol=1e-9, atol=1e-9 * factor**2
+        second.squared_distance,
+        first.squared_distance * factor**2,
+        rtol=1e-9,
+        atol=1e-9 * factor**2,
     )
 
 
@@ -175,7 +184,9 @@ def test_a_pseudopopulation_works_and_a_neuron_without_trials_is_named():
     assert 1.0 < float(result.rms_distance[1]) < 3.5
     assert float(result.p[1]) < 0.05
     with pytest.warns(pdn.PopdynWarning, match="miss different trials.*p is NaN"):
-        part = pdn.relative_distance(pseudo.isel(neuron=[0, 1, 2]), "stimulus", n_components=2, n_draws=9)
+        part = pdn.relative_distance(
+            pseudo.isel(neuron=[0, 1, 2]), "stimulus", n_components=2, n_draws=9
+        )
     assert np.isnan(part.p[1])
     assert np.isfinite(part.mean_squared_distance_bound).all()
 
@@ -199,7 +210,9 @@ def test_the_middle_of_numeric_conditions_is_the_reference():
         assert pdn.relative_distance(x, "stimulus", n_draws=2).attrs["reference"] == expected
     assert pdn.relative_distance(x, "stimulus", reference="z", n_draws=2).attrs["reference"] == "z"
     x = tensor_of(rng.normal(size=(2, 3, 6)), np.repeat([0.1, 0.30000000000000004], 3))
-    assert pdn.relative_distance(x, "stimulus", reference=0.3, n_draws=2).attrs["reference"] == "0.3"
+    assert (
+        pdn.relative_distance(x, "stimulus", reference=0.3, n_draws=2).attrs["reference"] == "0.3"
+    )
     with pytest.raises(pdn.TensorError, match="no condition 0.7 .*found 0.1, 0.3"):
         pdn.relative_distance(x, "stimulus", reference=0.7)
 

@@ -31,7 +31,9 @@ def planted(n_neurons=30, n_times=25, n_trials=12, noise=1.0, seed=0, n_latents=
 
 
 def fitted(tensor, n_components=3, **kwargs):
-    return pdn.PCA(n_components, by="choice", **{"n_splits": 10, "n_draws": 20, **kwargs}).fit(tensor)
+    return pdn.PCA(n_components, by="choice", **{"n_splits": 10, "n_draws": 20, **kwargs}).fit(
+        tensor
+    )
 
 
 def test_planted_directions_are_found():
@@ -51,7 +53,9 @@ def test_complete_data_agree_with_scikit_learn():
         ours = pdn.PCA(5).fit(x)
         theirs = sklearn.decomposition.PCA(5, svd_solver="full").fit(matrix)
         sign = np.sign((theirs.components_ * ours.loading_.values.T).sum(axis=1))
-        np.testing.assert_allclose(ours.loading_.values.T, theirs.components_ * sign[:, None], atol=1e-10)
+        np.testing.assert_allclose(
+            ours.loading_.values.T, theirs.components_ * sign[:, None], atol=1e-10
+        )
         np.testing.assert_allclose(
             ours.explained_variance_ratio_, theirs.explained_variance_ratio_, atol=1e-10
         )
@@ -103,12 +107,18 @@ def test_cross_validation_does_not_count_the_noise():
 
 def test_shared_structure_is_above_the_null_and_noise_alone_is_not():
     strong = fitted(planted(noise=2.0)[0], n_splits=40).result_
-    assert (strong.cumulative_cross_validated_ratio > strong.null_cumulative_ratio.quantile(0.975, "draw")).all()
+    assert (
+        strong.cumulative_cross_validated_ratio
+        > strong.null_cumulative_ratio.quantile(0.975, "draw")
+    ).all()
     tensor, _, _ = planted(seed=3)
     noise = tensor.copy(data=np.random.default_rng(0).normal(size=tensor.shape))
     weak = fitted(noise, n_splits=40).result_
     low, high = weak.null_cumulative_ratio.quantile([0.005, 0.995], "draw").values
-    assert ((low < weak.cumulative_cross_validated_ratio) & (weak.cumulative_cross_validated_ratio < high)).all()
+    assert (
+        (low < weak.cumulative_cross_validated_ratio)
+        & (weak.cumulative_cross_validated_ratio < high)
+    ).all()
 
 
 def test_the_participation_ratio_is_that_of_the_signal():
@@ -129,7 +139,12 @@ def test_the_participation_ratio_is_that_of_the_signal():
 
 def test_bounds_surround_the_estimates():
     result = fitted(planted(noise=4.0)[0], n_draws=60).result_
-    for name in ("cross_validated_ratio", "cumulative_cross_validated_ratio", "participation_ratio", "trajectory"):
+    for name in (
+        "cross_validated_ratio",
+        "cumulative_cross_validated_ratio",
+        "participation_ratio",
+        "trajectory",
+    ):
         low, high = result[f"{name}_bound"].transpose("bound", ...).values
         estimate = result[name].values
         assert (low < estimate).all() and (estimate < high).all(), name
@@ -148,7 +163,9 @@ def test_rotation_order_and_units_leave_the_shares_as_they_are(seed, factor):
     tensor, _, _ = planted(n_neurons=8, n_times=10, n_trials=4)
     rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
     first = fitted(tensor, n_splits=3, n_draws=3)
-    turned = fitted(tensor.copy(data=np.einsum("ij,jtn->itn", rotation, tensor.values)), n_splits=3, n_draws=3)
+    turned = fitted(
+        tensor.copy(data=np.einsum("ij,jtn->itn", rotation, tensor.values)), n_splits=3, n_draws=3
+    )
     order = rng.permutation(8)
     other = fitted(tensor.isel(neuron=order) * factor, n_splits=3, n_draws=3)
     for name in ("explained_variance_ratio", "cross_validated_ratio", "participation_ratio"):
@@ -227,7 +244,11 @@ def test_a_condition_of_one_trial_is_not_cross_validated():
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"n_components": 31}, pdn.FitError, "31 components need at least as many neurons, found 30"),
+        (
+            {"n_components": 31},
+            pdn.FitError,
+            "31 components need at least as many neurons, found 30",
+        ),
         ({"n_components": 0}, pdn.TensorError, "at least 1, found 0"),
         ({"by": "choise"}, pdn.TensorError, "choice"),
     ],
@@ -242,7 +263,9 @@ def test_data_that_carry_no_components_are_refused():
     tensor, _, _ = planted()
     values = tensor.values.copy()
     values[3, :, 1:], values[3, 3:, 0] = np.nan, np.nan
-    with pytest.raises(pdn.FitError, match="no neuron is NaN, found 3 of 600.*neurons with most NaN .3,"):
+    with pytest.raises(
+        pdn.FitError, match="no neuron is NaN, found 3 of 600.*neurons with most NaN .3,"
+    ):
         pdn.PCA(3).fit(tensor.copy(data=values))
     with pytest.raises(pdn.FitError, match="no neuron varies"):
         pdn.PCA(3).fit(tensor * 0)
@@ -261,7 +284,9 @@ def test_a_fitted_pca_comes_back_from_its_dataset_and_from_a_file(tmp_path):
         np.testing.assert_allclose(again.transform(tensor), pca.transform(tensor))
         assert again.get_params() == pca.get_params()
         xr.testing.assert_equal(again.to_dataset(), pca.to_dataset())
-    with pytest.raises(pdn.TensorError, match="expected a result of method 'pca', found method 'none'"):
+    with pytest.raises(
+        pdn.TensorError, match="expected a result of method 'pca', found method 'none'"
+    ):
         pdn.PCA.from_dataset(xr.Dataset())
 
 
@@ -276,7 +301,9 @@ def test_the_same_seed_gives_the_same_result_and_the_input_stays():
     xr.testing.assert_identical(fitted(tensor).result_, fitted(tensor).result_)
     xr.testing.assert_identical(tensor, before)
     other = fitted(tensor, rng=1).result_
-    assert not np.array_equal(other.cross_validated_ratio, fitted(tensor).result_.cross_validated_ratio)
+    assert not np.array_equal(
+        other.cross_validated_ratio, fitted(tensor).result_.cross_validated_ratio
+    )
 
 
 def test_the_batch_size_changes_nothing(monkeypatch):

@@ -69,7 +69,9 @@ def test_shares_are_drawn_in_percent_with_the_null(space):
 def test_distances_are_drawn_with_bounds_units_and_the_reference(distance):
     ax = relative_distance(distance)
     line = ax.lines[0]
-    np.testing.assert_allclose(line.get_ydata(), distance.corrected_distance.sel(condition="$right_"))
+    np.testing.assert_allclose(
+        line.get_ydata(), distance.corrected_distance.sel(condition="$right_")
+    )
     assert line.get_label() == r"\$right_ (p = 0.05)"
     assert ax.get_ylabel() == "distance to left (Hz √neurons)"
     assert ax.get_xlabel() == "time from cue_time (s)"

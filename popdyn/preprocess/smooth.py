@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from popdyn.errors import PopdynWarning, TensorError
 from popdyn.tensor.contract import add_history, bin_width_of, check
@@ -110,8 +111,10 @@ def smooth_values(values: Values, sigma: float, causal: bool = False) -> Values:
         return values.copy()
     weights = _weights(sigma, values.shape[1], causal)
     smoothed = np.empty_like(values)
-    for neuron, lines in enumerate(values):
-        smoothed[neuron] = _smooth_lines(lines.astype(np.float64), weights)
+    # Products this small are slower on several threads, much so on a busy machine.
+    with threadpool_limits(limits=1, user_api="blas"):
+        for neuron, lines in enumerate(values):
+            smoothed[neuron] = _smooth_lines(lines.astype(np.float64), weights)
     return smoothed
 
 

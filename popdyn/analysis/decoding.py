@@ -113,7 +113,7 @@ def decode(
     right and half a wrong trial added.  Trials share their decoders, so the interval is widened
     by the ratio of the spread of the null accuracies to the one independent trials would have
     (about 1.3).  The bounds are for a decoder trained on this many trials;
-    ``tests/analysis/results/decoding.csv`` holds their measured coverage, 94 to 98 %.
+    ``tests/analysis/results/decoding.csv`` holds their measured coverage, 95 to 99 %.
 
     p values are ``(1 + exceedances) / (1 + n_draws)``: 200 draws go down to 0.005.
 

@@ -73,12 +73,16 @@ def analyze(source: Prepared, analysis: str, spec: Spec) -> Outcome:
 
 def ready(source: Prepared, spec: Spec) -> xr.DataArray:
     """Prepare the tensor of a source as ``[prepare]`` says: rates, smoothed, normalized."""
-    tensor = rate(source.tensor)
-    if spec.prepare.smooth is not None:
-        tensor = smooth(tensor, sigma=spec.prepare.smooth)
+    tensor = smoothed_rate(source, spec)
     if spec.prepare.soft_normalize:
         tensor = soft_normalize(tensor, by=list(spec.conditions.by))
     return tensor
+
+
+def smoothed_rate(source: Prepared, spec: Spec) -> xr.DataArray:
+    """Rates of a source in their own unit, smoothed: what is drawn of single neurons."""
+    tensor = rate(source.tensor)
+    return tensor if spec.prepare.smooth is None else smooth(tensor, sigma=spec.prepare.smooth)
 
 
 def decoded_label(spec: Spec) -> str:
@@ -153,7 +157,7 @@ def _run_raster(source: Prepared, spec: Spec, seed: int) -> xr.Dataset | None:  
 def _run_average(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:  # noqa: ARG001
     settings = spec.analyses.condition_average
     n = settings.min_trials if settings else 1
-    result = condition_average(ready(source, spec), list(spec.conditions.by), min_trials=n)
+    result = condition_average(smoothed_rate(source, spec), list(spec.conditions.by), min_trials=n)
     return result.assign_attrs(neuron=str(_shown_neuron(source, spec)))
 
 

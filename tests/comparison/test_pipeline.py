@@ -160,8 +160,11 @@ def test_rates_in_hz_beside_rates_without_unit_need_a_normalization(saved, spec_
     assert "'b' in 1 and 'a' in Hz" in message
     assert "[source.observe]" in message
     assert "soft_normalize = true" in message
-    tree = compare(spec_of(*sources, prepare={"soft_normalize": True}))
-    assert tree["sources/a/condition_average"].attrs["units"] == "1"
+    analyses = {"condition_average": {}, "relative_distance": {"n_draws": 20}}
+    tree = compare(spec_of(*sources, prepare={"soft_normalize": True}, analyses=analyses))
+    for name in ("a", "b"):
+        assert tree[f"sources/{name}/relative_distance"].attrs["units"] == "1"
+    assert tree["sources/a/condition_average"].attrs["units"] == "Hz"
     mean_rate = card(tree).sel(measure="mean rate")
     assert mean_rate["reason"].sel(source="b").item().startswith("rates without a unit")
     assert np.isfinite(mean_rate["value"].sel(source="a"))

@@ -1,4 +1,4 @@
-"""popdyn: do this trained recurrent network and this brain compute the same way?
+"""Set trained recurrent networks beside recordings, and see whether they compute alike.
 
 Recordings (NWB files) and simulated networks become the same thing, an array
 ``neuron x time x trial``; every analysis runs on both, and the answers stand side by
@@ -59,7 +59,10 @@ _NAMESPACES = ("network", "plot", "tasks", "train")
 __all__ = ["__version__", *_FUNCTIONS, *_NAMESPACES]  # noqa: PLE0604
 
 if TYPE_CHECKING:  # what editors and type checkers see
-    from popdyn import network, plot, tasks, train
+    from popdyn import network as network
+    from popdyn import plot as plot
+    from popdyn import tasks as tasks
+    from popdyn import train as train
 
 
 def __getattr__(name: str) -> Any:

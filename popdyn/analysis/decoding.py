@@ -27,7 +27,8 @@ from popdyn.resample import (
     permute_labels,
     spawn,
 )
-from popdyn.tensor.contract import check, make_result
+from popdyn.tensor.contract import check
+from popdyn.tensor.result import make_result
 from popdyn.tensor.view import Conditions, group_conditions
 
 Index = NDArray[np.intp]

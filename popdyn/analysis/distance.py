@@ -34,7 +34,8 @@ from popdyn.analysis.distance_space import (
 from popdyn.analysis.trials import Array, ConditionTrials, condition_trials, is_average
 from popdyn.errors import PopdynWarning, TensorError
 from popdyn.resample import BOUND, ResamplePlan, Seed, as_generator, bootstrap, upper_p_value
-from popdyn.tensor.contract import average_values, bin_width_of, check_average, make_result
+from popdyn.tensor.contract import average_values, bin_width_of, check_average
+from popdyn.tensor.result import make_result
 
 METHODS = ("euclidean",)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from popdyn.errors import PopdynWarning, TensorError
 from popdyn.tensor.align import event_times, mask_unobserved
-from popdyn.tensor.contract import as_json, make_result
+from popdyn.tensor.result import as_json, make_result
 from popdyn.tensor.selection import matching
 from popdyn.tensor.session import check_session, neuron_spikes, session_neurons
 from popdyn.tensor.view import group_conditions

@@ -43,7 +43,8 @@ from popdyn.analysis.trials import (
 )
 from popdyn.errors import FitError, TensorError
 from popdyn.resample import BOUND, Seed, as_generator, bootstrap, percentile_bounds, spawn
-from popdyn.tensor.contract import check, check_average, make_result
+from popdyn.tensor.contract import check, check_average
+from popdyn.tensor.result import make_result
 
 
 class PCA(BaseEstimator):  # type: ignore[no-untyped-call]

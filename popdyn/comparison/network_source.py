@@ -27,7 +27,8 @@ from popdyn.simulation.observe import observe
 from popdyn.simulation.run import simulate
 from popdyn.tasks.trial_set import Task
 from popdyn.tensor.align import align
-from popdyn.tensor.contract import column_names, digest
+from popdyn.tensor.contract import column_names
+from popdyn.tensor.result import digest
 from popdyn.tensor.selection import matching
 from popdyn.tensor.store import load
 from popdyn.tensor.view import group_conditions

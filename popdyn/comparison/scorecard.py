@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.resample import BOUND, percentile_bounds, upper_p_value
-from popdyn.tensor.contract import make_result
+from popdyn.tensor.result import make_result
 
 Results = Mapping[str, xr.Dataset]
 _NONE = np.full(2, np.nan)

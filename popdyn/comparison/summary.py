@@ -13,7 +13,7 @@ from popdyn.comparison.agreement import conditions_of
 from popdyn.comparison.sources import Prepared
 from popdyn.preprocess.normalize import rate
 from popdyn.resample import BOUND, bootstrap, percentile_bounds
-from popdyn.tensor.contract import make_result
+from popdyn.tensor.result import make_result
 from popdyn.tensor.view import group_conditions, mean_and_error
 
 N_DRAWS = 1000

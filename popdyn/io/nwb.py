@@ -26,7 +26,7 @@ from popdyn.io.tables import Table
 from popdyn.io.times import column_units
 from popdyn.io.wanted import wanted_clocks, wanted_neurons, wanted_table
 from popdyn.tensor.align import align as align_session
-from popdyn.tensor.contract import add_history
+from popdyn.tensor.result import add_history
 from popdyn.tensor.session import make_session
 
 

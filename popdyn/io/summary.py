@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 import xarray as xr
 
-from popdyn.tensor.contract import make_result
+from popdyn.tensor.result import make_result
 
 _WIDTHS = {"values": 58, "name": 28}
 

@@ -13,13 +13,8 @@ import numpy as np
 import xarray as xr
 
 from popdyn.errors import TensorError
-from popdyn.tensor.contract import (
-    add_history,
-    average_values,
-    bin_width_of,
-    check,
-    check_average,
-)
+from popdyn.tensor.contract import average_values, bin_width_of, check, check_average
+from popdyn.tensor.result import add_history
 from popdyn.tensor.view import condition_average
 
 OFFSET_HZ = 5.0

@@ -19,14 +19,8 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.resample import Seed, as_generator, spawn
-from popdyn.tensor.contract import (
-    DIMS,
-    TIME_TOLERANCE,
-    add_history,
-    bin_width_of,
-    check,
-    column_names,
-)
+from popdyn.tensor.contract import DIMS, TIME_TOLERANCE, bin_width_of, check, column_names
+from popdyn.tensor.result import add_history
 from popdyn.tensor.selection import find_column
 from popdyn.tensor.view import Conditions, group_conditions
 

@@ -10,7 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
-from popdyn.tensor.contract import add_history, bin_width_of, check
+from popdyn.tensor.contract import bin_width_of, check
+from popdyn.tensor.result import add_history
 from popdyn.tensor.selection import matching
 from popdyn.tensor.session import check_session, is_session, session_neurons
 

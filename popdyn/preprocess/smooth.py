@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from popdyn.errors import PopdynWarning, TensorError
-from popdyn.tensor.contract import add_history, bin_width_of, check
+from popdyn.tensor.contract import bin_width_of, check
+from popdyn.tensor.result import add_history
 
 Values = NDArray[np.floating[Any]]
 

@@ -21,7 +21,8 @@ from popdyn.simulation.rate_map import (
     read_rate_map,
     refuse_negative,
 )
-from popdyn.tensor.contract import add_history, bin_width_of, check, column_names
+from popdyn.tensor.contract import bin_width_of, check, column_names
+from popdyn.tensor.result import add_history
 from popdyn.tensor.session import make_session
 
 # Seconds between trials of a tensor that has no place on a session's clock.

@@ -21,7 +21,8 @@ from popdyn.simulation.start import TrialInputs, initial_states, noise_per_step,
 from popdyn.simulation.steps import Array, single_thread
 from popdyn.tasks import Task, task_of
 from popdyn.tensor.build import make_tensor
-from popdyn.tensor.contract import add_history, bin_centers, make_result
+from popdyn.tensor.contract import bin_centers
+from popdyn.tensor.result import add_history, make_result
 
 _RECORDABLE = ("rate",)
 

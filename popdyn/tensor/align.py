@@ -11,14 +11,8 @@ import numpy as np
 import xarray as xr
 
 from popdyn.errors import PopdynWarning, TensorError
-from popdyn.tensor.contract import (
-    add_history,
-    bin_centers,
-    bin_edges,
-    bin_width_of,
-    check,
-    column_names,
-)
+from popdyn.tensor.contract import bin_centers, bin_edges, bin_width_of, check, column_names
+from popdyn.tensor.result import add_history
 from popdyn.tensor.selection import matching
 from popdyn.tensor.session import check_session, is_session, session_neurons
 

@@ -11,7 +11,8 @@ import xarray as xr
 from popdyn.errors import TensorError
 from popdyn.tensor.align import align
 from popdyn.tensor.columns import table_columns, table_ids, table_mapping
-from popdyn.tensor.contract import DIMS, add_history, check, digest
+from popdyn.tensor.contract import DIMS, check
+from popdyn.tensor.result import add_history, digest
 from popdyn.tensor.session import make_session
 
 

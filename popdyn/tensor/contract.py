@@ -6,15 +6,12 @@ result is an ``xarray.Dataset`` whose attributes say how it was made.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from popdyn import __version__
 from popdyn.errors import TensorError
 
 DIMS = ("neuron", "time", "trial")
@@ -22,7 +19,6 @@ AVERAGE_DIMS = ("neuron", "time", "condition")
 NAMES = ("rate", "spike_count", "potential", "current")
 # A time step may differ from the bin width by rounding only.
 TIME_TOLERANCE = 1e-6
-_SOURCE_ATTRS = ("source", "source_id", "units", "align", "bin_width", "simultaneous", "popdyn")
 
 
 def text(values: Any) -> np.ndarray:
@@ -356,89 +352,3 @@ def average_values(average: xr.Dataset) -> xr.DataArray:
 def column_names(x: xr.DataArray | xr.Dataset, dim: str) -> list[str]:
     """Names of the columns (coordinates) that lie on one dim, without the ids themselves."""
     return [str(name) for name, coord in x.coords.items() if coord.dims == (dim,) and name != dim]
-
-
-def add_history(attrs: Mapping[Any, Any], step: str, **parameters: Any) -> dict[str, Any]:
-    """Return attributes with one more step in the history (attribute ``popdyn``, JSON).
-
-    Examples
-    --------
-    >>> add_history({}, "smooth", sigma=0.04)["popdyn"]
-    '[{"step": "smooth", "parameters": {"sigma": 0.04}}]'
-    """
-    steps = json.loads(attrs.get("popdyn", "[]"))
-    steps.append({"step": step, "parameters": json.loads(as_json(parameters))})
-    return {**{str(key): value for key, value in attrs.items()}, "popdyn": json.dumps(steps)}
-
-
-def as_json(value: Any) -> str:
-    """JSON text of parameters; arrays become lists, objects their name."""
-    return json.dumps(value, default=_plain, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, slice):
-        return {"min": value.start, "max": value.stop}
-    return getattr(value, "__name__", None) or str(value)
-
-
-def digest(x: xr.DataArray | xr.Dataset) -> str:
-    """Short SHA-256 of all values and coordinates: equal content, equal text.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> digest(xr.DataArray([1.0, 2.0])) == digest(xr.DataArray([1.0, 2.0]))
-    True
-    """
-    dataset = x.to_dataset(name=str(x.name or "values")) if isinstance(x, xr.DataArray) else x
-    sha = hashlib.sha256()
-    for name in sorted(str(name) for name in dataset.variables):
-        values = np.ascontiguousarray(dataset[name].values)
-        sha.update(f"{name}{dataset[name].dims}{values.shape}{values.dtype.kind}".encode())
-        if values.dtype.kind in "OUST":
-            sha.update("\x1f".join(text(values).ravel().tolist()).encode(errors="replace"))
-        else:
-            sha.update(values.tobytes())
-    return sha.hexdigest()[:16]
-
-
-def make_result(
-    variables: Mapping[str, Any],
-    *,
-    coords: Mapping[str, Any] | None = None,
-    method: str,
-    parameters: Mapping[str, Any],
-    source: xr.DataArray | xr.Dataset | None = None,
-    seed: str | int | None = None,
-) -> xr.Dataset:
-    """Wrap the arrays of an analysis into a result that says how it was made.
-
-    Parameters
-    ----------
-    variables, coords : mapping
-        As for `xarray.Dataset`.
-    method : str
-        Name of the analysis; `popdyn.show` draws by it.
-    parameters : mapping
-        What the analysis was called with; stored as JSON.
-    source : xarray.DataArray or xarray.Dataset, optional
-        What it was computed from: source, units, alignment and digest are carried over.
-    seed : str or int, optional
-        Seed or generator state of the random steps.
-
-    Returns
-    -------
-    xarray.Dataset
-    """
-    attrs: dict[str, Any] = {"method": method, "parameters": as_json(dict(parameters))}
-    attrs["popdyn_version"] = __version__
-    if source is not None:
-        attrs.update({key: source.attrs[key] for key in _SOURCE_ATTRS if key in source.attrs})
-        attrs["input_digest"] = str(source.attrs.get("input_digest") or digest(source))
-    attrs["seed"] = "" if seed is None else str(seed)
-    return xr.Dataset(dict(variables), coords=dict(coords or {}), attrs=attrs)

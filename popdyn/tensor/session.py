@@ -15,7 +15,7 @@ import xarray as xr
 
 from popdyn.errors import TensorError
 from popdyn.tensor.columns import table_columns, table_ids
-from popdyn.tensor.contract import add_history, digest
+from popdyn.tensor.result import add_history, digest
 
 _REQUIRED = ("spike_time", "neuron_start", "obs_start", "obs_stop", "obs_neuron")
 

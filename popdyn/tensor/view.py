@@ -13,7 +13,8 @@ import pandas as pd
 import xarray as xr
 
 from popdyn.errors import PopdynWarning, TensorError
-from popdyn.tensor.contract import AVERAGE_DIMS, add_history, check, column_names, make_result
+from popdyn.tensor.contract import AVERAGE_DIMS, check, column_names
+from popdyn.tensor.result import add_history, make_result
 from popdyn.tensor.roles import assign_roles
 from popdyn.tensor.selection import find_column
 

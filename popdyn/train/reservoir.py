@@ -21,7 +21,7 @@ from popdyn.simulation.progress import watched
 from popdyn.simulation.start import initial_states, noise_per_step, read_trials
 from popdyn.simulation.steps import Array, evolve, single_thread
 from popdyn.tasks import Task
-from popdyn.tensor.contract import make_result
+from popdyn.tensor.result import make_result
 
 # Candidates for λ as multiples of the mean eigenvalue of RᵀR, and folds of trials to judge them.
 _CANDIDATES = np.logspace(-8, 1, 19)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import popdyn as pdn
-from popdyn.tensor.contract import bin_centers, bin_edges, check_average, digest, text
+from popdyn.tensor.contract import bin_centers, bin_edges, check_average, text
+from popdyn.tensor.result import digest
 
 
 def tensor(shape=(2, 3, 4), **given_):

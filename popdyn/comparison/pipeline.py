@@ -18,13 +18,13 @@ from popdyn import __version__
 from popdyn.comparison.agreement import check_conditions, check_sources, conditions_of
 from popdyn.comparison.match import match_sources
 from popdyn.comparison.network_source import Draft, draft, run
-from popdyn.comparison.progress import Progress
 from popdyn.comparison.scorecard import scorecard
 from popdyn.comparison.source_spec import Network
 from popdyn.comparison.sources import Prepared, prepare
 from popdyn.comparison.spec import Spec, load_spec
 from popdyn.comparison.steps import Outcome, analyze
 from popdyn.errors import PopdynError, PopdynWarning
+from popdyn.progress import Progress
 
 _RECORDED = ("numpy", "scipy", "scikit-learn", "xarray", "pandas", "pynwb", "h5netcdf")
 
@@ -87,7 +87,7 @@ def compare(
     record = load_spec(spec)
     steps = ("summary", *record.analyses.names)
     total = len(record.sources) * (1 + len(steps))
-    with _named(record), Progress(total, enabled=progress) as bar:
+    with _named(record), Progress(total, "comparing", enabled=progress) as bar:
         sources = match_sources(_prepare_all(record, bar, n_jobs), record)
         jobs = [(source, name) for source in sources for name in steps]
         calls = [joblib.delayed(analyze)(source, name, record) for source, name in jobs]

@@ -30,9 +30,9 @@ _ROW_PADDING = 0.34  # inch per row for its axis
 def scorecard(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw the scorecard of a comparison.
 
-    Each measure has a scale of its own.  A dot is a source's value, the line its 95 % interval,
-    the gray bar the 95 % band of its null; a measure that the data cannot support says why
-    instead.
+    Each measure has a scale of its own; mere counts are left to the table.  A dot is a source's
+    value, the line its 95 % interval, the gray bar the 95 % band of its null; a measure that
+    the data cannot support says why instead.
 
     Parameters
     ----------
@@ -63,6 +63,7 @@ def scorecard(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> len(pdn.plot.scorecard(result).child_axes)
     1
     """
+    result = result.isel(measure=_drawable(result))
     n_measures, n_sources = result.sizes["measure"], result.sizes["source"]
     row = _line_height(result) * n_sources + _ROW_PADDING
     height = row * n_measures + 0.35
@@ -77,6 +78,17 @@ def scorecard(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     for number in range(n_measures):
         _draw_row(ax, result.isel(measure=number), colors, top - (number + 1) * step, step, row)
     return ax
+
+
+def _drawable(result: xr.Dataset) -> list[int]:
+    """Leave out counts: rows that have neither an interval nor a null nor a reason."""
+    known = np.zeros(result.sizes["measure"], dtype=bool)
+    for name in ("bound_value", "null_value"):
+        if name in result:
+            known |= result[name].notnull().any(("bound", "source")).values
+    if "reason" in result:
+        known |= (result["reason"] != "").any("source").values
+    return [int(row) for row in np.flatnonzero(known)]
 
 
 def _line_height(result: xr.Dataset) -> float:

@@ -18,8 +18,8 @@ import xarray as xr
 
 import popdyn
 from popdyn import plot
-from popdyn.comparison.progress import Progress
 from popdyn.plot.style import style_axes
+from popdyn.progress import Progress
 from popdyn.reporting import captions, figure, methods, page, provenance, tables
 from popdyn.reporting.folder import Folder, write_whole
 from popdyn.reporting.inputs import Trees, comparisons, html_path
@@ -86,7 +86,7 @@ def report(
     trees = comparisons(tree)
     folder = Folder(target)
     n_parts, steps = len(trees), sum(_n_figures(one) for one in trees)
-    with Progress(steps, enabled=progress) as bar, figure.settings():
+    with Progress(steps, "drawing", enabled=progress) as bar, figure.settings():
         parts = [_part(one, number, n_parts, folder, bar.step) for number, one in _numbered(trees)]
     written = page.html(_page(parts, title))
     folder.path.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
+from popdyn.progress import watched
 from popdyn.resample import Seed, as_generator, spawn
-from popdyn.simulation.progress import watched
 from popdyn.simulation.recording import Recording, run_tiles
 from popdyn.simulation.start import TrialInputs, initial_states, noise_per_step, read_trials, rest
 from popdyn.simulation.steps import Array, single_thread

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from popdyn.errors import FitError, TensorError
 from popdyn.network.rate import Rate
+from popdyn.progress import watched
 from popdyn.resample import BOUND, Seed, as_generator, spawn
-from popdyn.simulation.progress import watched
 from popdyn.simulation.start import initial_states, noise_per_step, read_trials
 from popdyn.simulation.steps import Array, evolve, single_thread
 from popdyn.tasks import Task

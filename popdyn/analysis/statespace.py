@@ -82,14 +82,11 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
     warning that names it.
 
     *Cross-validated ratio*: the share of the variance of one half's averages held by components
-    of the other half, mean over splits and both directions.  The halves have half of the trials
-    and so more noise than the data.  *Null*: the same for components of a half in which every
-    neuron's samples were shuffled on their own: they know how variable each neuron is, but
-    nothing of what neurons do together.  *Signal variance*: covariance of both halves along the
-    components of one; noise has none.  *Participation ratio*: of the signal
-    covariance, from products between quarters of the trials (halves with fewer than four trials
-    per condition): the square of a noisy covariance is too large, whether or not its noise has
-    mean 0.
+    of the other half, mean over splits and both directions.  *Null*: the same for components of
+    a half in which every neuron's samples were shuffled on their own; it tests whether
+    components carry over between halves.  *Signal variance*: covariance of both halves along the
+    components of one.  *Participation ratio*: of the signal covariance, from products between
+    quarters of the trials (halves with fewer than four trials per condition).
 
     *Bounds* of the shares and the participation ratio: Student intervals from leaving out a tenth
     of the trials in turn; NaN with fewer than four trials per condition.  Bounds of trajectories:
@@ -366,7 +363,12 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
             "null_cumulative_ratio": (("draw", "component"), shares.null.cumsum(1), one),
             "signal_variance": ("component", shares.signal.mean(axis=0), square),
             "participation_ratio": ((), float(estimate[-1]), one),
-            "participation_ratio_bound": ("bound", bound[:, -1], one),
+            # No participation ratio lies outside these.
+            "participation_ratio_bound": (
+                "bound",
+                bound[:, -1].clip(1.0, self.loading_.sizes["neuron"]),
+                one,
+            ),
             "trajectory_bound": (
                 ("bound", "component", "time", "condition"),
                 self._trajectory_bound(trials, values, rng),

@@ -128,7 +128,8 @@ def explained_variance(results: Results) -> tuple[str, ...]:
     return (
         "Share of the variance that the first components hold together (%): of the condition "
         "averages of the other half of the trials, with 95 % intervals; of the data they were "
-        "fitted to (dashed); of a null in which every neuron was shuffled on its own (gray).",
+        "fitted to (dashed); of a null in which every neuron was shuffled on its own (gray). "
+        "Above the gray, components carry over to other trials.",
         *told,
     )
 

@@ -214,8 +214,9 @@ def _pca(result: xr.Dataset) -> list[str]:
         )
     if "participation_ratio_bound" in result:
         parts.append(
-            "The participation ratio is that of the covariance between halves; intervals (95 %) "
-            f"are from {_draws(result, 'n_draws')} draws that weigh trials at random."
+            "The participation ratio is from products of covariances between quarters of the "
+            "trials; intervals (95 %) are Student intervals from leaving out a tenth of the trials "
+            "in turn."
         )
     return parts
 

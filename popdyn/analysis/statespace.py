@@ -351,7 +351,7 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         estimate = summaries(shares)
         error, n_groups = jackknife_error(values, k, rng)
         bound = error_bounds(estimate, error, n_groups)
-        one = {"units": "1"}
+        one, n_neurons = {"units": "1"}, self.mean_.size  # no participation ratio is above it
         over = ("bound", "component")
         units = self.mean_.attrs["units"]
         square = {"units": "1" if units == "1" else f"{units}^2"}
@@ -363,12 +363,7 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
             "null_cumulative_ratio": (("draw", "component"), shares.null.cumsum(1), one),
             "signal_variance": ("component", shares.signal.mean(axis=0), square),
             "participation_ratio": ((), float(estimate[-1]), one),
-            # No participation ratio lies outside these.
-            "participation_ratio_bound": (
-                "bound",
-                bound[:, -1].clip(1.0, self.loading_.sizes["neuron"]),
-                one,
-            ),
+            "participation_ratio_bound": ("bound", bound[:, -1].clip(1.0, n_neurons), one),
             "trajectory_bound": (
                 ("bound", "component", "time", "condition"),
                 self._trajectory_bound(trials, values, rng),

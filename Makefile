@@ -3,6 +3,7 @@
 
 VENV := .venv
 BENCH_VENV := .venv-bench
+OLDEST_VENV := .venv-oldest
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow lint format types layers docs examples bench install-dev install-docs clean
+.PHONY: help demo test slow lint format types layers docs examples bench oldest install-dev install-docs clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -62,6 +63,14 @@ $(BENCH_VENV)/.bench: $(BENCH_VENV)/.created pyproject.toml constraints.txt
 	@$(BENCH_VENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[bench]"
 	@touch $@
 
+$(OLDEST_VENV)/.created:
+	$(call create_environment,$(OLDEST_VENV))
+
+$(OLDEST_VENV)/.oldest: $(OLDEST_VENV)/.created pyproject.toml constraints-oldest.txt
+	@echo "installing the oldest versions allowed into $(OLDEST_VENV) (once)"
+	@$(OLDEST_VENV)/bin/python -m pip install --quiet -c constraints-oldest.txt -e ".[dev]"
+	@touch $@
+
 install-dev: $(VENV)/.dev  ## Install popdyn with what the tests need
 install-docs: $(VENV)/.docs  ## The same, and what the documentation needs
 
@@ -76,6 +85,11 @@ test: $(VENV)/.dev  ## Run the tests (WORKERS=2 of them side by side)
 
 slow: $(VENV)/.dev  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow --durations=0
+
+# Old packages warn of what newer ones beside them removed: warnings are no errors here.
+oldest: $(OLDEST_VENV)/.oldest  ## Run the tests with the oldest versions allowed
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_CACHE_DIR=$(CURDIR)/build/cache/oldest \
+	    $(OLDEST_VENV)/bin/python -m pytest -n $(WORKERS) -o filterwarnings=default
 
 lint: $(VENV)/.dev  ## Check style and formatting
 	$(BIN)/ruff check .
@@ -108,5 +122,5 @@ bench: $(BENCH_VENV)/.bench  ## Measure speed and memory beside other packages
 clean:  ## Remove what was built, and the environments
 	rm -rf build dist docs/_build docs/gallery docs/api/generated docs/sg_execution_times.rst
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf $(VENV) $(BENCH_VENV)
+	rm -rf $(VENV) $(BENCH_VENV) $(OLDEST_VENV)
 	find popdyn tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

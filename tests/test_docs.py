@@ -108,3 +108,17 @@ def test_constraints_are_plain_pins():
     pins = [line for line in lines if not line.startswith("#")]
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line) for line in pins)
     assert len({line.split("==")[0] for line in pins}) == len(pins)
+
+
+def test_the_oldest_set_is_what_the_project_says_it_accepts():
+    text = (ROOT / "pyproject.toml").read_text()
+    dependencies = re.search(r"^dependencies = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL).group(1)
+    bounds = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', dependencies))
+    pins = dict(re.findall(r"^([\w-]+)==([\d.]+)$", _oldest(), re.MULTILINE))
+    assert bounds.keys() == pins.keys()
+    for name, bound in bounds.items():
+        assert f"{pins[name]}.".startswith(f"{bound}."), name
+
+
+def _oldest():
+    return (ROOT / "constraints-oldest.txt").read_text()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from popdyn.errors import PopdynWarning, TensorError
 from popdyn.tensor.align import event_times, mask_unobserved
 from popdyn.tensor.result import as_json, make_result
-from popdyn.tensor.selection import matching
+from popdyn.tensor.selection import matching, neuron_position
 from popdyn.tensor.session import check_session, neuron_spikes, session_neurons
 from popdyn.tensor.view import group_conditions
 
@@ -75,7 +74,7 @@ def raster(
     """
     session = check_session(session)
     start, stop = _limits(window)
-    position = _position(session, neuron)
+    position = neuron_position(session, neuron)
     conditions = group_conditions(session, by)
     times = event_times(session, event)
     rows = _rows(session, position, times, conditions.index, (start, stop), trials)
@@ -116,20 +115,6 @@ def _limits(window: Sequence[float]) -> tuple[float, float]:
         )
         raise TensorError(message)
     return values[0], values[1]
-
-
-def _position(session: xr.Dataset, neuron: Any) -> int:
-    """Position of a neuron by its id."""
-    ids = [str(name) for name in session["neuron"].values]
-    if str(neuron) in ids:
-        return ids.index(str(neuron))
-    near = get_close_matches(str(neuron), ids, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    message = (
-        f"there is no neuron with id {neuron!r}.{hint} The {len(ids)} ids are "
-        f"{', '.join(ids[:8])}{', ...' if len(ids) > 8 else ''}"
-    )
-    raise TensorError(message)
 
 
 def _rows(

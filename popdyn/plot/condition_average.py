@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from popdyn.errors import TensorError
 from popdyn.plot.style import (
     BAND_ALPHA,
     LINE_WIDTH,
@@ -26,6 +24,7 @@ from popdyn.plot.style import (
     time_label,
     window_limits,
 )
+from popdyn.tensor.selection import neuron_position
 
 _FADED = 0.3
 
@@ -66,7 +65,7 @@ def condition_average(result: xr.Dataset, *, neuron: Any = None, ax: Axes | None
     """
     ax = new_axes(ax)
     name = str(result.attrs["variable"])
-    position = _most_modulated(result, name) if neuron is None else _position(result, neuron)
+    position = _most_modulated(result, name) if neuron is None else neuron_position(result, neuron)
     one = result.isel(neuron=position)
     labels = [str(label) for label in one["condition"].values]
     colors, styles = condition_colors(labels), condition_styles(labels)
@@ -129,17 +128,3 @@ def _variance(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     spread = np.where(known, values - mean[:, np.newaxis, np.newaxis], 0.0) ** 2
     variance = spread.sum(axis=(1, 2)) / np.maximum(n_known, 1)
     return np.asarray(np.where(n_known > 0, variance, -np.inf), dtype=np.float64)
-
-
-def _position(result: xr.Dataset, neuron: Any) -> int:
-    """Position of a neuron by its id."""
-    ids = [str(name) for name in result["neuron"].values]
-    if str(neuron) in ids:
-        return ids.index(str(neuron))
-    near = get_close_matches(str(neuron), ids, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    message = (
-        f"there is no neuron with id {neuron!r}.{hint} The {len(ids)} ids are "
-        f"{', '.join(ids[:8])}{', ...' if len(ids) > 8 else ''}"
-    )
-    raise TensorError(message)

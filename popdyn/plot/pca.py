@@ -78,7 +78,7 @@ def pca(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax.set_ylabel(axis_label(name.format(2, 100 * ratio[1]), units))
     ax.set_aspect("equal", adjustable="datalim")
     add_legend(ax)
-    ax.set_title("dot: start, triangle: end, cross: event", fontsize=SMALL_FONT_SIZE)
+    ax.set_title("dot: start, triangle: end, cross: event, 95 % interval", fontsize=SMALL_FONT_SIZE)
     return ax
 
 

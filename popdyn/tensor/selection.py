@@ -71,6 +71,20 @@ def find_column(x: xr.DataArray | xr.Dataset, dim: str, column: str) -> np.ndarr
     return np.asarray(x.coords[column].values)
 
 
+def neuron_position(x: xr.DataArray | xr.Dataset, neuron: Any) -> int:
+    """Position of the neuron with an id (ids are compared as text); a clear error if none."""
+    ids = [str(name) for name in x["neuron"].values]
+    if str(neuron) in ids:
+        return ids.index(str(neuron))
+    near = difflib.get_close_matches(str(neuron), ids, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    message = (
+        f"there is no neuron with id {neuron!r}.{hint} The {len(ids)} ids are "
+        f"{', '.join(ids[:8])}{', ...' if len(ids) > 8 else ''}"
+    )
+    raise TensorError(message)
+
+
 def _column_matches(x: Any, dim: str, column: str, wanted: Any) -> np.ndarray:
     values = find_column(x, dim, column)
     limits = _limits(wanted)

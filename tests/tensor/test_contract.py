@@ -125,7 +125,7 @@ def test_a_table_of_the_wrong_length_names_the_column():
 def test_pandas_columns_become_plain_numpy():
     frame = pd.DataFrame(
         {
-            "text": pd.array(["a", None, "b", "c"], dtype="str"),
+            "text": pd.Series(["a", None, "b", "c"]),
             "whole": pd.array([1, 2, None, 4], dtype="Int64"),
             "flag": [True, False, True, False],
             "mixed": ["a", 1, None, 2.5],

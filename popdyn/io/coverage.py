@@ -66,7 +66,7 @@ def find_coverage(neurons: Neurons, span: tuple[float, float], observed: str = "
     span : (float, float)
         Start and stop of the session (s), from `session_span`.
     observed : {"auto", "session", "spikes"}
-        ``"auto"``: the file's ``obs_intervals``; without them all the time, except that a
+        ``"auto"``: the file's ``obs_intervals``; without them the whole span, except that a
         neuron whose silence at the start or the end is longer than a tenth of the span, and
         should have held at least 100 spikes at its own rate, was recorded only from its first
         to its last spike.  ``"session"``: all the time.  ``"spikes"``: first to last spike.
@@ -92,10 +92,8 @@ def find_coverage(neurons: Neurons, span: tuple[float, float], observed: str = "
     expected = np.nan_to_num(silence * neurons.rates)
     long = (silence > _LONG_SHARE * (span[1] - span[0])) & (expected >= _EXPECTED_SPIKES)
     partial = np.isfinite(first) if observed == "spikes" else long
-    # The others count as observed all the time: a window past the last spike of a session is
-    # not known to be unrecorded, and leaving it out would favor trials that hold spikes.
-    start = np.where(partial, first, -np.inf)
-    stop = np.where(partial, last, np.inf)
+    start = np.where(partial, first, span[0])
+    stop = np.where(partial, last, span[1])
     problems = [_partial_line(neurons, long, span)] if long.any() else []
     doubtful = ~long & (expected >= _SUSPICIOUS_SPIKES)
     if doubtful.any():

@@ -141,7 +141,7 @@ def test_only_long_unlikely_silences_count_as_not_recorded(
     session = pdn.read_session(path)
     assert len(recwarn) == is_partial
     spikes = session["spike_time"].values
-    whole = (-np.inf, np.inf)
+    whole = (0.0, max(spikes[-1], 49.0))
     found = (float(session["obs_start"][0]), float(session["obs_stop"][0]))
     assert found == ((spikes[0], spikes[-1]) if is_partial else whole)
     if is_partial:
@@ -152,7 +152,7 @@ def test_a_short_suspicious_silence_is_a_line_and_changes_nothing(tmp_path):
     path = make_file(tmp_path / "x.nwb", [steady(20.0, 4.0, 49.0)], trials())
     session = pdn.read_session(path)
     assert "silent for a while" in problems(session)
-    assert np.isneginf(session["obs_start"][0])
+    assert float(session["obs_start"][0]) == 0.0
     forced = quiet_session(path, observed="spikes")
     assert float(forced["obs_start"][0]) == 4.0
 
@@ -168,7 +168,7 @@ def test_an_absurd_stop_time_does_not_make_neurons_unrecorded(tmp_path):
     table = {"start_time": STARTS, "stop_time": stops}
     path = make_file(tmp_path / "x.nwb", [steady(20.0, 0.0, 49.0)], table)
     session = pdn.read_session(path)
-    assert np.isposinf(session["obs_stop"][0])
+    assert float(session["obs_stop"][0]) == 49.0
     assert "1 row longer than 10 times the median of 4.0 s: ids 3 (999985 s)" in problems(session)
 
 

@@ -2,7 +2,8 @@
 
 Soft normalization after Churchland et al. (2012, Nature 487:51): every neuron is divided by its
 range plus a constant, so that active neurons end up near a range of one and nearly silent ones
-stay small.
+stay small.  Theirs is the range of the condition averages; ours is by default that of the average
+over all trials, which knows no condition and so favors none in a test between them.
 """
 
 from __future__ import annotations
@@ -73,10 +74,9 @@ def soft_normalize(
 ) -> Any:
     """Divide every neuron by its range plus an offset.
 
-    The range (maximum minus minimum) is taken over all samples given: over time and trials of a
-    tensor, over time and conditions of a condition average.  Single trials of spike counts have
-    wide ranges made of noise: smooth first, or name `by` to take the range of the condition
-    averages, which is the published convention.
+    The range (maximum minus minimum over time) is that of the neuron's average over all trials,
+    whatever their conditions.  With `by`, or of a condition average, it is taken over times and
+    conditions, which is the published convention and for pictures only: see Notes.
 
     Parameters
     ----------
@@ -88,7 +88,8 @@ def soft_normalize(
         same in spikes per bin for spike counts, and for values without unit a tenth of the median
         range over neurons (5 Hz relative to a range of 50 Hz).
     by : str or list of str, optional
-        Trial columns of the condition averages whose range is used; for tensors only.
+        Trial columns of the condition averages whose range is used; for tensors only, and not
+        before a test between these conditions.
 
     Returns
     -------
@@ -100,6 +101,15 @@ def soft_normalize(
     ------
     TensorError
         When `offset` is negative, has no default for these units, or range plus offset is zero.
+
+    Notes
+    -----
+    A range over condition averages is wide where noise drove the averages apart: such a neuron
+    is divided by more, and differences between these conditions come out too small.  Measured on
+    noise alone, the corrected squared distance was then biased (t = -3.5) and its 95 % bounds
+    held the true value in 80 % of data sets.  The average over all trials does not know the
+    conditions, and leaves distances unbiased and tests exact.  The price: a neuron that moves
+    in opposite directions under two conditions has a small range, and a large say.
 
     Examples
     --------
@@ -113,7 +123,10 @@ def soft_normalize(
     if isinstance(x, xr.Dataset) or "condition" in getattr(x, "dims", ()):
         return _normalize_average(check_average(x), offset, by)
     tensor = check(x, chunked=True)
-    sample = tensor if by is None else average_values(condition_average(tensor, by))
+    if by is None:
+        sample = tensor.mean("trial", skipna=True, dtype=np.float64)
+    else:
+        sample = average_values(condition_average(tensor, by))
     scale, used = _scale(sample, tensor, offset)
     result = tensor.copy(data=tensor.data / scale)
     result.attrs = add_history({**tensor.attrs, "units": "1"}, "soft_normalize", offset=used, by=by)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from popdyn.errors import PopdynWarning, TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.tensor.contract import bin_width_of, check
 from popdyn.tensor.result import add_history
 
@@ -35,7 +34,8 @@ def smooth(tensor: xr.DataArray, sigma: float = 0.040, *, causal: bool = False) 
         Standard deviation of the Gaussian in s; 0 returns the values as they are.
     causal : bool
         Use only the present and the past (the left half of the Gaussian): no activity appears
-        before its cause, but everything comes later, by ``0.8 * sigma`` on average.
+        before its cause, but everything comes later, by ``0.8 * sigma`` less a third of a bin
+        on average (0.72 `sigma` where it is four bins, 0.52 where it is one).
 
     Returns
     -------
@@ -130,7 +130,7 @@ def _sigma_in_bins(tensor: xr.DataArray, sigma: float) -> float:
             f"sigma = {sigma:g} s is below half a bin ({bin_width:g} s), so smoothing changes next "
             f"to nothing; is sigma in s? Use a larger sigma or narrower bins"
         )
-        warnings.warn(message, PopdynWarning, stacklevel=3)
+        warn(message)
     return float(sigma) / bin_width
 
 

@@ -39,7 +39,7 @@ def test_a_potential_is_no_count():
 
 def test_soft_normalization_of_rates_adds_five_hertz_to_the_range():
     tensor = some_rates()
-    ranges = np.ptp(tensor.values, axis=(1, 2))[:, None, None]
+    ranges = np.ptp(tensor.values.mean(axis=2), axis=1)[:, None, None]
     normalized = pdn.soft_normalize(tensor)
     np.testing.assert_allclose(normalized.values, tensor.values / (ranges + 5))
     assert (normalized.name, normalized.attrs["units"]) == ("rate", "1")
@@ -56,7 +56,7 @@ def test_counts_and_their_rates_normalize_alike():
 
 def test_without_unit_the_offset_is_a_tenth_of_the_median_range():
     tensor = some_rates(units="1")
-    ranges = np.ptp(tensor.values, axis=(1, 2))
+    ranges = np.ptp(tensor.values.mean(axis=2), axis=1)
     expected = tensor.values / (ranges + 0.1 * np.median(ranges))[:, None, None]
     np.testing.assert_allclose(pdn.soft_normalize(tensor).values, expected)
 
@@ -71,12 +71,22 @@ def test_without_unit_the_scale_of_the_network_does_not_matter(factor, seed):
     )
 
 
-def test_an_explicit_offset_wins_and_nan_is_left_out_of_the_range():
-    values = np.array([[[0.0, 10.0], [np.nan, 5.0]]])
-    tensor = pdn.make_tensor(values, [0.0, 0.1])
+def test_an_explicit_offset_wins_and_nan_is_left_out_of_the_average():
+    values = np.array([[[0.0, 10.0], [np.nan, 15.0], [np.nan, np.nan]]])
+    tensor = pdn.make_tensor(values, [0.0, 0.1, 0.2])
+    # Averages over trials 5 and 15: a range of 10.
     np.testing.assert_allclose(
-        pdn.soft_normalize(tensor, offset=10).values, [[[0.0, 0.5], [np.nan, 0.25]]]
+        pdn.soft_normalize(tensor, offset=10).values,
+        [[[0.0, 0.5], [np.nan, 0.75], [np.nan, np.nan]]],
     )
+
+
+def test_the_default_does_not_know_the_conditions_and_by_does():
+    tensor = some_rates()
+    other = tensor.assign_coords(choice=("trial", [0, 0, 1, 1]))
+    np.testing.assert_array_equal(pdn.soft_normalize(tensor), pdn.soft_normalize(other))
+    by = [pdn.soft_normalize(x, by="choice").values for x in (tensor, other)]
+    assert not np.allclose(*by)
 
 
 def test_by_takes_the_range_of_the_condition_averages():

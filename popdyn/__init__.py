@@ -32,6 +32,8 @@ _FUNCTIONS = {
     "trial_table": "tensor.view",
     "condition_average": "tensor.view",
     "as_matrix": "tensor.view",
+    "from_matrix": "tensor.view",
+    "make_session": "tensor.session",
     "show": "plot.show",
     "smooth": "preprocess.smooth",
     "rate": "preprocess.normalize",

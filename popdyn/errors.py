@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent)
+
 
 class PopdynError(Exception):
     """Base of all popdyn errors: the message says what was expected, found, and what to do."""
@@ -25,3 +31,11 @@ class FitError(PopdynError, RuntimeError):
 
 class PopdynWarning(UserWarning):
     """Something in the data that changes what a number means; nothing was changed silently."""
+
+
+def warn(message: str) -> None:
+    """Warn with a `PopdynWarning` that points at the user's line, however deep the cause is."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, PopdynWarning, stacklevel=level)

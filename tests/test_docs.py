@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ PAGES = [
     if not path.relative_to(ROOT / "docs").as_posix().startswith(("gallery", "api/", "_build"))
 ]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+def _blocks(path):
+    """Indented blocks after ``::`` that use popdyn, without their indent."""
+    text = path.read_text()
+    blocks = re.findall(r"::\n\n((?:   .*\n|\n)+)", text)
+    return [textwrap.dedent(block) for block in blocks if "pdn." in block]
 
 
 def _name(path):
@@ -42,6 +50,18 @@ def test_the_examples_of_a_page_give_what_it_shows(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     failed, _ = doctest.testfile(str(path), module_relative=False, optionflags=FLAGS)
     assert failed == 0
+
+
+@pytest.mark.filterwarnings("ignore::popdyn.PopdynWarning")
+def test_the_blocks_of_getting_started_run_one_after_another(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    blocks = _blocks(ROOT / "docs" / "getting_started.rst")
+    assert len(blocks) >= 5
+    names = {}
+    for block in blocks:
+        exec(block, names)
+    assert names["decoding"].attrs["method"] == "decode"
+    assert float(names["decoding"]["mean_accuracy"]) > 0.6
 
 
 def test_the_python_of_the_readme_runs_as_printed(tmp_path):

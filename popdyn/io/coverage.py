@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from popdyn.errors import PopdynWarning, SourceError
+from popdyn.errors import SourceError, warn
 from popdyn.io.neurons import Neurons
 from popdyn.io.tables import Table
 
@@ -143,7 +142,7 @@ def warn_partial(neurons: Neurons, coverage: Coverage, span: tuple[float, float]
     if coverage.partial.size:
         mask = np.zeros(neurons.n_neurons, dtype=bool)
         mask[coverage.partial] = True
-        warnings.warn(_partial_line(neurons, mask, span), PopdynWarning, stacklevel=4)
+        warn(_partial_line(neurons, mask, span))
 
 
 def _partial_line(neurons: Neurons, which: np.ndarray, span: tuple[float, float]) -> str:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
 
-from popdyn.errors import PopdynWarning
+from popdyn.errors import warn
 from popdyn.io.coverage import find_coverage, session_span, warn_partial
 from popdyn.io.describe import find_problems, summarize
 from popdyn.io.neurons import Neurons
@@ -219,7 +218,7 @@ def _warn(neurons: Neurons, table: Table | None) -> None:
     if neurons.n_not_finite:
         lines.append(f"{neurons.n_not_finite} spike times are NaN or infinite and were left out")
     for line in lines:
-        warnings.warn(line, PopdynWarning, stacklevel=3)
+        warn(line)
 
 
 def _source_id(recording: Recording, given: str | None) -> str:

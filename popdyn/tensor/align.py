@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from popdyn.errors import PopdynWarning, TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.tensor.contract import bin_centers, bin_edges, bin_width_of, check, column_names
 from popdyn.tensor.result import add_history
 from popdyn.tensor.selection import matching
@@ -129,11 +128,7 @@ def _trials_with_event(
         message = f"none of the {selected.size} selected trials has an event {event!r} (all NaN)."
         raise TensorError(message)
     if n_dropped:
-        warnings.warn(
-            f"{n_dropped} of {selected.size} trials have no {event!r} (NaN) and were left out.",
-            PopdynWarning,
-            stacklevel=4,
-        )
+        warn(f"{n_dropped} of {selected.size} trials have no {event!r} (NaN) and were left out.")
     return kept, all_times[kept], n_dropped
 
 
@@ -149,23 +144,24 @@ def event_times(x: xr.Dataset | xr.DataArray, event: str) -> np.ndarray:
         If there is no such column of numbers; the message names what could be meant.
     """
     column = _event_column(x, event)
-    units = column.attrs.get("units", "s")
+    units = column.attrs.get("units", "unknown")
     if units not in ("s", "ms", "unknown"):
         message = f"event column {event!r} has units {units!r}; expected s or ms."
         raise TensorError(message)
     times = column.values.astype(np.float64) * (1e-3 if units == "ms" else 1.0)
     if column.attrs.get("clock") != "trial":
+        if not (column.attrs.get("clock") or units != "unknown" or "time" in event):
+            warn(
+                f"nothing says that column {event!r} holds times: its values ({times.min():g} to "
+                f"{times.max():g}) are taken as seconds on the session's clock."
+            )
         return times
     if "start_time" not in x.coords:
         message = (
             f"event column {event!r} is relative to the trial's start, but there is no start_time."
         )
         raise TensorError(message)
-    warnings.warn(
-        f"event column {event!r} is relative to the trial's start: start_time was added.",
-        PopdynWarning,
-        stacklevel=5,
-    )
+    warn(f"event column {event!r} is relative to the trial's start: start_time was added.")
     return np.asarray(times + x.coords["start_time"].values)
 
 
@@ -252,6 +248,12 @@ def _align_tensor(
     exact = (relative + centers[0] - float(x.coords["time"].values[0])) / width
     first = np.round(exact).astype(int)
     values = _shifted(np.asarray(part.values), first, centers.size)
+    n_outside = int(((first < 0) | (first + centers.size > x.sizes["time"])).sum())
+    if n_outside and np.isfinite(values).any():
+        warn(
+            f"in {n_outside} of {first.size} trials the window {tuple(window)} s around {event!r} "
+            "reaches past the tensor's time: bins there are NaN. Align the session itself."
+        )
     if not np.isfinite(values).any():
         message = f"the window {tuple(window)} s around {event!r} lies outside the tensor's time."
         raise TensorError(message)

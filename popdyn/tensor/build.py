@@ -137,7 +137,7 @@ def from_spikes(
     if isinstance(spike_times, Mapping):
         neurons = {"id": list(spike_times)} if neurons is None else neurons
         spike_times = list(spike_times.values())
-    lists = [np.asarray(times, dtype=np.float64).ravel() for times in spike_times]
+    lists = [_spike_times(times, position) for position, times in enumerate(spike_times)]
     starts = np.concatenate([[0], np.cumsum([times.size for times in lists])]).astype(int)
     flat = np.concatenate(lists) if lists else np.empty(0)
     event_time = np.asarray(events, dtype=np.float64).ravel()
@@ -149,3 +149,19 @@ def from_spikes(
         flat, starts, neurons=neurons, trials={**table, event: event_time}, obs=obs
     )
     return align(session, event, window, bin_width)
+
+
+def _spike_times(times: Any, position: int) -> np.ndarray:
+    """Spike times of one neuron; one number is a list that was not put into a list."""
+    try:
+        array = np.asarray(times, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        message = f"the spike times of neuron {position} are no numbers: {times!r:.60}."
+        raise TensorError(message) from error
+    if array.ndim != 1:
+        message = (
+            f"spike_times must be one list of times per neuron; entry {position} has "
+            f"{array.ndim} dims ({times!r:.60}). For a single neuron pass [times]."
+        )
+        raise TensorError(message)
+    return array

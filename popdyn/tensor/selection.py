@@ -100,7 +100,11 @@ def _column_matches(x: Any, dim: str, column: str, wanted: Any) -> np.ndarray:
     for option in options:
         hit = _equal(values, option)
         if not hit.any():
-            message = f"column {column!r} never holds {option!r}: {_found(x, dim, column)}."
+            shown = option.item() if isinstance(option, np.generic) else option
+            message = (
+                f"{_found(x, dim, column)}, never {shown!r}. (A range is "
+                '{"min": low, "max": high}.)'
+            )
             raise TensorError(message)
         keep |= hit
     return keep
@@ -124,7 +128,8 @@ def _equal(values: np.ndarray, option: Any) -> np.ndarray:
     if values.dtype.kind == "U":
         return np.asarray(values == (option.decode() if isinstance(option, bytes) else str(option)))
     try:
-        number = float(option)
+        # A number in single precision is the decimal it was written as.
+        number = float(str(option)) if isinstance(option, np.float32) else float(option)
     except (TypeError, ValueError):
         return np.zeros(values.size, dtype=bool)
     if values.dtype.kind == "f":

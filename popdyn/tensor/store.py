@@ -52,6 +52,9 @@ def save(obj: Any, path: str | os.PathLike[str]) -> Path:
     True
     """
     target = Path(path)
+    if target.is_dir():
+        message = f"cannot save to {target}: it is a folder; name a file in it."
+        raise SourceError(message)
     if not target.parent.is_dir():
         message = f"cannot save to {target}: the folder {target.parent} does not exist."
         raise SourceError(message)
@@ -174,10 +177,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     ...     pdn.load(path).attrs["units"]
     'mV'
     """
-    source = Path(path)
-    if not source.is_file():
-        message = f"there is no file {source}."
-        raise SourceError(message)
+    source = _existing(path)
     try:
         tree = xr.load_datatree(source, engine="h5netcdf", decode_cf=False)
     except Exception as error:
@@ -195,6 +195,23 @@ def load(path: str | os.PathLike[str]) -> Any:
         name = tree.attrs["popdyn_name"]
         return dataset[name]
     return _from_dataset(dataset, source) if kind == "object" else dataset
+
+
+def _existing(path: Any) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        message = f"expected the path of a file, found {type(path).__name__}."
+        raise SourceError(message)
+    source = Path(path)
+    if source.is_dir():
+        message = f"{source} is a folder; name a file in it."
+        raise SourceError(message)
+    if not source.is_file():
+        message = f"there is no file {source}."
+        raise SourceError(message)
+    if source.suffix == ".nwb":
+        message = f"{source.name} is an NWB file: read it with popdyn.read_session or read_nwb."
+        raise SourceError(message)
+    return source
 
 
 def _from_dataset(dataset: xr.Dataset, source: Path) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from popdyn.errors import PopdynWarning, TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.tensor.contract import AVERAGE_DIMS, check, column_names
 from popdyn.tensor.result import add_history, make_result
 from popdyn.tensor.roles import assign_roles
@@ -50,6 +49,9 @@ def trial_table(
     >>> pdn.trial_table(x, roles={"stimulus": "ts"})["stimulus"].tolist()
     [0.5, 0.8]
     """
+    if not isinstance(x, (xr.DataArray, xr.Dataset)) or "trial" not in x.dims:
+        message = f"expected a tensor or a Session with trials, found {type(x).__name__}."
+        raise TensorError(message)
     with_roles = x if roles is None else assign_roles(x, roles)
     zero = with_roles.coords["align_time"].values if "align_time" in with_roles.coords else None
     start = with_roles.coords["start_time"].values if "start_time" in with_roles.coords else None
@@ -231,13 +233,14 @@ def condition_average(
     [1.0, 2.0]
     """
     x = check(tensor, chunked=True)
+    if min_trials < 1:
+        message = f"min_trials must be at least 1, found {min_trials}."
+        raise TensorError(message)
     conditions = group_conditions(x, by)
     n_left_out = int((conditions.index < 0).sum())
     if n_left_out:
-        warnings.warn(
-            f"{n_left_out} of {x.sizes['trial']} trials have no value in {by!r} and were left out.",
-            PopdynWarning,
-            stacklevel=2,
+        warn(
+            f"{n_left_out} of {x.sizes['trial']} trials have no value in {by!r} and were left out."
         )
     shape = (x.sizes["neuron"], x.sizes["time"], len(conditions.labels))
     mean, error, n_trials = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, int)
@@ -348,6 +351,13 @@ def from_matrix(matrix: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
     -------
     xarray.DataArray
         The matrix's column dim in the place of ``neuron``.
+
+    Examples
+    --------
+    >>> import numpy as np, popdyn as pdn
+    >>> x = pdn.make_tensor(np.ones((2, 3, 4)), [0.0, 0.1, 0.2])
+    >>> pdn.from_matrix(pdn.as_matrix(x), like=x).identical(x)
+    True
     """
     column = next(str(dim) for dim in matrix.dims if dim != "sample")
     others = [str(dim) for dim in like.dims if dim != "neuron"]

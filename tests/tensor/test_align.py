@@ -169,7 +169,7 @@ def test_neurons_and_trials_are_selected_by_column():
     x = pdn.align(session, "go_time", (0.0, 0.5), 0.5, {"choice": "r"}, neurons={"area": "b"})
     assert x.neuron.values.tolist() == [9]
     assert x.values.ravel().tolist() == [1]
-    with pytest.raises(pdn.TensorError, match="never holds 'x'.*l \\(1\\), r \\(1\\)"):
+    with pytest.raises(pdn.TensorError, match="l \\(1\\), r \\(1\\), never 'x'"):
         pdn.align(session, "go_time", (0.0, 0.5), 0.5, {"choice": "x"})
 
 
@@ -211,7 +211,8 @@ def test_a_tensor_is_aligned_again_by_whole_bins():
 def test_bins_outside_a_tensor_become_nan_when_it_is_aligned_again():
     session = make_session([0.5], [0, 1], trials={"start_time": [0.0], "go_time": [0.5]})
     long = pdn.align(session, "start_time", (0.0, 1.0), 0.5)
-    again = pdn.align(long, "go_time", (-1.0, 1.0))
+    with pytest.warns(pdn.PopdynWarning, match="in 1 of 1 trials"):
+        again = pdn.align(long, "go_time", (-1.0, 1.0))
     np.testing.assert_array_equal(again.values.ravel(), [np.nan, 0, 1, np.nan])
 
 
@@ -242,3 +243,35 @@ def test_unsorted_spikes_are_sorted_within_neurons_and_counted():
     session = make_session([3.0, 1.0, 2.0, 0.5], [0, 3, 4])
     assert session["spike_time"].values.tolist() == [1.0, 2.0, 3.0, 0.5]
     assert session.attrs["n_unsorted"] == 1
+
+
+def test_a_column_that_nothing_calls_a_time_is_used_but_said():
+    session = make_session([0.5], [0, 1], trials={"code": [0, 1]})
+    with pytest.warns(pdn.PopdynWarning, match="nothing says that column 'code' holds times"):
+        pdn.align(session, "code", (0.0, 1.0), 0.5)
+
+
+def test_bins_past_the_end_of_a_tensor_are_said():
+    session = make_session([0.5], [0, 1], trials={"start_time": [0.0, 2.0], "go_time": [0.5, 2.0]})
+    long = pdn.align(session, "start_time", (0.0, 1.0), 0.5)
+    with pytest.warns(pdn.PopdynWarning, match="in 1 of 2 trials the window"):
+        pdn.align(long, "go_time", (0.0, 1.0))
+
+
+def test_one_flat_list_of_spikes_is_refused():
+    with pytest.raises(pdn.TensorError, match=r"one list of times per neuron.*\[times\]"):
+        pdn.from_spikes([0.1, 0.2], [0.0], (0.0, 0.4), 0.2)
+    with pytest.raises(pdn.TensorError, match="are no numbers"):
+        pdn.from_spikes([["a"]], [0.0], (0.0, 0.4), 0.2)
+
+
+def test_a_warning_points_at_the_line_that_caused_it():
+    with pytest.warns(pdn.PopdynWarning) as caught:
+        pdn.from_spikes([[0.1]], [0.0, np.nan], (0.0, 0.4), 0.2)
+    assert caught[0].filename == __file__
+
+
+def test_single_precision_values_select_what_they_were_written_as():
+    session = make_session([0.5], [0, 1], trials={"go_time": [0.0, 2.0], "stimulus": [0.1, 0.2]})
+    x = pdn.align(session, "go_time", (0.0, 1.0), 0.5, {"stimulus": np.float32(0.1)})
+    assert x.trial.values.tolist() == [0]

@@ -84,6 +84,15 @@ def test_loading_says_what_is_wrong(tmp_path):
     xr.Dataset({"a": 1}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(pdn.SourceError, match="not written by popdyn"):
         pdn.load(tmp_path / "other.nc")
+    with pytest.raises(pdn.SourceError, match="is a folder; name a file"):
+        pdn.load(tmp_path)
+    with pytest.raises(pdn.SourceError, match="is a folder; name a file"):
+        pdn.save(xr.Dataset(), tmp_path)
+    with pytest.raises(pdn.SourceError, match="path of a file, found NoneType"):
+        pdn.load(None)
+    (tmp_path / "x.nwb").write_text("")
+    with pytest.raises(pdn.SourceError, match="popdyn.read_session"):
+        pdn.load(tmp_path / "x.nwb")
     with pytest.raises(pdn.SourceError, match="folder .* does not exist"):
         pdn.save(xr.Dataset(), tmp_path / "no" / "x.nc")
 

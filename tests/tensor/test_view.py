@@ -40,6 +40,13 @@ def test_bins_with_too_few_trials_are_nan():
     assert np.isnan(average["rate"].sel(condition="r")).all()
 
 
+def test_bad_requests_for_tables_and_averages_are_refused():
+    with pytest.raises(pdn.TensorError, match="found ndarray"):
+        pdn.trial_table(np.ones(3))
+    with pytest.raises(pdn.TensorError, match="min_trials must be at least 1, found -1"):
+        pdn.condition_average(tensor({"choice": ["l", "r"]}), "choice", min_trials=-1)
+
+
 def test_one_trial_has_no_standard_error():
     average = pdn.condition_average(tensor({"choice": ["l", "r"]}), "choice")
     assert np.isnan(average["standard_error"]).all()

@@ -138,8 +138,8 @@ def _table(dataset: xr.Dataset, name: str | None) -> pd.DataFrame:
         array = dataset[variable]
         if array.dims == dims:
             columns[variable] = array
-        elif _is_bound(dataset, variable) and set(array.dims) - {"bound"} == set(dims):
-            stem = variable.removesuffix("_bound")
+        elif "bound" in array.dims and set(array.dims) - {"bound"} == set(dims):
+            stem = variable.removesuffix("_bound").removeprefix("bound_")
             for side in ("lower", "upper"):
                 columns[f"{stem}_{side}"] = array.sel(bound=side, drop=True).transpose(*dims)
     if not dims:

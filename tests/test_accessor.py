@@ -73,3 +73,19 @@ def test_registering_loads_neither_pandas_plots_nor_statistics():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_table_of_a_scorecard_has_intervals_and_nulls():
+    dims = ("measure", "source")
+    bounds = ("bound", *dims)
+    card = xr.Dataset(
+        {
+            "value": (dims, [[0.8]]),
+            "bound_value": (bounds, [[[0.7]], [[0.9]]]),
+            "null_value": (bounds, [[[0.4]], [[0.6]]]),
+        },
+        coords={"measure": ["accuracy"], "source": ["mouse"], "bound": ["lower", "upper"]},
+    )
+    row = card.popdyn.table().iloc[0]
+    assert (row["value_lower"], row["value_upper"]) == (0.7, 0.9)
+    assert (row["null_value_lower"], row["null_value_upper"]) == (0.4, 0.6)

@@ -115,7 +115,7 @@ def summarize(recording: Recording) -> FileSummary:
 
 
 def _suggestion(recording: Recording, chosen: str | None) -> str:
-    name = recording.file.name
+    name = recording.file.as_posix()
     if recording.neurons is None:
         return "popdyn needs spike times in a `units` table; this file has none."
     if chosen is None:
@@ -184,6 +184,7 @@ def _value_words(column: Column) -> str:
         words = [f"{value}" if unique.dtype.kind in "bU" else f"{value + 0:g}" for value in unique]
         return ", ".join(f"{w} ({n})" for w, n in zip(words, counts, strict=True))
     if present.dtype.kind == "U":
-        some = ", ".join(dict.fromkeys(present.tolist()[:3]))
-        return f"{unique.size} different: {some}, ..."
+        some = list(dict.fromkeys(present.tolist()))
+        more = ", ..." if len(some) > 3 else ""
+        return f"{unique.size} different: {', '.join(some[:3])}{more}"
     return f"{unique[0]:g} to {unique[-1]:g}"

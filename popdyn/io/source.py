@@ -190,6 +190,7 @@ def _check_hdf5(file: Path) -> str:
             kind = _attribute(content, "neurodata_type")
             version = _attribute(content, "nwb_version")
             names = sorted(content)
+            ours = "popdyn_kind" in content.attrs
             old = _old_version(content)
     except Exception as error:
         raise SourceError(_damaged(file, error)) from error
@@ -201,6 +202,9 @@ def _check_hdf5(file: Path) -> str:
         raise SourceError(message)
     if kind != "NWBFile" and not version:
         holds = _listed(names) if names else "nothing"
+        if ours:
+            message = f"{file} was written by popdyn.save, it is no NWB file: use popdyn.load."
+            raise SourceError(message)
         message = (
             f"{file} is an HDF5 file but not NWB (no NWBFile at its root): it holds {holds}. "
             "Convert it to NWB, or build a tensor with popdyn.from_spikes or popdyn.make_tensor."

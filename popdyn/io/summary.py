@@ -198,6 +198,8 @@ def _neuron_line(neurons: NeuronSummary | None) -> str:
     line = f"{len(neurons.ids)} with {sum(neurons.n_spikes):,} spikes"
     if not rates:
         return line
+    if len(rates) == 1:
+        return f"{line}, {rates[0]:.3g} Hz"
     return f"{line}, {min(rates):.2g} to {max(rates):.3g} Hz (median {np.median(rates):.2g} Hz)"
 
 

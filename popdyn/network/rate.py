@@ -182,6 +182,9 @@ class Rate:
         if not (np.isfinite(g) and g >= 0 and 0 < density <= 1):
             message = f"expected g >= 0 and 0 < density <= 1, found g={g!r}, density={density!r}"
             raise TensorError(message)
+        if not isinstance(rng, (int, np.integer, np.random.Generator)):
+            message = f"rng must be an integer or a numpy.random.Generator, found {rng!r}"
+            raise TensorError(message)
         generator = np.random.default_rng(rng)
         recurrent = generator.normal(0.0, g / np.sqrt(density * n_neurons), (n_neurons, n_neurons))
         if density < 1:

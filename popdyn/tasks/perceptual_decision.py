@@ -134,8 +134,8 @@ class PerceptualDecision:
         if not (np.isfinite(step) and step > 0):
             message = f"dt must be a positive number of seconds, found {dt!r}"
             raise TensorError(message)
-        if n_trials < 1:
-            message = f"n_trials must be at least 1, found {n_trials!r}"
+        if not isinstance(n_trials, (int, np.integer)) or n_trials < 1:
+            message = f"n_trials must be a whole number of at least 1, found {n_trials!r}"
             raise TensorError(message)
         generator, seed = as_generator(rng)
         stimulus = draw_conditions(self.stimuli, n_trials, self.balanced, generator)
@@ -227,7 +227,10 @@ def _table(stimulus: NDArray[np.float64], steps: dict[str, Steps], dt: float) ->
 
 def _strengths(stimuli: Any) -> tuple[float, ...]:
     """Return the stimuli as a tuple of different finite numbers."""
-    values = np.asarray(stimuli, dtype=np.float64)
+    try:
+        values = np.asarray(stimuli, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
         message = f"stimuli must be a list of finite numbers, found {stimuli!r}"
         raise TensorError(message)

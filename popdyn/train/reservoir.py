@@ -90,6 +90,9 @@ def reservoir(
     >>> bool(history["accuracy"] > 0.9)
     True
     """
+    if isinstance(task, (str, type)):
+        message = f"task must be a task, for example pdn.tasks.PerceptualDecision(); found {task!r}"
+        raise TensorError(message)
     _check_arguments(n_trials, n_validation, regularization)
     generator, seed = as_generator(rng)
     options = {

@@ -157,3 +157,9 @@ def test_what_pynwb_warns_about_is_logged_and_not_shown(path, caplog):
 def test_a_mistake_of_a_caller_in_the_block_is_not_renamed():
     with pytest.raises(pdn.TensorError), open_nwb(HUMAN):
         raise pdn.TensorError
+
+
+def test_a_file_of_popdyn_is_told_from_a_foreign_one(tmp_path):
+    path = pdn.save(pdn.make_tensor([[[1.0, 2.0]]], [0.0], bin_width=0.1), tmp_path / "x.nc")
+    with pytest.raises(pdn.SourceError, match="use popdyn.load"):
+        pdn.describe_nwb(path)

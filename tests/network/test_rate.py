@@ -122,3 +122,9 @@ def test_a_dataset_of_something_else_is_refused():
     del dataset.attrs["nonlinearity"]
     with pytest.raises(TensorError, match="nonlinearity"):
         Rate.from_dataset(dataset)
+
+
+@pytest.mark.parametrize("rng", [None, np.random.RandomState(0)])  # noqa: NPY002
+def test_a_network_that_could_not_be_had_again_is_refused(rng):
+    with pytest.raises(pdn.TensorError, match="rng must be an integer or a numpy.random.Generator"):
+        pdn.network.Rate.random(10, rng=rng)

@@ -182,7 +182,7 @@ def test_impossible_tasks_are_refused(arguments, words):
 
 def test_impossible_samples_are_refused():
     task = PerceptualDecision()
-    with pytest.raises(TensorError, match="n_trials must be at least 1, found 0"):
+    with pytest.raises(TensorError, match="n_trials must be a whole number of at least 1, found 0"):
         task.sample(0)
     with pytest.raises(TensorError, match="dt must be a positive number of seconds, found -1"):
         task.sample(2, dt=-1)
@@ -193,3 +193,10 @@ def test_impossible_samples_are_refused():
 def test_a_task_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         PerceptualDecision().dt = 0.1
+
+
+def test_stimuli_and_counts_that_are_no_numbers_are_refused():
+    with pytest.raises(pdn.TensorError, match="list of finite numbers, found"):
+        pdn.tasks.PerceptualDecision(stimuli=("a", "b"))
+    with pytest.raises(pdn.TensorError, match="whole number of at least 1, found 2.5"):
+        pdn.tasks.PerceptualDecision().sample(2.5, 0)

@@ -166,3 +166,9 @@ def test_trials_that_count_nowhere_cannot_be_fitted(net):
     trials["mask"][:, 2] = False
     with pytest.raises(TensorError, match="1 of 4 trials have no step that counts"):
         collect(net, trials, 0.0, 0)
+
+
+@pytest.mark.parametrize("task", [pdn.tasks.PerceptualDecision, "PerceptualDecision"])
+def test_a_task_must_be_made_first(task):
+    with pytest.raises(pdn.TensorError, match="for example pdn.tasks.PerceptualDecision()"):
+        pdn.train.reservoir(pdn.network.Rate.random(10), task)

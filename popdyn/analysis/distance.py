@@ -19,10 +19,11 @@ from popdyn.analysis.distance_draws import (
     bootstrap_draws,
     corrected_squared_distance,
     distance_bounds,
+    distance_draws,
     mean_draws,
     mean_known,
-    permuted_mean_squared_distance,
 )
+from popdyn.analysis.distance_permutation import permuted_mean_squared_distance
 from popdyn.analysis.distance_space import (
     Fold,
     Space,
@@ -94,8 +95,12 @@ def relative_distance(
         - ``rms_distance (condition)``: root of the mean squared distance, with its bounds, and
           ``distance_per_neuron``, the same divided by sqrt(neurons): comparable between sources
           with different numbers of neurons (the root mean square difference of a neuron)
-        - ``null_mean_squared_distance (draw, condition)``: labels shuffled between a condition
-          and the reference; ``p (condition)``
+        - ``draw_mean_squared_distance (draw, condition)``: the bootstrap draws behind its
+          bounds; ``draw`` counts those of ``resample``
+        - ``null_mean_squared_distance (null_draw, condition)``: labels shuffled between a
+          condition and the reference
+        - ``p (condition)``: of the studentized mean squared distance (see Notes), the share of
+          shuffles that reach it
         - ``n_trials (condition)``; attributes ``reference``, ``n_neurons``, ``n_components``
 
     Raises
@@ -145,6 +150,7 @@ def relative_distance(
     parameters = {
         "by": by, "method": method, "reference": reference, "smooth": smooth,
         "n_components": n_components, "n_draws": n_draws if resample is None else len(resample),
+        "n_shuffles": n_draws,
     }  # fmt: skip
     if is_average(x):
         if smooth or resample is not None:
@@ -169,7 +175,9 @@ def relative_distance(
     variables |= _null(space, variables, n_draws, generator)
     result = make_result(
         variables | {"n_trials": ("condition", trials.n_trials)},
-        coords=trials.coords() | {"time": trials.tensor["time"], "bound": BOUND},
+        coords=trials.coords()
+        | {"time": trials.tensor["time"], "bound": BOUND}
+        | {"draw": np.arange(len(resample)), "null_draw": np.arange(n_draws)},
         method="relative_distance",
         parameters=parameters,
         source=trials.tensor,
@@ -254,14 +262,17 @@ def _bounds(
             for fold in space.folds
         ]
     )
-    squared = distance_bounds(estimates["squared_distance"][1], draws.linear, draws.noise)
-    mean_squared = distance_bounds(
-        estimates["mean_squared_distance"][1], mean_known(draws.linear, axis=1), draws.mean_noise
+    of_time, of_mean = (
+        estimates[name][1] for name in ("squared_distance", "mean_squared_distance")
     )
+    squared = distance_bounds(of_time, distance_draws(of_time, draws.linear, draws.noise))
+    mean_drawn = distance_draws(of_mean, mean_known(draws.linear, axis=1), draws.mean_noise)
+    mean_squared = distance_bounds(of_mean, mean_drawn)
     over_time, over_condition = ("bound", "time", "condition"), ("bound", "condition")
     return {
         "squared_distance_bound": (over_time, squared),
         "distance_bound": (over_time, _root(squared)),
+        "draw_mean_squared_distance": (("draw", "condition"), mean_drawn),
         "mean_squared_distance_bound": (over_condition, mean_squared),
         "rms_distance_bound": (over_condition, _root(mean_squared)),
         "distance_per_neuron_bound": (over_condition, _root(mean_squared / space.kept.sum())),
@@ -272,7 +283,7 @@ def _null(space: Space, estimates: dict[str, Any], n_draws: int, rng: Seed) -> d
     """Mean squared distances with labels shuffled against the reference, and p values."""
     squared = estimates["squared_distance"][1]
     null = np.full((n_draws, squared.shape[1]), np.nan)
-    observed = np.full(squared.shape[1], np.nan)
+    p = np.full(squared.shape[1], np.nan)
     for condition in range(squared.shape[1]):
         times = np.isfinite(squared[:, condition])
         if condition == space.reference or not times.any():
@@ -286,13 +297,18 @@ def _null(space: Space, estimates: dict[str, Any], n_draws: int, rng: Seed) -> d
             values = np.concatenate([own, other])
             folds.append(permuted_mean_squared_distance(values, in_first, times, n_draws, rng))
         if len(folds) == len(space.folds):
-            observed[condition] = np.mean([fold[0] for fold in folds])
             # Each half's axes come from the other half, so that their distances depend on each
             # other in a way the shuffles do not show: sorted, they count as wholly dependent.
-            null[:, condition] = np.mean([np.sort(fold[1]) for fold in folds], axis=0)
+            drawn, studentized = np.mean(
+                [[np.sort(values[1:]) for values in fold] for fold in folds], axis=0
+            )
+            observed = np.mean([fold[1][0] for fold in folds])
+            # Labels that only change places give the same value but for rounding.
+            p[condition] = upper_p_value(observed - 1e-9 * abs(observed), studentized)
+            null[:, condition] = drawn
     return {
-        "null_mean_squared_distance": (("draw", "condition"), null),
-        "p": ("condition", upper_p_value(observed, null)),
+        "null_mean_squared_distance": (("null_draw", "condition"), null),
+        "p": ("condition", p),
     }
 
 

@@ -1,4 +1,4 @@
-"""Squared distance between two averages: noise removed, trials drawn again, labels shuffled.
+"""Squared distance between two averages: noise removed, trials drawn again.
 
 The squared distance of two noisy averages is too large by the sum of their squared standard
 errors, which is subtracted.  Arrays only; `popdyn.analysis.distance` puts the labels on.
@@ -12,17 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from popdyn.analysis.trials import Array, TrialAverage, same_mask
-from popdyn.resample import (
-    ResamplePlan,
-    Seed,
-    first_in_order,
-    percentile_bounds,
-    shuffled_orders,
-)
-
-# Draws are worked through in chunks of at most this many numbers, to keep memory small.
-CHUNK_NUMBERS = 4_000_000
+from popdyn.analysis.trials import Array, TrialAverage
+from popdyn.resample import ResamplePlan, percentile_bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,8 +158,8 @@ def mean_draws(folds: Sequence[Draws]) -> Draws:
     )
 
 
-def distance_bounds(estimate: Array, linear: Array, noise: Array) -> Array:
-    """Bounds of the corrected squared distance.
+def distance_draws(estimate: Array, linear: Array, noise: Array) -> Array:
+    """Bootstrap draws of the corrected squared distance, around the estimate.
 
     The draws go along the measured difference, whose noise makes their variance too large by
     twice ``noise``; the noise itself adds ``noise`` once.  They are scaled to that variance, and
@@ -185,81 +176,34 @@ def distance_bounds(estimate: Array, linear: Array, noise: Array) -> Array:
 
     Returns
     -------
-    ndarray
-        Bounds (lower, upper) along the first axis.
+    ndarray, shape (draw, ...)
+        With the estimate as their mean.
     """
     deviation = linear - linear.mean(axis=0)
     variance = deviation.var(axis=0)
     wanted = np.maximum(variance - noise, noise)
     scale = np.sqrt(np.divide(wanted, variance, out=np.zeros_like(wanted), where=variance > 0))
-    low, high = percentile_bounds(deviation * scale)
-    return np.stack([estimate - high, estimate - low])
+    draws: Array = estimate + deviation * scale
+    return draws
 
 
-def permuted_mean_squared_distance(
-    values: Array, in_first: NDArray[np.bool_], times: NDArray[np.bool_], n_draws: int, rng: Seed
-) -> tuple[float, Array]:
-    """Shuffle which trials belong to which of two conditions.
-
-    Each neuron keeps its numbers of trials in both; neurons recorded on the same trials keep
-    them together.
+def distance_bounds(estimate: Array, draws: Array) -> Array:
+    """Bounds of the corrected squared distance: as far below it as draws go above, and so on.
 
     Parameters
     ----------
-    values : ndarray, shape (trial, feature, time)
-        Trials of both conditions, NaN where not observed.
-    in_first : ndarray of bool, shape (trial,)
-        Which trials belong to the first.
-    times : ndarray of bool, shape (time,)
-        Times over which the mean is taken.
-    n_draws : int
-        Number of shuffles.
-    rng : int or numpy.random.Generator
-        Seed or generator.
+    estimate : ndarray
+        Corrected squared distance.
+    draws : ndarray, shape (draw, ...)
+        From `distance_draws`.
 
     Returns
     -------
-    observed : float
-        Mean over time of the corrected squared distance, by the same formula.
-    null : ndarray, shape (draw,)
-        The same with shuffled labels.
+    ndarray
+        Bounds (lower, upper) along the first axis.
     """
-    order = np.concatenate(
-        # Observed labels as one more draw: those of the first condition come first.
-        [np.argsort(~in_first, kind="stable")[None], shuffled_orders(len(values), n_draws, rng)]
-    )
-    flat = values[:, :, times].reshape(len(values), -1)
-    known = np.isfinite(flat)
-    total = np.zeros(len(order))
-    for pattern, columns in same_mask(known):
-        n_first = int((pattern & in_first).sum())
-        member = first_in_order(order, pattern, n_first)[:, pattern]
-        total += _two_group_distance(flat[np.ix_(pattern, columns)], member)
-    total /= max(1, int(times.sum()))
-    return float(total[0]), total[1:]
-
-
-def _two_group_distance(values: Array, member: NDArray[np.bool_]) -> Array:
-    """Corrected squared distance, summed over columns, for every draw of members.
-
-    ``values (trial, column)`` complete, ``member (draw, trial)`` with as many members in each.
-    """
-    values = values - values.mean(axis=0)
-    n_1 = int(member[0].sum())
-    n_2 = len(values) - n_1
-    in_group = member.astype(np.float64)
-    power = np.zeros(len(member))
-    step = max(1, CHUNK_NUMBERS // max(1, len(member)))
-    for start in range(0, values.shape[1], step):
-        power += ((in_group @ values[:, start : start + step]) ** 2).sum(axis=1)
-    square = (values**2).sum(axis=1)
-    square_1 = in_group @ square
-    # Centered on all trials, the sum over one group is minus that over the other.
-    of_sum = (1 / n_1 + 1 / n_2) ** 2
-    error_1 = (square_1 - power / n_1) / (n_1 * (n_1 - 1))
-    error_2 = (square.sum() - square_1 - power / n_2) / (n_2 * (n_2 - 1))
-    distance: Array = of_sum * power - error_1 - error_2
-    return distance
+    low, high = percentile_bounds(draws - estimate)
+    return np.stack([estimate - high, estimate - low])
 
 
 def mean_known(values: Array, axis: int) -> Array:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from itertools import combinations
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,8 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import popdyn as pdn
-from popdyn.analysis.distance_draws import permuted_mean_squared_distance
-from tests.oracles.distance import corrected_squared_distance, cross_products
+from popdyn.analysis.distance import _null
+from popdyn.analysis.distance_draws import distance_bounds, distance_draws, noise_variance
+from popdyn.analysis.distance_permutation import permuted_mean_squared_distance
+from popdyn.analysis.distance_space import Fold, Space
+from popdyn.analysis.trials import average_trials
+from tests.oracles.distance import (
+    corrected_squared_distance,
+    cross_products,
+    null_variance,
+    studentizing_variance,
+)
 
 
 def tensor_of(values, labels, **kwargs):
@@ -132,31 +144,113 @@ def test_permuting_trials_keeps_the_estimate_and_units_scale_it(seed, factor):
     )
 
 
-def test_the_null_is_the_slow_formula_on_shuffled_labels():
+@pytest.mark.parametrize("n_first", [2, 3, 4])
+def test_the_null_is_the_slow_formula_on_shuffled_labels(n_first):
     rng = np.random.default_rng(1)
-    values = rng.normal(size=(7, 2, 3))
-    in_first = np.array([True] * 3 + [False] * 4)
+    values = rng.normal(size=(9, 2, 3))
+    values[:n_first] *= 3.0
+    in_first = np.array([True] * n_first + [False] * (9 - n_first))
     times = np.array([True, False, True])
-    observed, null = permuted_mean_squared_distance(values, in_first, times, 400, 0)
-    from itertools import combinations
-
+    distance, studentized = permuted_mean_squared_distance(values, in_first, times, 1500, 0)
+    flat = values[:, :, times].reshape(9, -1)
     possible = []
-    for chosen in combinations(range(7), 3):
-        rest = [trial for trial in range(7) if trial not in chosen]
-        possible.append(
-            np.mean(
-                [
-                    corrected_squared_distance(
-                        values[list(chosen), :, t].tolist(), values[rest, :, t].tolist()
-                    )
-                    for t in (0, 2)
-                ]
-            )
+    for chosen in combinations(range(9), n_first):
+        rest = [trial for trial in range(9) if trial not in chosen]
+        groups = flat[list(chosen)].tolist(), flat[rest].tolist()
+        squared = corrected_squared_distance(*groups)
+        possible.append((squared / 2, squared / np.sqrt(studentizing_variance(*groups))))
+    of_labels = np.stack([distance, studentized], axis=1)
+    assert of_labels[0] == pytest.approx(possible[0], rel=1e-10)
+    apart = np.abs(of_labels[1:, None] - np.array(possible)).max(axis=2)
+    assert apart.min(axis=1).max() < 1e-9
+    assert len(np.unique(apart.argmin(axis=1))) == len(possible)
+
+
+def test_neurons_that_miss_different_trials_are_summed_as_independent():
+    values = np.random.default_rng(2).normal(size=(9, 2, 1))
+    values[4, 1] = np.nan
+    in_first = np.arange(9) < 5
+    distance, studentized = permuted_mean_squared_distance(values, in_first, np.array([True]), 1, 0)
+    first, second = values[:5, :, 0].tolist(), values[5:, :, 0].tolist()
+    one = [[row[0]] for row in first], [[row[0]] for row in second]
+    other = [[row[1]] for row in first[:4]], [[row[1]] for row in second]
+    squared = corrected_squared_distance(*one) + corrected_squared_distance(*other)
+    variance = studentizing_variance(*one) + studentizing_variance(*other)
+    assert distance[0] == pytest.approx(squared)
+    assert studentized[0] == pytest.approx(squared / np.sqrt(variance), rel=1e-10)
+
+
+def test_trials_that_do_not_differ_have_no_distance_and_p_one():
+    result = pdn.relative_distance(tensor_of(np.ones((2, 3, 8)), ["a", "b"] * 4), "stimulus")
+    assert float(result.p[1]) == 1.0
+
+
+def test_p_is_the_share_of_studentized_shuffles_that_reach_the_measured_one():
+    x = noisy([0.4, -0.3, 0.2], (4, 6))
+    values = np.moveaxis(x.values, 2, 0)
+    ordered = np.concatenate([values[4:], values[:4]])  # the condition first, then the reference
+    _, studentized = permuted_mean_squared_distance(
+        ordered, np.arange(10) < 6, np.ones(4, dtype=bool), 99, np.random.default_rng(5)
+    )
+    expected = (1 + (studentized[1:] >= studentized[0] - 1e-9).sum()) / 100
+    plan = pdn.bootstrap(x, "stimulus", 3)
+    result = pdn.relative_distance(x, "stimulus", resample=plan, n_draws=99, rng=5)
+    assert 0.05 < expected < 0.95
+    assert float(result.p[1]) == pytest.approx(expected)
+
+
+def test_shuffles_of_both_folds_are_taken_as_wholly_dependent():
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=(2, 2, 6, 3, 4))  # fold, condition, trial, feature, time
+    folds = tuple(
+        Fold(tuple(average_trials(one) for one in fold), fold.__getitem__) for fold in values
+    )
+    space = Space(values[0].mean(axis=1), 0, np.ones(3, dtype=bool), folds=folds)
+    estimates = {"squared_distance": (("time", "condition"), np.ones((4, 2)))}
+    found = _null(space, estimates, 50, np.random.default_rng(7))
+    generator = np.random.default_rng(7)
+    drawn = [
+        permuted_mean_squared_distance(
+            np.concatenate([fold[1], fold[0]]),
+            np.arange(12) < 6,
+            np.ones(4, dtype=bool),
+            50,
+            generator,
         )
-    assert observed == pytest.approx(possible[0])
-    nearest = np.abs(null[:, None] - np.array(possible)).min(axis=1)
-    assert nearest.max() < 1e-10
-    assert len(np.unique(null.round(9))) == len(possible)
+        for fold in values
+    ]
+    null = (np.sort(drawn[0][0][1:]) + np.sort(drawn[1][0][1:])) / 2
+    studentized = (np.sort(drawn[0][1][1:]) + np.sort(drawn[1][1][1:])) / 2
+    observed = (drawn[0][1][0] + drawn[1][1][0]) / 2
+    np.testing.assert_allclose(found["null_mean_squared_distance"][1][:, 1], null)
+    expected = (1 + (studentized >= observed - 1e-9).sum()) / 51
+    assert found["p"][1][1] == pytest.approx(expected)
+
+
+def test_the_noise_of_the_squared_distance_is_its_plain_formula():
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(size=(4, 3, 2)), rng.normal(size=(6, 3, 2))
+    of_time, of_mean = noise_variance(average_trials(first), average_trials(second))
+    for time in range(2):
+        expected = null_variance(first[:, :, time].tolist(), second[:, :, time].tolist())
+        assert of_time[time] == pytest.approx(expected)
+    both = null_variance(first.reshape(4, -1).tolist(), second.reshape(6, -1).tolist())
+    assert of_mean == pytest.approx(both / 4)
+
+
+def test_draws_are_narrowed_by_the_noise_of_their_direction_and_bounds_turn_them_round():
+    linear = np.array([-2.0, -1.0, -1.0, 0.0, 9.0])[:, None]
+    variance = float(linear.var())
+    draws = distance_draws(np.array([5.0]), linear, np.array([6.0]))
+    assert draws.var() == pytest.approx(variance - 6.0)
+    np.testing.assert_allclose(draws, 5 + (linear - 1) * np.sqrt((variance - 6) / variance))
+    wide = distance_draws(np.array([5.0]), linear, np.array([variance]))
+    assert wide.var() == pytest.approx(variance)
+    low, high = distance_bounds(np.array([5.0]), draws)[:, 0]
+    drawn_low, drawn_high = np.quantile(draws[:, 0], [0.025, 0.975])
+    assert 5.0 - low == pytest.approx(drawn_high - 5.0)
+    assert high - 5.0 == pytest.approx(5.0 - drawn_low)
+    assert 5.0 - low > 2 * (high - 5.0)
 
 
 def test_the_test_sees_a_difference_and_its_null_has_mean_zero():
@@ -262,6 +356,31 @@ def test_a_shared_plan_gives_the_same_bounds_and_a_foreign_plan_is_refused():
     np.testing.assert_array_equal(*bounds)
     with pytest.raises(pdn.TensorError, match="plan was made for 27 trials"):
         pdn.relative_distance(x.isel(trial=slice(1, None)), "stimulus", resample=plan)
+
+
+def test_the_draws_are_those_of_the_plan_and_the_shuffles_have_their_own_number():
+    x = noisy([1.0, -0.5, 2.0])
+    plan = pdn.bootstrap(x, by="stimulus", n_draws=30, rng=4)
+    result = pdn.relative_distance(x, "stimulus", resample=plan, n_draws=50)
+    assert result.draw_mean_squared_distance.dims == ("draw", "condition")
+    assert result.null_mean_squared_distance.dims == ("null_draw", "condition")
+    assert result.draw.values.tolist() == list(range(30))
+    assert result.null_draw.values.tolist() == list(range(50))
+    parameters = json.loads(result.attrs["parameters"])
+    assert (parameters["n_draws"], parameters["n_shuffles"]) == (30, 50)
+    # A draw in which the conditions happen to lie further apart has the longer distance.
+    means = [
+        [x.values[:, :, own].mean(axis=2) for own in (draw[:12], draw[12:])]
+        for draw in (np.arange(27), *plan)
+    ]
+    apart = np.array([second - first for first, second in means])
+    along = (apart[0] * apart[1:]).sum(axis=(1, 2))
+    found = result.draw_mean_squared_distance.sel(condition="b").values
+    assert np.corrcoef(along, found)[0, 1] > 0.9999  # influences know n - 1, averages n
+    estimate = float(result.mean_squared_distance.sel(condition="b"))
+    low, high = np.quantile(found, [0.025, 0.975])
+    bound = result.mean_squared_distance_bound.sel(condition="b")
+    assert bound.values == pytest.approx([2 * estimate - high, 2 * estimate - low])
 
 
 def test_the_same_seed_gives_the_same_result_and_the_input_stays():

@@ -74,9 +74,8 @@ def analyze(source: Prepared, analysis: str, spec: Spec) -> Outcome:
 def ready(source: Prepared, spec: Spec) -> xr.DataArray:
     """Prepare the tensor of a source as ``[prepare]`` says: rates, smoothed, normalized."""
     tensor = smoothed_rate(source, spec)
-    if spec.prepare.soft_normalize:
-        tensor = soft_normalize(tensor, by=list(spec.conditions.by))
-    return tensor
+    # By the average over all trials: a divisor that knew the conditions would bias distances.
+    return soft_normalize(tensor) if spec.prepare.soft_normalize else tensor
 
 
 def smoothed_rate(source: Prepared, spec: Spec) -> xr.DataArray:

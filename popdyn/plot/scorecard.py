@@ -182,8 +182,16 @@ def _draw_source(panel: Axes, numbers: dict[str, Any], position: int, color: str
         text += f"  [{low:.3g}, {high:.3g}]"
     panel.plot([numbers["value"]], [position], "o", color=color, markersize=4.5, zorder=3)
     if np.isfinite(numbers["p"]):
-        text += f"  p = {numbers['p']:.2g}" if numbers["p"] >= 0.001 else "  p < 0.001"
+        text += f"  p = {_p_text(numbers['p'])}"
     return text
+
+
+def _p_text(p: float) -> str:
+    """Write p with the digits that the table of a report has."""
+    if p >= 0.9995:
+        return "1"
+    digits = 2 if p >= 0.1 else 3 if p >= 0.001 else max(4, -int(np.floor(np.log10(p or 1e-4))))
+    return f"{p:.{digits}f}".removeprefix("0")
 
 
 def _ink(color: str) -> str:

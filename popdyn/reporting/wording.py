@@ -6,6 +6,7 @@ import math
 
 NOT_ESTIMATED = "not estimated"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SMALLEST_P = 1e-4
 _SILENT_UNITS = ("", "1")
 
 
@@ -152,34 +153,30 @@ def p_value(p: float, n_draws: int | None = None) -> str:
     Returns
     -------
     str
-        ``"p = .034"``, ``"p < .005"`` with no-break spaces, or ``"no p"`` when there is none.
+        ``"p = .034"`` with no-break spaces, or ``"no p"`` when there is none.  Without
+        `n_draws`, ``"p ≤ .0001"`` for whatever is smaller.
 
     Examples
     --------
     >>> told = [p_value(0.0339, 200), p_value(1 / 201, 200), p_value(0.01, 99), p_value(1.0)]
     >>> [text.replace("\xa0", " ") for text in told]
-    ['p = .034', 'p < .005', 'p ≤ .01', 'p = 1']
+    ['p = .034', 'p = .005', 'p = .010', 'p = 1']
     >>> p_value(float("nan"))
     'no p'
     """
     p = float(p)
     if not math.isfinite(p):
         return "no p"
-    floor = 1 / (n_draws + 1) if n_draws else 1e-4
-    if p <= floor * (1 + 1e-9):
-        return _at_floor(floor)
+    sign = "="
+    if n_draws:
+        p = max(p, 1 / (n_draws + 1))
+    elif p <= _SMALLEST_P:
+        sign, p = "≤", _SMALLEST_P
     if p >= 0.9995:
         return "p\u00a0=\u00a01"
-    digits = 2 if p >= 0.1 else 3 if p >= 0.001 else 4
-    return "p\u00a0=\u00a0" + f"{p:.{digits}f}".removeprefix("0")
-
-
-def _at_floor(floor: float) -> str:
-    """Bound p from above by the floor rounded up to one significant digit."""
-    digits = -math.floor(math.log10(floor) + 1e-12)
-    rounded = math.ceil(floor * 10**digits - 1e-9) / 10**digits
-    sign = "≤" if math.isclose(rounded, floor) else "<"
-    return f"p\u00a0{sign}\u00a0" + f"{rounded:.{digits}f}".strip("0")
+    # Rates of draws rarely go below .001: from there on, one digit that says something.
+    digits = 2 if p >= 0.1 else 3 if p >= 0.001 else max(4, -math.floor(math.log10(p)))
+    return f"p\u00a0{sign}\u00a0" + f"{p:.{digits}f}".removeprefix("0")
 
 
 def counted(n: int, noun: str) -> str:

@@ -141,8 +141,8 @@ def test_the_scorecard_gives_numbers_intervals_and_reasons():
     ax = pdn.plot.scorecard(scores())
     ax.figure.canvas.draw()
     texts = [text.get_text().replace("\n", " ") for text in ax.texts]
-    assert "0.8  [0.7, 0.9]  p < 0.001" in texts
-    assert "0.5  [0.4, 0.6]  p = 0.4" in texts
+    assert "0.8  [0.7, 0.9]  p = .0001" in texts
+    assert "0.5  [0.4, 0.6]  p = .40" in texts
     assert "too few neurons or trials for PCA: 6 neurons" in texts
     first, second = ax.child_axes
     assert len(first.patches) == 2  # a null band per source

@@ -95,9 +95,9 @@ def test_chapters_come_in_order_the_scorecard_first_the_provenance_last(whole):
 
 def test_the_scorecard_tells_value_interval_null_and_p(whole):
     text = said(whole)
-    assert "0.62 95 %: 0.57 to 0.67 null: 0.28 to 0.38 p < .005" in text
+    assert "0.62 95 %: 0.57 to 0.67 null: 0.28 to 0.38 p = .005" in text
     assert "4.3 Hz² 95 %: 3.8 to 4.8" in text
-    assert "p ≤ .01" in text
+    assert "p = .010" in text
 
 
 def test_every_figure_stands_for_every_source_with_its_words(whole):

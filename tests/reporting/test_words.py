@@ -79,14 +79,14 @@ def test_the_caption_tells_distance_and_p_of_every_condition_but_the_reference()
     assert "reference 0" in written
     assert "1: mean squared distance" in written
     assert "; 0: mean squared" not in written
-    assert "p ≤ .01" in written
+    assert "p = .010" in written
 
 
 def test_the_caption_of_decoding_tells_accuracy_interval_p_and_chance():
     result = decode(np.random.default_rng(0), LABELS)
     written = plain(captions.decode({"human": result})[1])
     assert f"mean accuracy {result['mean_accuracy'].item():.3f}" in written
-    assert "p < .005" in written
+    assert "p = .005" in written
     assert "chance 0.333" in written
 
 

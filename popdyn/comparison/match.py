@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.sources import Prepared
 from popdyn.comparison.spec import Spec
 from popdyn.errors import SpecError
 from popdyn.tensor.view import group_conditions
+
+Mask = NDArray[np.bool_]
 
 
 def match_sources(sources: Sequence[Prepared], spec: Spec) -> list[Prepared]:
@@ -24,12 +27,15 @@ def match_sources(sources: Sequence[Prepared], spec: Spec) -> list[Prepared]:
         All sources.
     spec : Spec
         Its ``match`` says how many; ``"smallest"`` is what the smallest source has, trials
-        being counted within each condition.
+        being counted within each condition.  Only complete trials (observed in every matched
+        neuron and bin) are counted and drawn where an analysis needs them: in
+        pseudo-populations, and when ``decode`` is asked for.
 
     Returns
     -------
     list of Prepared
-        Neurons and trials keep their order.
+        Neurons and trials keep their order.  Their ``problems`` say how many trials were not
+        complete.
 
     Raises
     ------
@@ -37,10 +43,14 @@ def match_sources(sources: Sequence[Prepared], spec: Spec) -> list[Prepared]:
         If a source has fewer than the number asked for.
     """
     by = spec.conditions.by
-    counts = {source.id: _counts(source, by) for source in sources}
     sizes = {source.id: source.tensor.sizes["neuron"] for source in sources}
     n_neurons = _wanted(spec.match.neurons, sizes, "neurons")
-    labels = counts[sources[0].id]
+    # Neurons first: which trials are complete depends on them.
+    sources = [_with_neurons(source, n_neurons, spec) for source in sources]
+    if spec.match.trials is None:
+        return list(sources)
+    drawable = {source.id: _drawable(source, spec) for source in sources}
+    counts = {source.id: _counts(source, by, drawable[source.id]) for source in sources}
     n_trials = {
         label: _wanted(
             spec.match.trials,
@@ -48,24 +58,44 @@ def match_sources(sources: Sequence[Prepared], spec: Spec) -> list[Prepared]:
             "trials",
             f" of condition {label!r}",
         )
-        for label in labels
+        or 0
+        for label in counts[sources[0].id]
     }
-    return [_matched(source, n_neurons, n_trials, spec) for source in sources]
+    return [_with_trials(source, n_trials, drawable[source.id], spec) for source in sources]
 
 
-def _counts(source: Prepared, by: Sequence[str]) -> dict[str, int]:
+def _with_neurons(source: Prepared, n_neurons: int | None, spec: Spec) -> Prepared:
+    if n_neurons is None:
+        return source
+    generator = np.random.default_rng(derive_seed(spec.seed, source.id, "match neurons"))
+    keep = generator.choice(source.tensor.sizes["neuron"], n_neurons, replace=False)
+    return replace(source, tensor=source.tensor.isel(neuron=np.sort(keep)))
+
+
+def _drawable(source: Prepared, spec: Spec) -> Mask:
+    """Tell which trials can be drawn.
+
+    Complete trials where an analysis needs them: of a pseudo-population the repeats that every
+    neuron has, and of any source when it is decoded.  A source with too few of them to be
+    decoded loses no trials for it.
+    """
+    tensor, decoding = source.tensor, spec.analyses.decode
+    together = bool(int(tensor.attrs.get("simultaneous", 1)))
+    everything = np.ones(tensor.sizes["trial"], dtype=bool)
+    if together and decoding is None:
+        return everything
+    observed = np.isfinite(tensor.values)
+    complete = observed[observed.any(axis=(1, 2))].all(axis=(0, 1))
+    needed = 1 if decoding is None else decoding.n_folds
+    enough = min(_counts(source, spec.conditions.by, complete).values()) >= needed
+    return np.asarray(complete) if enough else everything
+
+
+def _counts(source: Prepared, by: Sequence[str], drawable: Mask) -> dict[str, int]:
     """Count the trials of each condition that can be drawn."""
-    conditions, usable = group_conditions(source.tensor, list(by)), _usable(source)
-    own = [int(usable[conditions.index == k].sum()) for k in range(len(conditions.labels))]
+    conditions = group_conditions(source.tensor, list(by))
+    own = [int(drawable[conditions.index == k].sum()) for k in range(len(conditions.labels))]
     return dict(zip(conditions.labels, own, strict=True))
-
-
-def _usable(source: Prepared) -> np.ndarray:
-    """Tell which trials can be drawn: of a pseudo-population the repeats every neuron has."""
-    tensor = source.tensor
-    if int(tensor.attrs.get("simultaneous", 1)):
-        return np.ones(tensor.sizes["trial"], dtype=bool)
-    return np.asarray(np.isfinite(tensor.values).all(axis=(0, 1)))
 
 
 def _wanted(asked: Any, have: dict[str, int], what: str, of: str = "") -> int | None:
@@ -84,21 +114,25 @@ def _wanted(asked: Any, have: dict[str, int], what: str, of: str = "") -> int | 
     return int(asked)
 
 
-def _matched(
-    source: Prepared, n_neurons: int | None, n_trials: dict[str, int | None], spec: Spec
+def _with_trials(
+    source: Prepared, n_trials: dict[str, int], drawable: Mask, spec: Spec
 ) -> Prepared:
-    tensor = source.tensor
-    if n_neurons is not None:
-        generator = np.random.default_rng(derive_seed(spec.seed, source.id, "match neurons"))
-        keep = generator.choice(tensor.sizes["neuron"], n_neurons, replace=False)
-        tensor = tensor.isel(neuron=np.sort(keep))
     generator = np.random.default_rng(derive_seed(spec.seed, source.id, "match trials"))
-    conditions = group_conditions(tensor, list(spec.conditions.by))
-    kept, usable = [], _usable(replace(source, tensor=tensor))
+    conditions = group_conditions(source.tensor, list(spec.conditions.by))
+    kept = []
     for position, label in enumerate(conditions.labels):
-        wanted = n_trials[label]
-        drawable = np.ones(conditions.index.size, dtype=bool) if wanted is None else usable
         own = np.flatnonzero((conditions.index == position) & drawable)
-        kept.append(own if wanted is None else generator.choice(own, wanted, replace=False))
-    tensor = tensor.isel(trial=np.sort(np.concatenate(kept)))
-    return replace(source, tensor=tensor)
+        kept.append(generator.choice(own, n_trials[label], replace=False))
+    tensor = source.tensor.isel(trial=np.sort(np.concatenate(kept)))
+    return _told(replace(source, tensor=tensor), drawable)
+
+
+def _told(source: Prepared, drawable: Mask) -> Prepared:
+    """Say how many trials could not be drawn; of a pseudo-population that is no surprise."""
+    if drawable.all() or not int(source.tensor.attrs.get("simultaneous", 1)):
+        return source
+    message = (
+        f"{int((~drawable).sum())} of {drawable.size} trials were not observed in every neuron and "
+        "bin (NaN) and could not be drawn: decode needs complete trials"
+    )
+    return replace(source, problems=(*source.problems, message), said=(*source.said, message))

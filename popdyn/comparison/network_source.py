@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,32 +22,37 @@ from popdyn.comparison.sources import (
     with_problems,
     with_roles,
 )
-from popdyn.comparison.spec import Spec
+from popdyn.comparison.spec import Alignment, Spec
 from popdyn.errors import SpecError
 from popdyn.network.rate import Rate
 from popdyn.simulation.observe import observe
-from popdyn.simulation.run import simulate
+from popdyn.simulation.run import simulate, steps_per_bin
 from popdyn.tasks.trial_set import Task
 from popdyn.tensor.align import align
-from popdyn.tensor.contract import column_names
-from popdyn.tensor.result import digest
+from popdyn.tensor.contract import bin_centers, bin_width_of, column_names
+from popdyn.tensor.result import add_history, digest
 from popdyn.tensor.selection import matching
 from popdyn.tensor.store import load
 from popdyn.tensor.view import group_conditions
 from popdyn.train.reservoir import reservoir
 
 N_TRIALS = 100
+LARGEST_ROUNDING = 1e-6  # s
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A network that has not run yet, and the trials it will perform."""
+    """A network that has not run yet, and the trials it will perform.
+
+    ``trained`` says that ``net`` went through the training its source asks for.
+    """
 
     source: Model
     name: str
     net: Rate
     task: Task
     trials: xr.Dataset
+    trained: bool = False
 
     def labels(self, by: tuple[str, ...]) -> list[str] | None:
         """Give the conditions of the trials; None where they depend on what the network does."""
@@ -157,6 +164,13 @@ def train_draft(plan: Draft, seed: int) -> tuple[Rate, xr.Dataset]:
     return reservoir(plan.net, plan.task, **(plan.source.train or {}), rng=rng)
 
 
+def trained(plan: Draft, seed: int) -> Draft:
+    """Return a draft whose network is trained, if its source asks for that."""
+    if plan.trained or plan.source.train is None:
+        return plan
+    return replace(plan, net=train_draft(plan, seed)[0], trained=True)
+
+
 def simulate_draft(plan: Draft, seed: int, bin_width: float | None = None) -> xr.Dataset:
     """Train the network of a draft if asked to, and let it perform its trials.
 
@@ -174,7 +188,7 @@ def simulate_draft(plan: Draft, seed: int, bin_width: float | None = None) -> xr
     Dataset
         From ``pdn.simulate``.
     """
-    net = plan.net if plan.source.train is None else train_draft(plan, seed)[0]
+    net = trained(plan, seed).net
     settings = {key: value for key, value in plan.source.simulate.items() if key != "n_trials"}
     if bin_width is not None:
         settings = {"bin_width": bin_width, **settings}
@@ -196,14 +210,69 @@ def observe_draft(plan: Draft, simulated: xr.Dataset, seed: int) -> xr.Dataset:
 
 def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:
     when, name = spec.alignment, f"network {source.id}"
+    plan = trained(plan, spec.seed)
     if source.observe is not None:
         session = observe_draft(plan, simulate_draft(plan, spec.seed), spec.seed)
         prepared = from_session(session, source, source.align, when, name)
     else:
-        simulated = simulate_draft(plan, spec.seed, when.bin_width)
+        simulated = simulate_draft(plan, spec.seed, common_width(plan, source.align, when))
         trials = with_roles(simulated["rate"], source.select, source.roles)
-        tensor = align(trials, source.align, when.window, when.bin_width)
+        tensor = on_bins(align(trials, source.align, when.window), source.align, when)
         keep = matching(tensor, "neuron", source.neurons or None)
         tensor = tensor.isel(neuron=np.flatnonzero(keep))
-        prepared = Prepared(id=source.id, kind=source.kind, tensor=tensor)
+        prepared = Prepared(
+            id=source.id,
+            kind=source.kind,
+            tensor=tensor,
+            n_source=simulated.sizes["trial"],
+        )
     return replace(prepared, inputs={name: digest(plan.net.to_dataset())})
+
+
+def common_width(plan: Draft, event: str, when: Alignment) -> float:
+    """Find the widest bins (s) whose edges hold both the events and the edges of the spec.
+
+    A network's steps where the events are not known before it runs.
+    """
+    dt, trials = plan.net.dt, plan.trials
+    n_steps = steps_per_bin(dt, when.bin_width)
+    if event not in trials.coords:
+        return dt
+    offset = trials.coords[event].values - trials.coords["start_time"].values + when.window[0]
+    steps = np.round(offset[np.isfinite(offset)] / dt).astype(int)
+    return math.gcd(n_steps, *(int(own) for own in np.unique(steps))) * dt
+
+
+def on_bins(tensor: xr.DataArray, event: str, when: Alignment) -> xr.DataArray:
+    """Average an aligned tensor over the bins of the spec; NaN where one of its parts is.
+
+    Raises
+    ------
+    SpecError
+        If the events lie between the bins of the tensor, or a bin holds no whole number of them.
+    """
+    rounding = next(
+        step["parameters"]["largest_rounding"]
+        for step in reversed(json.loads(tensor.attrs["popdyn"]))
+        if step["step"] == "align"
+    )
+    width = bin_width_of(tensor)
+    n_parts = round(when.bin_width / width)
+    if rounding > LARGEST_ROUNDING or not np.isclose(n_parts * width, when.bin_width, rtol=1e-6):
+        message = (
+            f"{event!r} plus the start of the window ({when.window[0]:g} s) lies up to "
+            f"{rounding:.3g} s beside the edges of the network's bins of {width:g} s, and bins of "
+            f"{when.bin_width:g} s are made of them: choose a window and bin_width that are whole "
+            "multiples of the network's dt, leave simulate.bin_width out, or add observe = "
+            "{n_neurons = ...}, whose spikes can be aligned to any time"
+        )
+        raise SpecError(message)
+    if n_parts == 1:
+        return tensor
+    time = bin_centers(when.window, when.bin_width)
+    shape = (tensor.sizes["neuron"], time.size, n_parts, tensor.sizes["trial"])
+    values = tensor.values.reshape(shape).mean(axis=2, dtype=np.float64).astype(tensor.dtype)
+    binned = tensor.isel(time=slice(0, None, n_parts)).copy(data=values)
+    binned = binned.assign_coords(time=("time", time, {"units": "s"}))
+    attrs = {**tensor.attrs, "bin_width": when.bin_width}
+    return binned.assign_attrs(add_history(attrs, "average_bins", bin_width=when.bin_width))

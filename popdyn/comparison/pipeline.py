@@ -16,6 +16,7 @@ import xarray as xr
 
 from popdyn import __version__
 from popdyn.comparison.agreement import check_conditions, check_sources, conditions_of
+from popdyn.comparison.files import file_hashes
 from popdyn.comparison.match import match_sources
 from popdyn.comparison.network_source import Draft, draft, run
 from popdyn.comparison.scorecard import scorecard
@@ -51,8 +52,9 @@ def compare(
     -------
     xarray.DataTree
         ``/sources/<id>/summary`` and ``/sources/<id>/<analysis>`` for every source, and
-        ``/comparison/scorecard``.  The root's ``attrs`` hold the spec, the seed, the versions
-        and the digests of the inputs: with them the tree can be had again, bit by bit.
+        ``/comparison/scorecard``.  The root's ``attrs`` hold the spec, the seed, the versions,
+        the digests of the inputs and the SHA-256 of their files: with them the tree can be had
+        again, bit by bit.
 
     Raises
     ------
@@ -191,4 +193,5 @@ def _attributes(spec: Spec, sources: Sequence[Prepared]) -> dict[str, Any]:
         "popdyn_version": __version__,
         "versions": json.dumps(versions),
         "input_digests": json.dumps(digests),
+        "input_files": json.dumps(file_hashes(spec)),
     }

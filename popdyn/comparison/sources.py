@@ -50,6 +50,9 @@ class Prepared:
         What looks wrong in it.
     said : tuple of str
         What was warned of while it was read.
+    n_source, n_aligned : int
+        Trials of the source, and those that remain before matching: selected, with the event
+        and with a condition.  0: not counted.
     """
 
     id: str
@@ -60,6 +63,8 @@ class Prepared:
     inputs: dict[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
+    n_source: int = 0
+    n_aligned: int = 0
 
 
 @contextmanager
@@ -141,6 +146,7 @@ def from_session(
         sessions=((trials, event),),
         origin={str(neuron): (0, neuron) for neuron in ids},
         inputs={name: str(session.attrs["input_digest"])},
+        n_source=session.sizes["trial"],
     )
 
 
@@ -176,7 +182,7 @@ def with_conditions(prepared: Prepared, by: tuple[str, ...]) -> Prepared:
         warnings.warn(message, PopdynWarning, stacklevel=2)
         tensor = tensor.isel(trial=keep)
         tensor.attrs["n_dropped"] = int(tensor.attrs.get("n_dropped", 0)) + n_left_out
-    return replace(prepared, tensor=tensor)
+    return replace(prepared, tensor=tensor, n_aligned=tensor.sizes["trial"])
 
 
 def _prepare_recording(source: Recording, spec: Spec) -> Prepared:
@@ -197,11 +203,16 @@ def _prepare_tensor(source: SavedTensor, spec: Spec) -> Prepared:
     tensor = check(tensor)
     _check_alignment(tensor, source, spec.alignment)
     digest = str(tensor.attrs.get("input_digest", ""))
+    n_source = tensor.sizes["trial"] + int(tensor.attrs.get("n_dropped", 0))
     tensor = with_roles(tensor, source.select, source.roles)
     keep = matching(tensor, "neuron", source.neurons or None)
     tensor = tensor.isel(neuron=np.flatnonzero(keep))
     return Prepared(
-        id=source.id, kind=source.kind, tensor=tensor, inputs={source.path.name: digest}
+        id=source.id,
+        kind=source.kind,
+        tensor=tensor,
+        inputs={source.path.name: digest},
+        n_source=n_source,
     )
 
 

@@ -34,7 +34,9 @@ def summarize(source: Prepared, by: tuple[str, ...], rng: int) -> xr.Dataset:
     Returns
     -------
     Dataset
-        ``n_neurons``, ``n_trials``, ``n_dropped``; ``n_trials_condition (condition)``;
+        ``n_neurons``, ``n_trials``; of ``n_source`` trials ``n_unselected`` were left out by
+        the selection, ``n_dropped`` had no event or condition, ``n_unmatched`` were not drawn by
+        matching; ``n_trials_condition (condition)``;
         ``mean_rate``: over neurons, time and conditions, in Hz (or without unit), with
         ``mean_rate_bound (bound)``, 95 % over trials drawn again within conditions.  ``attrs``
         say the kind, the inputs and their digests, and the problems.
@@ -47,7 +49,7 @@ def summarize(source: Prepared, by: tuple[str, ...], rng: int) -> xr.Dataset:
         {
             "n_neurons": ((), tensor.sizes["neuron"]),
             "n_trials": ((), tensor.sizes["trial"]),
-            "n_dropped": ((), int(tensor.attrs.get("n_dropped", 0))),
+            **_trials_left_out(source),
             "n_trials_condition": ("condition", trials_observed(tensor, by)),
             "mean_rate": ((), mean, unit),
             "mean_rate_bound": ("bound", bound, unit),
@@ -67,6 +69,20 @@ def summarize(source: Prepared, by: tuple[str, ...], rng: int) -> xr.Dataset:
         text_summary=_text(source, counts),
         popdyn=str(tensor.attrs.get("popdyn", "[]")),
     )
+
+
+def _trials_left_out(source: Prepared) -> dict[str, tuple[tuple[()], int]]:
+    """Account for the trials of a source that are not used; a pseudo-population has repeats."""
+    used = source.tensor.sizes["trial"]
+    dropped = int(source.tensor.attrs.get("n_dropped", 0))
+    aligned = source.n_aligned or used
+    whole = source.n_source or aligned + dropped
+    return {
+        "n_source": ((), whole),
+        "n_unselected": ((), whole - dropped - aligned),
+        "n_dropped": ((), dropped),
+        "n_unmatched": ((), aligned - used),
+    }
 
 
 def trials_observed(tensor: xr.DataArray, by: tuple[str, ...]) -> NDArray[np.int64]:

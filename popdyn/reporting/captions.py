@@ -274,8 +274,9 @@ def n_draws(result: xr.Dataset) -> int | None:
     >>> n_draws(xr.Dataset(attrs={"parameters": '{"n_draws": 200}'}))
     200
     """
-    if "draw" in result.sizes:
-        return int(result.sizes["draw"])
+    for name in ("null_draw", "draw"):
+        if name in result.sizes:
+            return int(result.sizes[name])
     given = parameters(result).get("n_draws")
     return int(given) if given else None
 

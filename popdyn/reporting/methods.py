@@ -14,9 +14,13 @@ from popdyn.reporting.wording import listed
 _PREPARATION = {
     "smooth": "smoothed with a Gaussian{sigma}{causal}",
     "rate": "converted to rates",
-    "soft_normalize": "soft-normalized (range{constant})",
+    "soft_normalize": "soft-normalized (each neuron divided by the range over {averages}"
+    "{constant})",
+    "average_bins": "averaged over the steps of each bin",
     "pseudopopulation": "pooled as a pseudo-population",
 }
+_ALL_TRIALS = "time of its average over all trials"
+_EACH_CONDITION = "time and conditions of its condition averages"
 
 
 def sentence(result: xr.Dataset) -> str:
@@ -163,14 +167,22 @@ def _prepared(result: xr.Dataset) -> str:
     done = []
     for step, values in history(result):
         if step in _PREPARATION:
-            sigma, offset = values.get("sigma"), values.get("offset")
+            sigma, offset, by = values.get("sigma"), values.get("offset"), values.get("by")
             words = {
                 "sigma": f" of {_short(float(sigma) * 1000)}\u00a0ms" if sigma else "",
                 "causal": " (causal)" if values.get("causal") else "",
-                "constant": f" plus {_short(float(offset))}" if offset else "",
+                "averages": _ALL_TRIALS if "by" in values and not by else _EACH_CONDITION,
+                "constant": f" plus {_offset(float(offset), result)}" if offset else "",
             }
             done.append(_PREPARATION[step].format(**words))
     return f"Activity was first {listed(done)}." if done else ""
+
+
+def _offset(offset: float, result: xr.Dataset) -> str:
+    """Write the constant of a soft normalization; in Hz where the range was one of rates in Hz."""
+    steps = [step for step, _ in history(result)]
+    counted_in_hz = "rate" in steps[: steps.index("soft_normalize")]
+    return f"{offset:.3g}\u00a0Hz" if counted_in_hz else f"{offset:.3g}"
 
 
 def _raster(result: xr.Dataset) -> list[str]:
@@ -225,9 +237,9 @@ def _relative_distance(result: xr.Dataset) -> list[str]:
     values, attrs = parameters(result), result.attrs
     reference = attrs.get("reference", values.get("reference"))
     method = {"euclidean": "Euclidean"}.get(str(values.get("method", "euclidean")), "Relative")
-    smooth, components = values.get("smooth"), values.get("n_components")
+    smooth = values.get("smooth")
     extra = f" after smoothing by {_short(float(smooth) * 1000)}\u00a0ms" if smooth else ""
-    extra += f" in a space of {components} principal components" if components else ""
+    extra += _components(result)
     parts = [
         _prepared(result),
         f"{method} distance between the average of each condition and that of condition "
@@ -238,6 +250,12 @@ def _relative_distance(result: xr.Dataset) -> list[str]:
             "Squared distances were corrected for noise by subtracting the squared standard "
             "errors of both averages, so that their expectation is zero without a difference."
         )
+        if values.get("n_components"):
+            parts.append(
+                "So that components do not point along the noise of the trials they are used on, "
+                "each half of the trials (split at random within conditions) was measured in the "
+                "principal components of the other half, and both were averaged."
+            )
     if "squared_distance_bound" in result:
         parts.append(
             f"Intervals (95 %) are from {_draws(result, 'n_draws')} bootstrap draws of the trials "
@@ -245,10 +263,29 @@ def _relative_distance(result: xr.Dataset) -> list[str]:
         )
     if "null_mean_squared_distance" in result:
         parts.append(
-            f"p is from {_draws(result, 'draw')} draws in which trials were shuffled between the "
-            f"condition and the reference."
+            f"p is from {_draws(result, 'null_draw')} draws in which trials were shuffled between "
+            f"the condition and the reference{_STUDENTIZED if 'null_draw' in result.dims else ''}."
         )
     return parts
+
+
+_STUDENTIZED = (
+    ", and compares the mean squared distance over its estimated error with that of the shuffles, "
+    "so that conditions with unequal noise and unequal numbers of trials do not differ for that "
+    "alone"
+)
+
+
+def _components(result: xr.Dataset) -> str:
+    """Say in how many components distances were taken, and how that number was chosen."""
+    asked, used = parameters(result).get("n_components"), result.attrs.get("n_components")
+    if not asked:
+        return ""
+    if not isinstance(asked, str):
+        return f" in the space of the first {asked} principal components"
+    share = f"that hold {asked.strip().removesuffix('%')}\u00a0% of the variance of the averages"
+    found = f" ({used} in the averages of all trials)" if used else ""
+    return f" in the space of the first principal components {share}{found}"
 
 
 def _decode(result: xr.Dataset) -> list[str]:
@@ -266,7 +303,11 @@ def _decode(result: xr.Dataset) -> list[str]:
         "accuracy is balanced over classes.",
     ]
     if "accuracy_bound" in result:
-        parts.append("Intervals (95 %) are from a bootstrap of held-out trials within classes.")
+        parts.append(
+            "Intervals (95 %) are from a bootstrap of held-out trials within classes, half a right "
+            "and half a wrong trial added to each class, and are widened where shuffled labels "
+            "show that trials sharing their decoders spread more than independent ones."
+        )
     if "null_accuracy" in result:
         parts.append(
             f"The null distribution is from {_draws(result, 'draw')} draws in which the labels "
@@ -277,8 +318,9 @@ def _decode(result: xr.Dataset) -> list[str]:
 
 
 def _draws(result: xr.Dataset, name: str) -> str:
-    """Count draws: the length of the dim of that name, else the parameter."""
-    return str(result.sizes.get(name, parameters(result).get("n_draws", "?")))
+    """Count draws: the length of the dim of that name, else of ``draw``, else the parameter."""
+    given = result.sizes.get("draw", parameters(result).get("n_draws", "?"))
+    return str(result.sizes.get(name, given))
 
 
 def _scorecard(result: xr.Dataset) -> list[str]:

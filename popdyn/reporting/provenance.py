@@ -13,6 +13,12 @@ import xarray as xr
 import popdyn
 from popdyn.reporting import page
 
+_CONTENT = (
+    "Digest of the content of each input: first 16 digits of SHA-256 over what was read of a "
+    "recording (spikes, tables, intervals), over the values and columns of a saved tensor, over "
+    "the weights of a network as it ran (trained where it was trained)."
+)
+
 
 def parameters(result: xr.Dataset | xr.DataTree) -> dict[str, Any]:
     """Read the parameters of a result from its attrs.
@@ -111,7 +117,11 @@ def section(tree: xr.DataTree, redraw: str) -> page.Section:
     ]
     digests = _digests(tree)
     if digests:
-        blocks.append(_table("Digests (SHA-256) of the inputs.", "Input", "digest", digests))
+        blocks.append(_table(_CONTENT, "Input", "digest", digests))
+    files = _json(tree.attrs.get("input_files", "{}"))
+    if isinstance(files, Mapping) and files:
+        hashes = {str(name): str(value) for name, value in files.items()}
+        blocks.append(_table("SHA-256 of the input files.", "File", "SHA-256", hashes))
     seeds = _seeds(tree)
     if seeds:
         blocks.append(_table("Seed of every result.", "Result", "seed", seeds))
@@ -151,7 +161,7 @@ def _drawn_with() -> dict[str, str]:
 
 def _settings(tree: xr.DataTree) -> dict[str, str]:
     """List the remaining attrs of the tree."""
-    told = {"title", "note", "spec", "versions", "popdyn_version", "method"}
+    told = {"title", "note", "spec", "versions", "popdyn_version", "method", "input_files"}
     return {
         str(name): str(value)
         for name, value in sorted(tree.attrs.items())

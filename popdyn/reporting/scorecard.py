@@ -175,9 +175,23 @@ def _cell(scorecard: xr.Dataset, measure: str, source: str, draws: int | None) -
         details.append(p_value(p, draws))
     elif details and not np.isfinite(null[1] - null[0]):
         details.append("no null distribution")
+    details += _fewer_trials(scorecard, measure, source)
     return page.Cell(
         quantity(value, unit, spread=spread), (*details, *([reason] if reason else []))
     )
+
+
+def _fewer_trials(scorecard: xr.Dataset, measure: str, source: str) -> list[str]:
+    """Say on how many trials a measure rests, where they are not those of the whole comparison."""
+    n = _value(scorecard, "n_trials", measure, source)
+    usual = {
+        _value(scorecard, "n_trials", str(other), source)
+        for other in scorecard["measure"].values
+        if _coord(scorecard, "analysis", str(other)) == "summary"
+    }
+    if not np.isfinite(n) or not usual or n in usual:
+        return []
+    return [f"{counted(int(n), 'trial')} in the smallest class"]
 
 
 def _ids(scorecard: xr.Dataset) -> list[str]:

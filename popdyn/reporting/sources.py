@@ -17,6 +17,11 @@ _FACTS = {
     "align": "Aligned to",
     "units": "Unit of activity",
 }
+_LEFT_OUT = {
+    "n_unselected": "by the selection",
+    "n_dropped": "without event or condition",
+    "n_unmatched": "not drawn by matching",
+}
 
 
 @dataclass(frozen=True)
@@ -200,15 +205,9 @@ def _facts(source: Source) -> dict[str, str]:
         for name, label in _FACTS.items()
         if str(summary.attrs.get(name, ""))
     }
-    for name, label in (
-        ("n_neurons", "Neurons"),
-        ("n_trials", "Trials"),
-        ("n_dropped", "Trials left out"),
-    ):
-        if name in summary:
-            facts[label] = f"{int(summary[name].item()):,}"
-    if "n_dropped" in summary.attrs and "Trials left out" not in facts:
-        facts["Trials left out"] = str(summary.attrs["n_dropped"])
+    if "n_neurons" in summary:
+        facts["Neurons"] = f"{int(summary['n_neurons'].item()):,}"
+    facts |= _trials(summary)
     trials = _trials_by_condition(source)
     if trials:
         facts["Trials by condition"] = ", ".join(f"{label}: {n}" for label, n in trials)
@@ -217,7 +216,20 @@ def _facts(source: Source) -> dict[str, str]:
         facts["Neurons recorded together"] = "yes" if together else "no"
     digest = summary.attrs.get("digest") or summary.attrs.get("input_digest")
     if digest:
-        facts["Digest"] = str(digest)
+        facts["Digest of the content"] = str(digest)
+    return facts
+
+
+def _trials(summary: xr.Dataset) -> dict[str, str]:
+    """Account for the trials: how many of the source are used, and why not the others."""
+    count = {name: int(summary[name].item()) for name in summary if summary[name].dims == ()}
+    facts = {}
+    if "n_trials" in count:
+        of = f" of {count['n_source']:,} in the source" if "n_source" in count else ""
+        facts["Trials used"] = f"{count['n_trials']:,}{of}"
+    left_out = [f"{count[name]:,} {why}" for name, why in _LEFT_OUT.items() if count.get(name)]
+    if any(name in count for name in _LEFT_OUT):
+        facts["Trials left out"] = ", ".join(left_out) or "none"
     return facts
 
 

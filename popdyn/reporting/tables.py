@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+_DRAWS = ("draw", "null_draw")
 _DRAW_QUANTILES = {"lower": 0.025, "median": 0.5, "upper": 0.975}
 
 
@@ -24,8 +25,8 @@ def tables(result: xr.Dataset) -> dict[str, pd.DataFrame]:
     dict of DataFrame
         Keyed by the dims (``"time_condition"``, ``"values"`` for numbers without dims).
         The dim ``bound`` becomes the columns ``<name>_lower`` and ``<name>_upper``; the dim
-        ``draw`` becomes the median and the 2.5 and 97.5 % quantiles over draws (every draw
-        is in the netCDF file).
+        ``draw`` (or ``null_draw``) becomes the median and the 2.5 and 97.5 % quantiles over
+        draws (every draw is in the netCDF file).
 
     Examples
     --------
@@ -65,8 +66,10 @@ def csv(table: pd.DataFrame) -> bytes:
 
 def _columns(name: str, variable: xr.DataArray) -> dict[str, xr.DataArray]:
     """Turn the dims of uncertainty into columns."""
-    if "draw" in variable.dims:
-        return {f"{name}_{end}": _quantile(variable, q) for end, q in _DRAW_QUANTILES.items()}
+    draws = [str(dim) for dim in variable.dims if dim in _DRAWS]
+    if draws:
+        quantiles = _DRAW_QUANTILES.items()
+        return {f"{name}_{end}": _quantile(variable, q, draws[0]) for end, q in quantiles}
     if "bound" in variable.dims:
         stem = name.removeprefix("bound_").removesuffix("_bound")
         ends = [str(end) for end in variable["bound"].values]
@@ -74,13 +77,13 @@ def _columns(name: str, variable: xr.DataArray) -> dict[str, xr.DataArray]:
     return {name: variable}
 
 
-def _quantile(variable: xr.DataArray, q: float) -> xr.DataArray:
+def _quantile(variable: xr.DataArray, q: float, dim: str) -> xr.DataArray:
     """Take a quantile over draws; NaN where there is no draw at all."""
-    axis = variable.get_axis_num("draw")
+    axis = variable.get_axis_num(dim)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN")
         values = np.nanquantile(variable.values, q, axis=axis)
-    return variable.isel(draw=0, drop=True).copy(data=values)
+    return variable.isel({dim: 0}, drop=True).copy(data=values)
 
 
 def _table(group: dict[str, xr.DataArray], dims: tuple[str, ...]) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
 import popdyn as pdn
+from popdyn.analysis import decoding
+from popdyn.analysis.accuracy import accuracy_statistics
 from popdyn.analysis.decoding import _stratified_folds
 from popdyn.analysis.discriminant import held_out_correct
 from tests.oracles import decoding as slow
@@ -154,6 +156,44 @@ def test_a_decoder_that_is_always_right_is_not_certain():
     assert (result["accuracy"] == 1).all()
     assert (result["accuracy_bound"].sel(bound="lower") < 0.97).all()
     assert (result["accuracy_bound"].sel(bound="upper") == 1).all()
+
+
+def test_bounds_are_widened_by_what_trials_share_through_their_decoders():
+    label = np.repeat([0, 1], 50)
+    classes = np.tile(label, (101, 1))
+    position = np.tile(np.arange(50), 2)
+    # Shuffles with 30 or 70 % right: a variance of 0.04, where independent trials would have
+    # 0.3 x 0.7 / 100 = 0.0021.
+    shuffled = [position < (15 if draw % 2 else 35) for draw in range(100)]
+    measured = position < 35
+    together = np.stack([measured, *shuffled])[np.newaxis]
+    alone = np.stack([measured] * 101)[np.newaxis]
+    wide, narrow = (
+        accuracy_statistics(correct, classes, np.random.default_rng(0))
+        for correct in (together, alone)
+    )
+    for name in ("accuracy_bound", "mean_accuracy_bound"):
+        wide_bound, narrow_bound = np.ravel(wide[name][1]), np.ravel(narrow[name][1])
+        ratio = (0.7 - wide_bound[0]) / (0.7 - narrow_bound[0])
+        assert ratio == pytest.approx(np.sqrt(0.04 / 0.0021))
+        assert wide_bound[1] == 1.0
+
+
+def test_the_null_shuffles_labels_within_folds(monkeypatch):
+    seen = []
+
+    def record(values, classes, fold, regularization):
+        seen.append((classes, fold))
+        return held_out_correct(values, classes, fold, regularization)
+
+    monkeypatch.setattr(decoding, "held_out_correct", record)
+    pdn.decode(planted(counts=(11, 17), n_bins=1, first=0), "choice", n_draws=30)
+    ((classes, fold),) = seen
+    counts = np.array(
+        [[(row[fold == number] == 1).sum() for number in range(5)] for row in classes]
+    )
+    assert (counts == counts[0]).all()
+    assert len(np.unique(classes, axis=0)) > 25
 
 
 @given(seed=st.integers(0, 10_000), shift=st.floats(-100, 100), scale=st.floats(0.01, 100))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import warnings
 
@@ -75,6 +76,49 @@ def test_the_same_spec_gives_the_same_tree_whatever_runs_at_once(saved, spec_of,
     with joblib.parallel_config(backend="threading", n_jobs=2):
         assert first.identical(compare(spec))
     assert not first.identical(compare({**spec, "seed": 6}))
+
+
+def test_every_result_of_every_source_has_random_draws_of_its_own(saved, spec_of):
+    tree = compare(spec_of(saved("a"), saved("b"), analyses=QUICK))
+    names = ("summary", "pca", "relative_distance", "decode")
+    seeds = {tree[f"sources/{i}/{name}"].attrs["seed"] for i in "ab" for name in names}
+    assert len(seeds) == 8
+    null = [tree[f"sources/{i}/decode"]["null_accuracy"].values for i in "ab"]
+    assert not np.array_equal(*null)
+
+
+def test_the_hash_of_an_input_file_is_that_of_its_bytes(saved, spec_of, tmp_path):
+    tree = compare(spec_of(saved("a"), saved("b", seed=1)))
+    hashes = json.loads(tree.attrs["input_files"])
+    assert hashes == {
+        f"{name}: {name}.nc": hashlib.sha256((tmp_path / f"{name}.nc").read_bytes()).hexdigest()
+        for name in "ab"
+    }
+
+
+def test_the_trials_that_are_not_used_are_accounted_for(saved, spec_of):
+    whole = {**saved("a", labels=("left", "right", "") * 8), "select": {"trial": list(range(18))}}
+    tables = {"match": {"trials": 4}}
+    with pytest.warns(PopdynWarning, match="6 trials have no value of choice"):
+        summary = compare(spec_of(whole, **tables))["sources/a/summary"]
+    assert int(summary["n_trials"]) == 8
+    assert int(summary["n_source"]) == 24
+    assert int(summary["n_unselected"]) == 6
+    assert int(summary["n_dropped"]) == 6
+    assert int(summary["n_unmatched"]) == 4
+
+
+def test_normalization_leaves_the_distance_of_equal_conditions_unbiased(saved, spec_of):
+    # Noise alone: a divisor that knows the conditions would shorten every distance.
+    analyses = {"relative_distance": {"n_draws": 2}}
+    found = []
+    for seed in range(40):
+        source = saved(f"s{seed}", labels=("left", "up") * 12, seed=seed)
+        tree = compare(spec_of(source, analyses=analyses, prepare={"soft_normalize": True}))
+        steps = json.loads(tree[f"sources/s{seed}/relative_distance"].attrs["popdyn"])
+        assert next(s for s in steps if s["step"] == "soft_normalize")["parameters"]["by"] is None
+        found.append(float(tree[f"sources/s{seed}/relative_distance"]["mean_squared_distance"][1]))
+    assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(len(found))
 
 
 def test_adding_a_source_changes_no_number_of_another(saved, spec_of):

@@ -44,6 +44,28 @@ def test_the_largest_accuracy_is_held_against_the_largest_of_each_shuffle():
     assert np.isnan(row["bound_value"]).all()
 
 
+def test_distances_their_bounds_and_their_null_are_those_of_a_neuron():
+    draws = np.linspace(-12.0, 12.0, 41)
+    distance = xr.Dataset(
+        {
+            "mean_squared_distance": ("condition", [0.0, 24.0], {"units": "Hz^2*neurons"}),
+            "mean_squared_distance_bound": (("bound", "condition"), [[0.0, 12.0], [0.0, 36.0]]),
+            "null_mean_squared_distance": (("null_draw", "condition"), np.c_[draws, draws]),
+            "p": ("condition", [np.nan, 0.25]),
+        },
+        coords={"condition": ["left", "right"]},
+        attrs={"reference": "left"},
+    )
+    own = results() | {"relative_distance": distance}  # 12 neurons
+    row = scorecard({"a": own}, {}, ["relative_distance"]).isel(measure=-1, source=0)
+    assert row["measure"] == "squared distance per neuron, right from left"
+    assert row["unit"] == "Hz^2"
+    assert row["value"] == 2.0
+    assert row["bound_value"].values.tolist() == [1.0, 3.0]
+    np.testing.assert_allclose(row["null_value"], np.quantile(draws / 12, [0.025, 0.975]))
+    assert row["p"] == 0.25
+
+
 def test_a_reason_takes_the_place_of_a_number_and_only_there():
     both = {"a": results() | {"decode": decoding([1, 1, 1], np.zeros((2, 3)))}, "b": results()}
     card = scorecard(both, {("b", "decode"): "too few"}, ["decode"])

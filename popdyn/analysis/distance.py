@@ -121,6 +121,13 @@ def relative_distance(
     NaN: averages take the trials in which a neuron was observed; a time at which some neuron has
     fewer than two in a condition has no corrected distance there.
 
+    The test: ``p`` compares the mean squared distance divided by the standard deviation that the
+    noise of the two conditions gives it, for the labels given and for each shuffle.  Shuffles mix
+    the noise of both conditions, so that the distance alone rejected .26 (10 noisy and 30 quiet
+    trials) or .00 (the reverse) where .05 was due; divided, .04 to .07, with the same power.
+    ``null_mean_squared_distance`` holds the distances themselves, for drawing: with unequal
+    noise and numbers of trials it does not decide what ``p`` decides.
+
     In a pseudo-population (``simultaneous = 0``) a trial is a repeat number under which
     neurons recorded apart were filed; drawing it again draws one trial of each neuron.  The
     bounds then hold for neurons that do not share noise, which cannot be known from such data.

@@ -166,6 +166,18 @@ def test_the_null_is_the_slow_formula_on_shuffled_labels(n_first):
     assert len(np.unique(apart.argmin(axis=1))) == len(possible)
 
 
+def test_a_difference_far_above_the_noise_keeps_a_quarter_of_the_plain_variance():
+    values = np.random.default_rng(4).normal(size=(9, 2, 1))
+    values[:4] += 5.0
+    groups = values[:4, :, 0].tolist(), values[4:, :, 0].tolist()
+    assert studentizing_variance(*groups) > 2 * null_variance(*groups)
+    _, studentized = permuted_mean_squared_distance(
+        values, np.arange(9) < 4, np.array([True]), 1, 0
+    )
+    squared = corrected_squared_distance(*groups)
+    assert studentized[0] == pytest.approx(squared / np.sqrt(studentizing_variance(*groups)))
+
+
 def test_neurons_that_miss_different_trials_are_summed_as_independent():
     values = np.random.default_rng(2).normal(size=(9, 2, 1))
     values[4, 1] = np.nan

@@ -124,7 +124,7 @@ def relative_distance(
     The test: ``p`` compares the mean squared distance divided by the standard deviation that the
     noise of the two conditions gives it, for the labels given and for each shuffle.  Shuffles mix
     the noise of both conditions, so that the distance alone rejected .26 (10 noisy and 30 quiet
-    trials) or .00 (the reverse) where .05 was due; divided, .04 to .07, with the same power.
+    trials) or .00 (the reverse) where .05 was due; divided, .06 and .04, with the same power.
     ``null_mean_squared_distance`` holds the distances themselves, for drawing: with unequal
     noise and numbers of trials it does not decide what ``p`` decides.
 

@@ -258,7 +258,7 @@ def _relative_distance(result: xr.Dataset) -> list[str]:
             )
     if "squared_distance_bound" in result:
         parts.append(
-            f"Intervals (95 %) are from {_draws(result, 'n_draws')} bootstrap draws of the trials "
+            f"Intervals (95 %) are from {values.get('n_draws', '?')} bootstrap draws of the trials "
             "within conditions."
         )
     if "null_mean_squared_distance" in result:

@@ -225,7 +225,9 @@ def _trials(summary: xr.Dataset) -> dict[str, str]:
     count = {name: int(summary[name].item()) for name in summary if summary[name].dims == ()}
     facts = {}
     if "n_trials" in count:
-        of = f" of {count['n_source']:,} in the source" if "n_source" in count else ""
+        pooled = summary.attrs.get("kind") == "pseudopopulation"
+        where = "repeats in the pool" if pooled else "in the source"
+        of = f" of {count['n_source']:,} {where}" if "n_source" in count else ""
         facts["Trials used"] = f"{count['n_trials']:,}{of}"
     left_out = [f"{count[name]:,} {why}" for name, why in _LEFT_OUT.items() if count.get(name)]
     if any(name in count for name in _LEFT_OUT):

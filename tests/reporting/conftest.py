@@ -152,15 +152,19 @@ def relative_distance(rng, labels, n_draws=99):
             "mean_squared_distance": ("condition", mean, {"units": "Hz^2"}),
             "mean_squared_distance_bound": (("bound", "condition"), [mean - 0.5, mean + 0.5]),
             "null_mean_squared_distance": (
-                ("draw", "condition"),
+                ("null_draw", "condition"),
                 rng.normal(size=(n_draws, len(labels))),
+            ),
+            "draw_mean_squared_distance": (
+                ("draw", "condition"),
+                mean + rng.normal(size=(80, len(labels))),
             ),
             "p": ("condition", [np.nan, *[1 / (n_draws + 1)] * (len(labels) - 1)]),
         },
         coords={"time": _time(), "condition": labels, "bound": BOUNDS},
         attrs=_attrs(
             "relative_distance",
-            {"by": "stimCategory", "method": "euclidean", "n_draws": n_draws},
+            {"by": "stimCategory", "method": "euclidean", "n_draws": 80, "n_shuffles": n_draws},
             reference=labels[0],
         ),
     )
@@ -203,7 +207,14 @@ MAKERS = {
 
 def summary(source_id, **attrs):
     return xr.Dataset(
-        {"n_neurons": ((), 12), "n_trials": ((), 90), "n_dropped": ((), 2)},
+        {
+            "n_neurons": ((), 12),
+            "n_trials": ((), 28),
+            "n_source": ((), 200),
+            "n_unselected": ((), 10),
+            "n_dropped": ((), 2),
+            "n_unmatched": ((), 160),
+        },
         attrs={
             "source_id": source_id,
             "kind": "recording",
@@ -279,6 +290,7 @@ def make_tree(
         "popdyn_version": "0.1.0",
         "versions": json.dumps({"numpy": "2.4.0"}),
         "input_digests": json.dumps(dict.fromkeys(ids, "0123456789abcdef")),
+        "input_files": json.dumps({f"{ids[0]}: file.nwb": "ab" * 32}),
         **attrs,
     }
     return tree

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ import xarray as xr
 from popdyn.errors import SourceError, TensorError
 from popdyn.reporting import chapters
 from popdyn.reporting.chapters import report
+from popdyn.reporting.scorecard import scorecard_table
 from popdyn.tensor import store
-from tests.reporting.conftest import ANALYSES, make_tree
+from tests.reporting.conftest import ANALYSES, make_tree, scorecard
 
 EVIL = "<script>alert('x')</script> & \"q\" 日本 $x$ " + "long_" * 60
 VOID = {"meta", "link", "img", "br", "hr"}
@@ -134,10 +136,31 @@ def test_figures_numbers_and_tree_stand_beside_the_page(whole):
 def test_provenance_tells_versions_seeds_digests_spec_and_how_to_draw_again(whole):
     text = said(whole)
     assert "numpy 2.4.0" in text
+    assert "Digest of the content of each input: first 16 digits of SHA-256" in text
     assert "human 0123456789abcdef" in text
+    assert f"SHA-256 of the input files. File SHA-256 human: file.nwb {'ab' * 32}" in text
     assert 'title = "Boundaries" seed = 7' in text
     assert "popdyn report report_files/results_1.nc --output report.html" in text
     assert "sources/source_0/decode 7" in text
+
+
+def test_the_trials_of_a_source_are_accounted_for(whole):
+    text = said(whole)
+    assert "Trials used 28 of 200 in the source" in text
+    assert (
+        "Trials left out 10 by the selection, 2 without event or condition, "
+        "160 not drawn by matching"
+    ) in text
+
+
+def test_a_measure_on_fewer_trials_than_the_others_says_so():
+    card = scorecard(["a"])
+    card = card.assign_coords(analysis=("measure", ["summary", "decode", "pca", "pca"]))
+    card["n_trials"][1] = 7
+    sources = [SimpleNamespace(id="a", header=None)]
+    rows = scorecard_table(card, sources, {}).rows
+    told = [[line for line in row[1].details if "trial" in line] for row in rows]
+    assert told == [[], ["7\u00a0trials in the smallest class"], [], []]
 
 
 def test_problems_of_a_source_are_told(whole):

@@ -1,10 +1,12 @@
 """Captions and sentences tell the true numbers of the results they stand beside."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
+import popdyn as pdn
 from popdyn.reporting import captions, methods
 from popdyn.reporting.pictures import brief
 from tests.reporting.conftest import MAKERS, condition_average, decode, raster, relative_distance
@@ -26,13 +28,110 @@ def plain(text):
         ("raster", ["from −0.5 to 1 s around boundary1_time", "sorted by stimCategory"]),
         ("condition_average", ["smoothed with a Gaussian of 40 ms", "fewer than 2 trials"]),
         ("pca", ["Principal components (3)", "100 splits", "(20 draws)", "in bins of 50 ms"]),
-        ("relative_distance", ["Euclidean", "condition 0 at", "99 bootstrap", "99 draws in which"]),
+        ("relative_distance", ["Euclidean", "condition 0 at", "80 bootstrap", "99 draws in which"]),
         ("decode", ["stimCategory was decoded", "ridge of 1 ", "5-fold", "from 200 draws"]),
     ],
 )
 def test_the_methods_sentence_holds_the_true_parameters(analysis, said):
     written = plain(methods.sentence(made(analysis)))
     assert not [words for words in said if words not in written], written
+
+
+def steps(*told):
+    return json.dumps([{"step": name, "parameters": values} for name, values in told])
+
+
+@pytest.mark.parametrize("analysis", [name for name in MAKERS if name != "raster"])
+def test_every_percentage_of_an_interval_or_null_is_the_one_it_was_computed_for(analysis):
+    result = made(analysis)
+    captioned = {
+        "condition_average": lambda: captions.condition_average({"a": result}, {"a": "neuron-3"}),
+        "pca": lambda: captions.explained_variance({"a": result}),
+        "relative_distance": lambda: captions.relative_distance({"a": result}),
+        "decode": lambda: captions.decode({"a": result}),
+    }[analysis]()
+    for text in (methods.sentence(result), *captioned):
+        assert set(re.findall(r"(\d+)[ \u00a0]%", text)) <= {"95"}, text
+    if analysis != "condition_average":
+        assert "95" in "".join(re.findall(r"(\d+)[ \u00a0]%", methods.sentence(result)))
+
+
+@pytest.mark.parametrize(
+    ("analysis", "null"),
+    [
+        ("pca", r"null distribution \(20 draws\).* samples shuffled on their own"),
+        ("relative_distance", "from 99 draws in which trials were shuffled between the condition"),
+        ("decode", "from 200 draws in which the labels were shuffled over trials within folds"),
+    ],
+)
+def test_the_sentence_says_what_the_null_shuffles(analysis, null):
+    assert re.search(null, plain(methods.sentence(made(analysis))))
+    words = plain(captions.decode({"a": made("decode")})[0])
+    assert "95 % of the accuracies with shuffled labels" in words
+
+
+def test_bootstrap_and_shuffles_of_a_distance_are_counted_apart():
+    result = made("relative_distance")
+    assert captions.n_draws(result) == 99
+    written = plain(methods.sentence(result))
+    assert "80 bootstrap draws" in written
+    assert "over its estimated error" in written  # null_draw: the test is studentized
+
+
+def test_the_sentence_on_decoding_says_how_its_intervals_are_widened():
+    written = plain(methods.sentence(made("decode")))
+    assert "half a right and half a wrong trial added to each class, and are widened" in written
+
+
+def distance_in(components, used):
+    result = made("relative_distance", n_components=used)
+    values = {**json.loads(result.attrs["parameters"]), "n_components": components}
+    return plain(methods.sentence(result.assign_attrs(parameters=json.dumps(values))))
+
+
+def test_distances_in_components_say_how_many_and_that_halves_were_crossed():
+    crossed = "each half of the trials (split at random within conditions) was measured in the"
+    written = distance_in("90%", 4)
+    share = "principal components that hold 90 % of the variance of the averages"
+    assert f"in the space of the first {share} (4 in the averages of all trials)" in written
+    assert crossed in written
+    written = distance_in(3, 3)
+    assert "in the space of the first 3 principal components, from" in written
+    assert crossed in written
+    assert "component" not in distance_in(None, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "parameters", "said"),
+    [
+        (["rate"], {"offset": 5.0, "by": None}, "time of its average over all trials plus 5 Hz)"),
+        ([], {"offset": 0.0312345, "by": None}, "time of its average over all trials plus 0.0312)"),
+        (["rate"], {"offset": 5.0, "by": ["choice"]}, "time and conditions of its condition"),
+        (["rate"], {"offset": 5.0}, "time and conditions of its condition averages plus 5 Hz)"),
+    ],
+)
+def test_the_sentence_says_what_each_neuron_was_divided_by(before, parameters, said):
+    done = steps(*((name, {}) for name in before), ("soft_normalize", parameters))
+    written = plain(methods.sentence(made("decode", popdyn=done)))
+    assert f"(each neuron divided by the range over {said}" in written
+
+
+def test_the_sentence_on_soft_normalization_is_that_of_what_was_done():
+    tensor = pdn.make_tensor(
+        np.random.default_rng(0).poisson(2.0, (3, 8, 30)).astype("float32"),
+        0.1 * np.arange(8),
+        {"choice": ["left", "right"] * 15},
+        name="spike_count",
+        units="1",
+    )
+    ready = pdn.soft_normalize(pdn.rate(tensor))
+    written = plain(methods.sentence(pdn.decode(ready, "choice", n_draws=5)))
+    assert "converted to rates and soft-normalized (each neuron divided by the range" in written
+    assert "of its average over all trials plus 5 Hz)" in written
+    average = pdn.rate(tensor).mean("trial")
+    spread = (average.max("time") - average.min("time")).values + 5.0
+    undone = ready.values * spread[:, None, None]
+    np.testing.assert_allclose(undone, pdn.rate(tensor).values, rtol=1e-5)
 
 
 def test_other_parameters_make_another_sentence():

@@ -12,6 +12,7 @@ from popdyn.plot.style import (
     LINE_WIDTH,
     NULL_COLOR,
     add_legend,
+    drawable,
     event_line,
     new_axes,
     plain,
@@ -51,6 +52,7 @@ def decode(result: xr.Dataset, *, ax: Axes | None = None, color: str | None = No
     >>> pdn.plot.decode(pdn.decode(tensor, "choice", n_draws=20)).get_ylabel()
     'balanced accuracy (share of trials)'
     """
+    result = drawable(result, "decode", "accuracy", "null_accuracy")
     ax = new_axes(ax)
     color = "#0072B2" if color is None else color
     time = result["time"].values

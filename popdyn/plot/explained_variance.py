@@ -7,13 +7,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from popdyn.errors import TensorError
 from popdyn.plot.style import (
     GUIDE_COLOR,
     LINE_WIDTH,
     NULL_COLOR,
     SMALL_FONT_SIZE,
     add_legend,
+    drawable,
     new_axes,
 )
 
@@ -50,10 +50,7 @@ def explained_variance(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> average = xr.DataArray(values, dims=("neuron", "time", "condition"))
     >>> ax = pdn.plot.explained_variance(pdn.PCA(3).fit(average).to_dataset())
     """
-    if "explained_variance_ratio" not in result:
-        names = ", ".join(str(name) for name in result.data_vars)
-        message = f"expected a result of PCA, found one with {names or 'no variables'}"
-        raise TensorError(message)
+    result = drawable(result, "explained_variance", "explained_variance_ratio")
     ax = new_axes(ax)
     component = np.arange(1, result.sizes["component"] + 1)
     if "null_cumulative_ratio" in result:

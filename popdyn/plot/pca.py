@@ -14,6 +14,7 @@ from popdyn.plot.style import (
     axis_label,
     condition_colors,
     condition_styles,
+    drawable,
     new_axes,
     plain,
 )
@@ -49,6 +50,7 @@ def pca(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> average = xr.DataArray(values, dims=("neuron", "time", "condition"))
     >>> ax = pdn.plot.pca(pdn.PCA(2).fit(average).to_dataset())
     """
+    result = drawable(result, "pca", "explained_variance_ratio")
     if "trajectory" not in result or result.sizes.get("component", 0) < 2:
         message = (
             "expected a PCA with at least 2 components of condition averages, found no plane to "

@@ -11,6 +11,7 @@ from popdyn.plot.style import (
     add_legend,
     condition_colors,
     conditions_title,
+    drawable,
     event_line,
     new_axes,
     plain,
@@ -45,6 +46,7 @@ def raster(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> pdn.plot.raster(result).get_ylabel()
     'trial (row)'
     """
+    result = drawable(result, "raster", "spike_time", "spike_trial")
     ax = new_axes(ax)
     labels = [str(label) for label in result["condition"].values]
     colors = condition_colors(dict.fromkeys(labels))

@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from popdyn.errors import TensorError
 from popdyn.plot.style import (
     BAND_ALPHA,
     LINE_WIDTH,
@@ -14,6 +13,7 @@ from popdyn.plot.style import (
     add_legend,
     condition_colors,
     condition_styles,
+    drawable,
     event_line,
     new_axes,
     plain,
@@ -51,10 +51,7 @@ def relative_distance(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> average = xr.DataArray(values, dims=("neuron", "time", "condition"))
     >>> ax = pdn.plot.relative_distance(pdn.relative_distance(average))
     """
-    if "distance" not in result or "time" not in result.dims:
-        names = ", ".join(str(name) for name in result.data_vars)
-        message = f"expected a result of relative_distance, found one with {names or 'nothing'}"
-        raise TensorError(message)
+    result = drawable(result, "relative_distance", "distance")
     ax = new_axes(ax)
     corrected = "corrected_distance" in result
     line = result["corrected_distance" if corrected else "distance"]

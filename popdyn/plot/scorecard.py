@@ -14,6 +14,7 @@ from popdyn.plot.style import (
     FONT_SIZE,
     NULL_COLOR,
     SMALL_FONT_SIZE,
+    drawable,
     new_axes,
     plain,
     source_colors,
@@ -63,6 +64,7 @@ def scorecard(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> len(pdn.plot.scorecard(result).child_axes)
     1
     """
+    result = drawable(result, "scorecard", "value", "reason")
     result = result.isel(measure=_drawable(result))
     n_measures, n_sources = result.sizes["measure"], result.sizes["source"]
     row = _line_height(result) * n_sources + _ROW_PADDING

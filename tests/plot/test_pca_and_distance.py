@@ -93,5 +93,5 @@ def test_plots_draw_on_the_given_axes_and_compute_nothing_from_other_results(spa
     ax = new_axes()
     assert pca(space, ax=ax) is ax
     for plot in (explained_variance, relative_distance):
-        with pytest.raises(pdn.TensorError, match="expected a result of"):
+        with pytest.raises(pdn.TensorError, match="found a result of method"):
             plot(xr.Dataset({"accuracy": ("time", np.ones(3))}))

@@ -199,3 +199,15 @@ def test_what_has_no_picture_is_refused_in_words(thing, words):
 def test_the_plots_of_the_namespace_are_functions_not_modules():
     for name in pdn.plot.__all__:
         assert callable(getattr(pdn.plot, name)), name
+
+
+@pytest.mark.parametrize(
+    "name", ["raster", "pca", "explained_variance", "relative_distance", "decode", "scorecard"]
+)
+def test_a_plot_refuses_the_result_of_another_analysis(name):
+    other = xr.Dataset({"psychometric": ("stimulus", [0.0])}, attrs={"method": "psychometric"})
+    draw = getattr(pdn.plot, name)
+    with pytest.raises(pdn.TensorError, match=rf"plot.{name} draws .*method 'psychometric'"):
+        draw(other)
+    with pytest.raises(pdn.TensorError, match="found ndarray"):
+        draw(np.ones(3))

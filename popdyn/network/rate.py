@@ -182,7 +182,8 @@ class Rate:
         if not (np.isfinite(g) and g >= 0 and 0 < density <= 1):
             message = f"expected g >= 0 and 0 < density <= 1, found g={g!r}, density={density!r}"
             raise TensorError(message)
-        if not isinstance(rng, (int, np.integer, np.random.Generator)):
+        given: object = rng
+        if not isinstance(given, (int, np.integer, np.random.Generator)):
             message = f"rng must be an integer or a numpy.random.Generator, found {rng!r}"
             raise TensorError(message)
         generator = np.random.default_rng(rng)

@@ -99,9 +99,8 @@ def drawable(result: Any, plot: str, *variables: str) -> xr.Dataset:
     """
     if not isinstance(result, xr.Dataset) and hasattr(result, "to_dataset"):
         result = result.to_dataset()
-    lacking = [
-        name for name in variables if not isinstance(result, xr.Dataset) or name not in result
-    ]
+    known = result if isinstance(result, xr.Dataset) else xr.Dataset()
+    lacking = [name for name in variables if name not in known]
     if lacking:
         found = type(result).__name__
         if isinstance(result, xr.Dataset):
@@ -111,7 +110,7 @@ def drawable(result: Any, plot: str, *variables: str) -> xr.Dataset:
             f"{' and '.join(lacking)}. pdn.show(result) chooses the plot by the result."
         )
         raise TensorError(message)
-    return result
+    return known
 
 
 def style_axes(ax: Axes) -> Axes:

@@ -325,10 +325,15 @@ def _draws(result: xr.Dataset, name: str) -> str:
 
 def _scorecard(result: xr.Dataset) -> list[str]:
     percent = _short(100 * float(parameters(result).get("level", 0.95)))
+    studentized = (
+        "The p of a distance is that of the distance over its estimated error; its null band is "
+        "that of the distance itself."
+    )
     return [
         f"Values are given with {percent}\u00a0% intervals; the null band holds the central "
         f"{percent}\u00a0% of the null distribution. Each p belongs to one measure of one source "
-        "and is not corrected over measures or sources."
+        "and is not corrected over measures or sources.",
+        studentized if "relative_distance" in parameters(result).get("analyses", []) else "",
     ]
 
 

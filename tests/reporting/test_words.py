@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import popdyn as pdn
 from popdyn.reporting import captions, methods
@@ -76,6 +77,13 @@ def test_bootstrap_and_shuffles_of_a_distance_are_counted_apart():
     written = plain(methods.sentence(result))
     assert "80 bootstrap draws" in written
     assert "over its estimated error" in written  # null_draw: the test is studentized
+
+
+def test_the_scorecard_says_that_p_of_a_distance_is_not_read_from_its_band():
+    card = xr.Dataset(attrs={"method": "scorecard", "parameters": '{"analyses": ["decode"]}'})
+    assert "distance" not in methods.sentence(card)
+    card.attrs["parameters"] = '{"analyses": ["relative_distance"]}'
+    assert "its null band is that of the distance itself" in methods.sentence(card)
 
 
 def test_the_sentence_on_decoding_says_how_its_intervals_are_widened():

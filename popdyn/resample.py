@@ -1,7 +1,5 @@
 """Draw trials again: generators, splits, permutations and bootstraps.
 
-How certain is a number?  Draw the trials again, within their conditions, and look how the
-number moves.  How surprising is it?  Shuffle the labels and look how often it is that large.
 Every draw owns an independent generator spawned from one seed, so that draw 17 is the same
 whether it is computed alone, in a batch, or on another thread.
 """
@@ -50,6 +48,11 @@ class ResamplePlan:
     trial: NDArray[np.str_]
     by: tuple[str, ...]
     seed: str
+
+    def __repr__(self) -> str:
+        """Say what the plan holds without its numbers."""
+        n_draws, n_drawn = self.indices.shape
+        return f"ResamplePlan({n_draws} draws of {n_drawn} trials, by={self.by}, seed={self.seed})"
 
     def __len__(self) -> int:
         """Give the number of draws."""

@@ -147,3 +147,9 @@ def test_a_p_value_is_never_zero_and_counts_ties():
     assert float(upper_p_value(9.0, null)) == pytest.approx(1 / 5)
     assert float(upper_p_value(2.0 + 1e-14, null)) == pytest.approx(3 / 5)
     assert np.isnan(upper_p_value(np.nan, null))
+
+
+def test_a_plan_is_shown_without_its_numbers():
+    table = pd.DataFrame({"choice": [0, 1, 0, 1]})
+    shown = repr(pdn.bootstrap(table, by="choice", n_draws=50, rng=3))
+    assert shown == "ResamplePlan(50 draws of 4 trials, by=('choice',), seed=3)"

@@ -6,7 +6,6 @@ against shuffled labels.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.accuracy import accuracy_statistics
 from popdyn.analysis.discriminant import held_out_correct
-from popdyn.errors import FitError, PopdynWarning, TensorError
+from popdyn.errors import FitError, TensorError, warn
+from popdyn.progress import watched
 from popdyn.resample import (
     BOUND,
     Seed,
@@ -137,10 +137,11 @@ def decode(
     draws = [permute_labels(problem.label, own, problem.fold) for own in spawn(generator, n_draws)]
     classes = np.stack([problem.label, *draws])
     with threadpool_limits(limits=1, user_api="blas"):
-        correct = joblib.Parallel(n_jobs=n_jobs)(
+        results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
             joblib.delayed(held_out_correct)(bin_values, classes, problem.fold, regularization)
             for bin_values in problem.values
         )
+        correct = list(watched(results, len(problem.values), "decoding"))
     parameters = {
         "label": label,
         "n_folds": n_folds,
@@ -224,7 +225,7 @@ def _say_left_out(
         )
     if lines:
         message = f"decode leaves out: {'; '.join(lines)}"
-        warnings.warn(message, PopdynWarning, stacklevel=4)
+        warn(message)
 
 
 def _nothing_complete(

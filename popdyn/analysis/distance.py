@@ -8,7 +8,6 @@ relative distance between trajectories.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -33,7 +32,7 @@ from popdyn.analysis.distance_space import (
     space_of_trials,
 )
 from popdyn.analysis.trials import Array, ConditionTrials, condition_trials, is_average
-from popdyn.errors import PopdynWarning, TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.resample import BOUND, ResamplePlan, Seed, as_generator, bootstrap, upper_p_value
 from popdyn.tensor.contract import average_values, bin_width_of, check_average
 from popdyn.tensor.result import make_result
@@ -330,7 +329,7 @@ def _differently_missing(fold: Fold, *values: tuple[int, Array]) -> bool:
         "neurons miss different trials, so that trials cannot be projected on components: no "
         "permutation test (p is NaN); use n_components=None for it"
     )
-    warnings.warn(message, PopdynWarning, stacklevel=4)
+    warn(message)
     return True
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from popdyn.analysis.trials import (
     principal_axes,
     same_mask,
 )
-from popdyn.errors import FitError, PopdynWarning, TensorError
+from popdyn.errors import FitError, TensorError, warn
 from popdyn.resample import Seed, first_in_order, spawn
 
 
@@ -106,7 +105,7 @@ def _scarce(trials: ConditionTrials, reference: int, n_least: int) -> NDArray[np
             f"expected at least {n_least} trials per condition {purpose}, found fewer in {names}: "
             "without a standard error the corrected distance is NaN there"
         )
-        warnings.warn(message, PopdynWarning, stacklevel=4)
+        warn(message)
     return few
 
 
@@ -178,7 +177,7 @@ def kept_neurons(known: NDArray[np.bool_], neurons: Any, problem: str) -> NDArra
             f"{len(lacking)} of {len(kept)} neurons have {problem} in some condition and are left "
             f"out of the distance: {shown}"
         )
-        warnings.warn(message, PopdynWarning, stacklevel=4)
+        warn(message)
     return kept
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.errors import PopdynWarning, TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.tensor.align import event_times, mask_unobserved
 from popdyn.tensor.result import as_json, make_result
 from popdyn.tensor.selection import matching, neuron_position
@@ -145,11 +144,7 @@ def _rows(
         message = f"no trial is left of {int(asked.sum())}: {said}"
         raise TensorError(message)
     if said:
-        warnings.warn(
-            f"the raster leaves out trials of {int(asked.sum())}: {said}",
-            PopdynWarning,
-            stacklevel=3,
-        )
+        warn(f"the raster leaves out trials of {int(asked.sum())}: {said}")
     return rows
 
 

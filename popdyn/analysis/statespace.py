@@ -159,6 +159,9 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         if not isinstance(self.n_components, (int, np.integer)) or self.n_components < 1:
             message = f"n_components must be an integer of at least 1, found {self.n_components!r}"
             raise TensorError(message)
+        if self.n_splits < 1 or self.n_draws < 1:
+            message = f"expected n_splits and n_draws >= 1, found {self.n_splits}, {self.n_draws}"
+            raise TensorError(message)
         generator, seed = as_generator(self.rng)
         trials = None
         if is_average(x):

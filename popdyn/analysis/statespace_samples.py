@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.analysis.trials import Array, ConditionTrials, average_trials
-from popdyn.errors import FitError, PopdynWarning, TensorError
+from popdyn.errors import FitError, TensorError, warn
 from popdyn.preprocess.normalize import rate
 from popdyn.tensor.contract import average_values, bin_width_of
 
@@ -50,7 +49,7 @@ def known_neurons(values: xr.DataArray) -> xr.DataArray:
         message = "every neuron is NaN throughout: there is nothing to fit"
         raise FitError(message)
     message = f"{(~known).sum()} of {len(known)} neurons are NaN throughout, left out: {names}"
-    warnings.warn(message, PopdynWarning, stacklevel=3)
+    warn(message)
     return values.isel(neuron=np.flatnonzero(known))
 
 
@@ -85,7 +84,7 @@ def warn_constant(matrix: Array, mean: Array, neurons: NDArray[Any]) -> None:
             f"{constant.sum()} of {len(neurons)} neurons never vary and take no part "
             f"(loading 0): {_names(neurons[constant])}"
         )
-        warnings.warn(message, PopdynWarning, stacklevel=4)
+        warn(message)
 
 
 def warn_single_trials(values: Sequence[Array], labels: Sequence[str]) -> None:
@@ -101,7 +100,7 @@ def warn_single_trials(values: Sequence[Array], labels: Sequence[str]) -> None:
             "cross-validation needs at least 2 trials per neuron and condition and goes without "
             f"{', '.join(few)}{rest}"
         )
-        warnings.warn(message, PopdynWarning, stacklevel=4)
+        warn(message)
 
 
 def same_neurons(values: xr.DataArray, neurons: xr.DataArray) -> xr.DataArray:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from popdyn.analysis.trials import Array, same_mask
+from popdyn.progress import watched
 from popdyn.resample import Seed, first_in_order, spawn
 
 # Split averages are worked through in chunks of at most this many numbers.
@@ -84,7 +85,7 @@ def split_shares(
         np.full((n_splits, 2), np.nan), np.full((n_splits, n_components), np.nan),
     )  # fmt: skip
     step = max(1, CHUNK_NUMBERS // max(1, sum(values[0].size for values in trials)))
-    for start in range(0, n_splits, step):
+    for start in watched(range(0, n_splits, step), -(-n_splits // step), "splitting trials"):
         part = slice(start, start + step)
         chunk = None if weights is None else [weight[part] for weight in weights]
         means, totals = _quarter_averages(trials, generators[part], chunk)
@@ -253,7 +254,7 @@ def jackknife_error(trials: Sequence[Array], n_components: int, rng: Seed) -> tu
     *splitters, shuffler = spawn(rng, N_JACKKNIFE_SPLITS + 1)
     group = [shuffler.permutation(len(values)) % n_groups for values in trials]
     rows = []
-    for left_out in range(n_groups):
+    for left_out in watched(range(n_groups), n_groups, "leaving trials out"):
         weights = [
             np.tile((own != left_out) | (len(own) < 2), (len(splitters), 1)).astype(np.float64)
             for own in group

@@ -6,13 +6,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from popdyn.plot.drawable import drawable
 from popdyn.plot.style import (
     BAND_ALPHA,
     GUIDE_COLOR,
     LINE_WIDTH,
     NULL_COLOR,
     add_legend,
-    drawable,
     event_line,
     new_axes,
     plain,

@@ -7,13 +7,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from popdyn.plot.drawable import drawable
 from popdyn.plot.style import (
     GUIDE_COLOR,
     LINE_WIDTH,
     NULL_COLOR,
     SMALL_FONT_SIZE,
     add_legend,
-    drawable,
     new_axes,
 )
 

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from popdyn.errors import TensorError
+from popdyn.plot.drawable import drawable
 from popdyn.plot.style import (
     LINE_WIDTH,
     SMALL_FONT_SIZE,
@@ -14,7 +15,6 @@ from popdyn.plot.style import (
     axis_label,
     condition_colors,
     condition_styles,
-    drawable,
     new_axes,
     plain,
 )

@@ -7,11 +7,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from popdyn.plot.drawable import drawable
 from popdyn.plot.style import (
     add_legend,
     condition_colors,
     conditions_title,
-    drawable,
     event_line,
     new_axes,
     plain,

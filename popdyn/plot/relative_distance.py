@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from popdyn.plot.drawable import drawable
 from popdyn.plot.style import (
     BAND_ALPHA,
     LINE_WIDTH,
@@ -13,7 +14,6 @@ from popdyn.plot.style import (
     add_legend,
     condition_colors,
     condition_styles,
-    drawable,
     event_line,
     new_axes,
     plain,

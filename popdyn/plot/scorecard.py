@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from popdyn.plot.drawable import drawable
 from popdyn.plot.style import (
     FONT_SIZE,
     NULL_COLOR,
     SMALL_FONT_SIZE,
-    drawable,
     new_axes,
     plain,
     source_colors,

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
 
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
-
-from popdyn.errors import TensorError
 
 FIGURE_SIZE = (3.6, 2.6)  # inch: one column of a journal page, so that fonts print as set below
 FONT_SIZE = 8.0
@@ -75,42 +72,6 @@ def new_axes(ax: Axes | None = None, *, figure_size: tuple[float, float] = FIGUR
         return ax
     figure = Figure(figsize=figure_size, layout="constrained")
     return style_axes(figure.add_subplot())
-
-
-def drawable(result: Any, plot: str, *variables: str) -> xr.Dataset:
-    """Return the result as a Dataset, if it is one that a plot can draw.
-
-    Parameters
-    ----------
-    result : Dataset, or an object with ``to_dataset`` (a fitted estimator, a node of a tree)
-    plot : str
-        Name of the plot, for the message.
-    *variables : str
-        What it draws.
-
-    Returns
-    -------
-    Dataset
-
-    Raises
-    ------
-    TensorError
-        If a variable is missing: it is another kind of result.
-    """
-    if not isinstance(result, xr.Dataset) and hasattr(result, "to_dataset"):
-        result = result.to_dataset()
-    known = result if isinstance(result, xr.Dataset) else xr.Dataset()
-    lacking = [name for name in variables if name not in known]
-    if lacking:
-        found = type(result).__name__
-        if isinstance(result, xr.Dataset):
-            found = f"a result of method {result.attrs.get('method', 'unknown')!r}"
-        message = (
-            f"plot.{plot} draws {' and '.join(variables)}, found {found} without "
-            f"{' and '.join(lacking)}. pdn.show(result) chooses the plot by the result."
-        )
-        raise TensorError(message)
-    return known
 
 
 def style_axes(ax: Axes) -> Axes:

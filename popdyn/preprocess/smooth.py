@@ -122,7 +122,7 @@ def smooth_values(values: Values, sigma: float, causal: bool = False) -> Values:
 def _sigma_in_bins(tensor: xr.DataArray, sigma: float) -> float:
     """Convert `sigma` from seconds to bins, refusing nonsense and saying when it does nothing."""
     bin_width = bin_width_of(tensor)
-    if not np.isfinite(sigma) or sigma < 0:
+    if not isinstance(sigma, (int, float, np.number)) or not np.isfinite(sigma) or sigma < 0:
         message = f"sigma is a time in s, 0 or more; found {sigma!r}"
         raise TensorError(message)
     if 0 < sigma < bin_width / 2:
@@ -131,6 +131,11 @@ def _sigma_in_bins(tensor: xr.DataArray, sigma: float) -> float:
             f"to nothing; is sigma in s? Use a larger sigma or narrower bins"
         )
         warn(message)
+    if sigma > bin_width * tensor.sizes["time"]:
+        warn(
+            f"sigma = {sigma:g} s is longer than the whole window "
+            f"({bin_width * tensor.sizes['time']:g} s): every trial becomes flat; is sigma in s?"
+        )
     return float(sigma) / bin_width
 
 

@@ -15,7 +15,7 @@ from popdyn.tensor.contract import NAMES, text
 RESERVED = frozenset(
     ("neuron", "time", "trial", "spike", "neuron_edge", "interval", "spike_time", "neuron_start")
     + ("obs_start", "obs_stop", "obs_neuron", "align_time", "condition", "standard_error")
-    + ("n_trials", "phase", "bound", "draw", *NAMES)
+    + ("n_trials", "phase", "bound", "draw", "null_draw", *NAMES)
 )
 Columns = dict[str, tuple[str, np.ndarray, dict[str, Any]]]
 

@@ -211,8 +211,9 @@ def condition_average(
     -------
     xarray.Dataset
         ``<name>``, ``standard_error`` (standard deviation with n - 1, over sqrt(n); NaN with
-        one trial) and ``n_trials``, each ``(neuron, time, condition)``; the condition's
-        variables lie on ``condition``.
+        one trial) and ``n_trials``, each ``(neuron, time, condition)``.  ``condition`` holds
+        labels (text: ``"1"`` for a column of integers), the variables of each condition lie on
+        it with their own type.
 
     Raises
     ------

@@ -245,7 +245,7 @@ def cross_validated_loss(samples: Samples, candidates: Array) -> Array:
     n_folds = min(_N_FOLDS, n_trials)
     fold = samples.trial % n_folds
     losses = np.zeros(len(candidates))
-    for left_out in range(n_folds):
+    for left_out in watched(range(n_folds), n_folds, "choosing the penalty"):
         train, test = samples.part(fold != left_out), samples.part(fold == left_out)
         values, vectors = np.linalg.eigh(train.rates.T @ train.rates)
         rotated = vectors.T @ (train.rates.T @ train.target)

@@ -317,3 +317,10 @@ def test_the_constructor_only_stores():
     pca = pdn.PCA("nonsense", by=object)
     assert clone(pdn.PCA(4, by="choice", rng=3)).get_params()["n_components"] == 4
     assert not hasattr(pca, "loading_")
+
+
+@pytest.mark.parametrize("wrong", [{"n_splits": 0}, {"n_draws": 0}])
+def test_no_split_and_no_draw_is_refused(wrong):
+    x = pdn.make_tensor(np.ones((3, 4, 2)), 0.1 * np.arange(4), units="1")
+    with pytest.raises(pdn.TensorError, match="n_splits and n_draws >= 1"):
+        pdn.PCA(1, **wrong).fit(x)

@@ -158,3 +158,11 @@ def test_chunked_arrays_stay_chunked_and_agree():
         smoothed = pdn.smooth(chunked, 0.05)
     assert smoothed.chunks is not None
     np.testing.assert_allclose(smoothed.values, pdn.smooth(tensor, 0.05).values, rtol=1e-6)
+
+
+def test_milliseconds_for_seconds_are_said_and_text_is_refused():
+    x = pdn.make_tensor(np.ones((1, 10, 2)), 0.1 * np.arange(10))
+    with pytest.warns(pdn.PopdynWarning, match="longer than the whole window"):
+        pdn.smooth(x, 40)
+    with pytest.raises(pdn.TensorError, match="sigma is a time in s.*'40ms'"):
+        pdn.smooth(x, "40ms")

@@ -38,7 +38,7 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to wri
 Seed = Annotated[int | None, typer.Option(help="Seed of every random draw.")]
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC.toml", help="The comparison spec.")]
 ModelFile = Annotated[
-    Path | None, typer.Argument(metavar="[MODEL.toml]", help="Tables network, task, train, ...")
+    Path | None, typer.Argument(metavar="[MODEL.toml]", help="Network, task and settings.")
 ]
 TaskName = Annotated[str | None, typer.Option("--task", help="Name of a task in pdn.tasks.")]
 NNeurons = Annotated[int | None, typer.Option(min=1, help="Neurons of a random network.")]
@@ -83,8 +83,8 @@ def compare(
     from popdyn.comparison.scorecard import scorecard_text
     from popdyn.tensor.store import save
 
-    target = _writable(output or Path(spec.with_suffix(".nc").name))
-    page = None if report is None else _writable(report)
+    target = _writable(output or Path(spec.with_suffix(".nc").name), spec)
+    page = None if report is None else _writable(report, spec, target)
     tree = run(spec, progress=not quiet, n_jobs=jobs)
     if not quiet:
         typer.echo(scorecard_text(tree["comparison/scorecard"].to_dataset()))
@@ -104,7 +104,7 @@ def report(
     """Draw the report of saved comparisons again, without computing."""
     from popdyn.tensor.store import load
 
-    target = _writable(output or results[0].with_suffix(".html"))
+    target = _writable(output or results[0].with_suffix(".html"), *results)
     _draw([load(path) for path in results], target)
 
 
@@ -127,7 +127,7 @@ def simulate(
 
     given: dict[str, Any] = {"simulate": {"n_trials": n_trials}, "observe": {"n_neurons": observe}}
     spec = _model(model, task, {"n_neurons": n_neurons, "g": g}, given, seed)
-    target = _writable(output or Path("simulation.nc"))
+    target = _writable(output or Path("simulation.nc"), model)
     plan = draft(spec, spec.seed)
     simulated = simulate_draft(plan, spec.seed)
     if spec.observe is None:
@@ -154,7 +154,7 @@ def train(
 
     given = {"train": {"n_trials": n_trials}}
     spec = _model(model, task, {"n_neurons": n_neurons, "g": g}, given, seed)
-    target = _writable(output or Path("network.nc"))
+    target = _writable(output or Path("network.nc"), model)
     beside = target.with_name(f"{target.stem}_history{target.suffix}")
     net, history = train_draft(draft(spec, spec.seed), spec.seed)
     save(net, target)
@@ -239,8 +239,11 @@ def _one_line(message: Warning | str, category: type[Warning], *rest: Any, **mor
     typer.echo("warning: " + " ".join(str(message).split()), err=True)
 
 
-def _writable(path: Path) -> Path:
-    """Refuse an output that cannot be written before work is spent on it."""
+def _writable(path: Path, *inputs: Path | None) -> Path:
+    """Refuse an output that cannot be written, or is an input, before work is spent on it."""
+    if any(path.resolve() == given.resolve() for given in inputs if given is not None):
+        message = f"{path} is an input, or written already: name another file to write"
+        raise SourceError(message)
     if path.is_dir():
         message = f"{path} is a folder: name the file to write"
         raise SourceError(message)

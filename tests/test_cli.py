@@ -241,3 +241,22 @@ def test_the_command_line_leaves_the_warnings_of_python_as_they_were(run):
     assert warnings.showwarning is before
     with pytest.warns(PopdynWarning):
         warnings.warn("still a warning", PopdynWarning, stacklevel=1)
+
+
+@pytest.mark.parametrize("words", [["-o", "spec.toml"], ["--report", "spec.toml"]])
+def test_an_output_never_replaces_an_input(run, spec, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    before = spec.read_bytes()
+    code, _, err = run("compare", "spec.toml", *words)
+    assert code == 2
+    assert "spec.toml is an input" in err[-1]
+    assert spec.read_bytes() == before
+
+
+def test_results_are_not_replaced_by_their_report(run, spec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("compare", "spec.toml", "--quiet")[0] == 0
+    before = (tmp_path / "spec.nc").read_bytes()
+    code, _, err = run("report", "spec.nc", "-o", "spec.nc")
+    assert (code, "is an input" in err[-1]) == (2, True)
+    assert (tmp_path / "spec.nc").read_bytes() == before

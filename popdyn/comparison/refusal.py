@@ -47,14 +47,14 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> str:
     Returns
     -------
     str
-        The first problem in full, and how many more there are.
+        The first problem in full, and where the others are.
     """
     # A key that is missing is often one that was misspelled: that is said first.
     problems = sorted(_real(error.errors()), key=lambda one: one["type"] != "extra_forbidden")
     first = problems[0]
     line = _sentence(first, _without_tag(first["loc"], data), model, data)
-    others = len(problems) - 1
-    return line + (f" (and {others} more to put right)" if others else "")
+    others = [f"'{_path(_without_tag(one['loc'], data), data)}'" for one in problems[1:]]
+    return line + (f" (also to put right: {', '.join(others)})" if others else "")
 
 
 def nearest_name(name: str, known: Sequence[str]) -> str:

@@ -57,12 +57,17 @@ Roles = Annotated[
 ]
 
 
+def _as_id(value: Any) -> Any:
+    """Ids of neurons may be integers; they are compared as text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class _Source(Table):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")]
     neurons: Selection = {}
     select: Selection = {}
     roles: Roles = {}
-    example_neuron: str | None = None
+    example_neuron: Annotated[str | None, BeforeValidator(_as_id)] = None
 
 
 class Recording(_Source):

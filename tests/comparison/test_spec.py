@@ -212,3 +212,11 @@ def test_the_shipped_specs_are_valid():
     specs = [load_spec(path) for path in sorted((ROOT / "examples" / "reports").glob("*.toml"))]
     assert len(specs) == 2
     assert all(isinstance(spec, Spec) for spec in specs)
+
+
+def test_every_wrong_place_is_named_and_neurons_may_have_integer_ids(spec_of):
+    source = {"id": "a", "kind": "network", "align": "x", "network": {"n_neurons": 3}, "tsk": {}}
+    with pytest.raises(SpecError, match=r"unknown key .*tsk'.*also to put right: .*\.task'"):
+        load_spec(spec_of(source))
+    source = {"id": "a", "kind": "recording", "path": str(HUMAN), "align": "start_time"}
+    assert load_spec(spec_of(source | {"example_neuron": 9})).sources[0].example_neuron == "9"

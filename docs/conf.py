@@ -6,7 +6,7 @@ from pathlib import Path
 import popdyn
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "docs"))  # for gallery_figures
+sys.path.insert(0, str(ROOT / "docs"))  # for gallery_figures and mathml
 
 project = "popdyn"
 author = "the popdyn developers"
@@ -16,7 +16,7 @@ version = release = popdyn.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "mathml",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]

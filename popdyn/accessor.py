@@ -12,6 +12,8 @@ import xarray as xr
 if TYPE_CHECKING:
     import pandas as pd
 
+# Arrays up to this length are written out.
+_FEW = 6
 _PROVENANCE = ("source_id", "align", "units", "seed", "input_digest", "popdyn_version")
 
 
@@ -149,6 +151,20 @@ def _table(dataset: xr.Dataset, name: str | None) -> pd.DataFrame:
     return xr.Dataset(columns).to_dataframe().reset_index()
 
 
+def _each(array: xr.DataArray, bound: xr.DataArray | None) -> str:
+    """Every value of a short array, with its coordinate and its interval."""
+    dim = array.dims[0]
+    words = []
+    for position, value in enumerate(array.values):
+        name = array[dim].values[position] if dim in array.coords else position
+        word = f"{name}: {value:.4g}"
+        if bound is not None:
+            lower, upper = bound.isel({dim: position}).values
+            word += f" [{lower:.4g}, {upper:.4g}]"
+        words.append(word)
+    return f"({dim})  " + ", ".join(words)
+
+
 def _is_bound(dataset: xr.Dataset, name: Any) -> bool:
     """Whether a variable holds the interval of another one."""
     return str(name).endswith("_bound") and "bound" in dataset[name].dims
@@ -165,6 +181,8 @@ def _numbers(dataset: xr.Dataset, name: str) -> str:
             lower, upper = (float(dataset[bound].sel(bound=side)) for side in ("lower", "upper"))
             line += f" [{lower:.4g}, {upper:.4g}]"
         return line
+    if array.ndim == 1 and array.size <= _FEW and array.dtype.kind in "fiu":
+        return _each(array, dataset.get(bound))
     sizes = ", ".join(f"{dim}: {size}" for dim, size in array.sizes.items())
     if array.dtype.kind not in "fiu" or array.size == 0:
         return f"({sizes})"

@@ -52,7 +52,10 @@ def test_the_summary_gives_numbers_with_intervals_and_where_they_come_from(resul
     lower, upper = (f"{float(bound):.4g}" for bound in result["mean_accuracy_bound"])
     assert summary.startswith("decode\n")
     assert f"mean_accuracy  {float(result['mean_accuracy']):.4g} [{lower}, {upper}]" in summary
-    assert "accuracy  (time: 2)" in summary
+    first = float(result["accuracy"][0])
+    at = result["time"].values[0]
+    low, high = (f"{float(bound):.4g}" for bound in result["accuracy_bound"].values[:, 0])
+    assert f"accuracy  (time)  {at}: {first:.4g} [{low}, {high}]" in summary
     assert "source_id  net" in summary
     assert "accuracy_bound" not in summary
 

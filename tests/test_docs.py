@@ -142,3 +142,12 @@ def test_the_oldest_set_is_what_the_project_says_it_accepts():
 
 def _oldest():
     return (ROOT / "constraints-oldest.txt").read_text()
+
+
+def test_the_small_spec_of_the_comparison_page_gives_every_number(tmp_path):
+    text = (ROOT / "docs" / "comparison.rst").read_text()
+    block = re.search(r"code-block:: toml\n\n((?:   .*\n|\n)+)", text).group(1)
+    spec = textwrap.dedent(block).replace("../../data", (ROOT / "data").as_posix())
+    (tmp_path / "spec.toml").write_text(spec)
+    card = pdn.compare(tmp_path / "spec.toml")["comparison/scorecard"]
+    assert (card["reason"] == "").all()

@@ -26,6 +26,7 @@ from popdyn.analysis.distance_permutation import permuted_mean_squared_distance
 from popdyn.analysis.distance_space import (
     Fold,
     Space,
+    check_two,
     kept_neurons,
     reduced,
     reference_position,
@@ -174,6 +175,7 @@ def relative_distance(
         )
     resample.check_trials(trials.tensor)
     table = {str(name): trials.table[name].to_numpy() for name in trials.table}
+    check_two(trials.labels)
     at = reference_position(trials.labels, table, reference)
     space = space_of_trials(trials, at, n_components, generator)
     variables = _estimates(space)
@@ -214,6 +216,7 @@ def _from_average(
     known = np.asarray(np.isfinite(mean).any(axis=2))
     kept = kept_neurons(known, average["neuron"].to_numpy(), "no value")
     error = None if error is None else error[:, kept].sum(axis=1)
+    check_two(labels)
     at = reference_position(labels, columns, reference)
     space = reduced(Space(mean[:, kept], at, kept, error=error), n_components)
     result = make_result(

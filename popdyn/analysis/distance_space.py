@@ -215,3 +215,13 @@ def reference_position(labels: Sequence[str], columns: dict[str, Any], reference
     hint = f"; did you mean {close[0]!r}?" if close else ""
     message = f"no condition {reference!r} to take as reference, found {', '.join(labels)}{hint}"
     raise TensorError(message)
+
+
+def check_two(labels: Sequence[str]) -> None:
+    """Refuse a distance between a single condition and itself."""
+    if len(labels) < 2:
+        message = (
+            f"a distance needs two conditions, found one ({labels[0]}): choose another by=, or "
+            "select more trials"
+        )
+        raise FitError(message)

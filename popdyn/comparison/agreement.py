@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import xarray as xr
+
 from popdyn.comparison.sources import Prepared
 from popdyn.comparison.spec import Spec
 from popdyn.errors import SpecError
@@ -93,11 +96,36 @@ def check_sources(sources: Sequence[Prepared], spec: Spec) -> None:
     Raises
     ------
     SpecError
-        As `check_conditions` and `check_units` say.
+        As `check_conditions` and `check_units` say, or a source has bins without any data.
     """
     by = spec.conditions.by
+    for source in sources:
+        check_window(source.id, source.tensor, spec)
     check_units({s.id: unit_of(s) for s in sources}, normalized=spec.prepare.soft_normalize)
     check_conditions({s.id: list(conditions_of(s, by)) for s in sources}, by)
+
+
+def check_window(name: str, tensor: xr.DataArray, spec: Spec) -> None:
+    """Refuse a source that ends inside the window: the others would be compared on other times.
+
+    Raises
+    ------
+    SpecError
+        Naming the source, where its data start and stop, and the two ways out.
+    """
+    seen = np.isfinite(tensor.values).any(axis=(0, 2))
+    if seen.all() or not seen.any():
+        return
+    half = spec.alignment.bin_width / 2
+    time = tensor.coords["time"].values[seen]
+    start, stop = spec.alignment.window
+    message = (
+        f"source {name!r} has no data in {int((~seen).sum())} of {seen.size} bins: it was observed "
+        f"from {time[0] - half:.4g} to {time[-1] + half:.4g} s around {tensor.attrs['align']!r}, "
+        f"the window is {start:g} to {stop:g} s. Shorten [alignment] window for all, or make "
+        "its trials longer (the durations of a network's task)"
+    )
+    raise SpecError(message)
 
 
 def unit_of(prepared: Prepared) -> str:

@@ -209,8 +209,10 @@ def observe_draft(plan: Draft, simulated: xr.Dataset, seed: int) -> xr.Dataset:
 
 
 def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:
-    when, name = spec.alignment, f"network {source.id}"
     plan = trained(plan, spec.seed)
+    done = "readout trained on" if source.train is not None else "untrained, run on"
+    task = type(plan.task).__name__
+    when, name = spec.alignment, f"{source.id}: {plan.net.n_neurons} neurons, {done} {task}"
     if source.observe is not None:
         session = observe_draft(plan, simulate_draft(plan, spec.seed), spec.seed)
         prepared = from_session(session, source, source.align, when, name)

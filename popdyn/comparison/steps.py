@@ -18,7 +18,7 @@ from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.sources import Prepared, blaming, noted
 from popdyn.comparison.spec import Spec
 from popdyn.comparison.summary import example_neuron, summarize, trials_observed
-from popdyn.errors import FitError, SpecError
+from popdyn.errors import FitError, SpecError, TensorError
 from popdyn.preprocess.normalize import rate, soft_normalize
 from popdyn.preprocess.smooth import smooth
 from popdyn.tensor.view import condition_average, group_conditions
@@ -64,7 +64,10 @@ def analyze(source: Prepared, analysis: str, spec: Spec) -> Outcome:
     with blaming(source.id), noted() as problems, threadpool_limits(limits=1, user_api="blas"):
         try:
             result = _RUN[analysis](source, spec, seed)
-        except FitError as error:
+        except (FitError, TensorError) as error:
+            # A raster is a picture: what keeps it from being drawn must not cost the numbers.
+            if isinstance(error, TensorError) and analysis != "raster":
+                raise
             return Outcome(source.id, analysis, None, str(error), tuple(problems))
     if result is not None:
         result = result.assign_attrs(source_id=source.id)

@@ -182,7 +182,10 @@ def _value_words(column: Column) -> str:
     unique, counts = np.unique(present, return_counts=True)
     if unique.size <= _MOST_VALUES and unique.size < max(present.size, 2):
         words = [f"{value}" if unique.dtype.kind in "bU" else f"{value + 0:g}" for value in unique]
-        return ", ".join(f"{w} ({n})" for w, n in zip(words, counts, strict=True))
+        line = ", ".join(f"{w} ({n})" for w, n in zip(words, counts, strict=True))
+        about = " ".join(column.description.split())
+        # Codes mean nothing without what the file says of them.
+        return f"{line}; {about:.90}" if "=" in about and unique.dtype.kind in "iuf" else line
     if present.dtype.kind == "U":
         some = list(dict.fromkeys(present.tolist()))
         more = ", ..." if len(some) > 3 else ""

@@ -80,16 +80,29 @@ def align(
     return _align_tensor(check(session_or_tensor), event, window, bin_width, trials, neurons)
 
 
+def say_if_not_seconds(bin_width: float) -> None:
+    """Warn of bins so wide that they were probably meant in milliseconds."""
+    if bin_width >= 5.0:
+        warn(f"bins of {bin_width:g} s are very wide: are times, window and bin_width in seconds?")
+
+
 def _align_session(
     session: xr.Dataset, event: str, window: Any, bin_width: float, trials: Any, neurons: Any
 ) -> xr.DataArray:
     edges = bin_edges(window, bin_width)
+    say_if_not_seconds(bin_width)
     kept, times, n_dropped = _trials_with_event(session, event, trials)
     part = (
         session
         if neurons is None
         else session_neurons(session, matching(session, "neuron", neurons))
     )
+    spacing = np.median(np.diff(np.sort(times))) if times.size > 2 else np.inf
+    if bin_width < 5.0 and edges[-1] - edges[0] > max(60.0, 20 * spacing):
+        warn(
+            f"the window {edges[0]:g} to {edges[-1]:g} s is far longer than the {spacing:.3g} s "
+            "between events: is it in seconds?"
+        )
     counts = _counts(part, times, edges, bin_width)
     table = part.isel(trial=kept)
     coords: dict[Any, Any] = {"time": ("time", bin_centers(window, bin_width), {"units": "s"})}
@@ -237,11 +250,14 @@ def _align_tensor(
             "the session itself, or leave bin_width out."
         )
         raise TensorError(message)
-    if "align_time" not in x.coords:
-        message = "a tensor can be aligned anew only if it has align_time (session time of zero)."
-        raise TensorError(message)
     centers = bin_centers(window, width)
     kept, times, n_dropped = _trials_with_event(x, event, trials)
+    if "align_time" not in x.coords:
+        message = (
+            "a tensor can be aligned anew only if it knows the session time of its zero: give "
+            "make_tensor(..., align_time=...) in seconds, one per trial."
+        )
+        raise TensorError(message)
     part = x.isel(trial=kept, neuron=np.flatnonzero(matching(x, "neuron", neurons)))
     relative = times - part.coords["align_time"].values
     # Bin b of the new window is bin b + first of the old one, rounded to a whole bin.

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from popdyn.errors import TensorError
-from popdyn.tensor.align import align
+from popdyn.tensor.align import align, say_if_not_seconds
 from popdyn.tensor.columns import table_columns, table_ids, table_mapping
 from popdyn.tensor.contract import DIMS, check
 from popdyn.tensor.result import add_history, digest
@@ -29,6 +29,7 @@ def make_tensor(
     align: str = "",
     simultaneous: int = 1,
     bin_width: float | None = None,
+    align_time: Any = None,
     column_attrs: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> xr.DataArray:
     """Make a tensor from an array.
@@ -48,6 +49,8 @@ def make_tensor(
         whether the neurons were recorded together.
     bin_width : float, optional
         In seconds; needed only for a single bin.
+    align_time : array_like (trial,), optional
+        Session time (s) of zero in each trial; with it the tensor can be aligned anew.
     column_attrs : mapping, optional
         Attributes per column (``units``, ``clock``).
 
@@ -84,6 +87,9 @@ def make_tensor(
         "trial": table_ids(trials, array.shape[2], "trial"),
     }
     coords.update(table_columns(neurons, trials, array.shape[0], array.shape[2], column_attrs))
+    if align_time is not None:
+        zero = np.broadcast_to(np.asarray(align_time, dtype=np.float64), (array.shape[2],))
+        coords["align_time"] = ("trial", zero.copy(), {"units": "s", "clock": "session"})
     shown = "1" if name == "spike_count" else units
     attrs: dict[str, Any] = {"units": shown, "align": align}
     attrs |= {"source": source, "source_id": source_id, "simultaneous": int(simultaneous)}
@@ -91,6 +97,7 @@ def make_tensor(
     if bin_width is not None or times.size > 1:
         width = (times[-1] - times[0]) / (times.size - 1) if bin_width is None else bin_width
         attrs["bin_width"] = float(f"{float(width):.12g}")
+        say_if_not_seconds(attrs["bin_width"])
     tensor = check(xr.DataArray(array, dims=DIMS, coords=coords, name=name, attrs=attrs))
     tensor.attrs["input_digest"] = digest(tensor)
     tensor.attrs = add_history(tensor.attrs, "make_tensor", name=name, units=shown)

@@ -435,3 +435,9 @@ def test_bad_requests_are_refused_in_plain_words(change, words):
 def test_more_components_than_neurons_are_refused():
     with pytest.raises(pdn.FitError, match="3 components were asked for, but 2 neurons"):
         pdn.relative_distance(noisy([1.0, 2.0]), "stimulus", n_components=3)
+
+
+def test_one_condition_has_no_distance():
+    x = pdn.make_tensor(np.ones((2, 3, 4)), 0.1 * np.arange(3), trials={"choice": list("aaaa")})
+    with pytest.raises(pdn.FitError, match=r"needs two conditions, found one \(a\)"):
+        pdn.relative_distance(x, "choice")

@@ -33,6 +33,7 @@ def test_rows_are_sorted_by_condition_then_by_time():
     assert result.attrs["align"] == "go_time"
 
 
+@pytest.mark.filterwarnings("ignore:bins of")
 @given(
     spikes=st.lists(st.integers(0, 200), max_size=60).map(sorted),
     events=st.lists(st.integers(0, 200), min_size=1, max_size=6),

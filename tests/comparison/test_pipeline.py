@@ -414,3 +414,35 @@ def test_the_six_mouse_neurons_are_a_pseudo_population_with_their_traps_said():
     assert "too few neurons or trials for PCA: 5 neurons, needs 10" in reasons
     assert np.isfinite(tree["sources/mouse/condition_average"]["rate"]).all()
     assert "/" in tree["sources/mouse/raster"].attrs["neuron"]
+
+
+def test_a_source_that_ends_inside_the_window_is_refused(saved, spec_of):
+    late = tensor(["left", "right"] * 12)
+    late[:, 3:] = np.nan
+    source = saved("a")
+    pdn.save(late, source["path"])
+    with pytest.raises(SpecError, match=r"no data in 1 of 4 bins: it was observed from 0 to 0.3 s"):
+        compare(spec_of(source, saved("b")))
+
+
+def test_a_raster_that_cannot_be_drawn_costs_no_numbers(monkeypatch):
+    def refuse(*_args, **_kwargs):
+        message = "no trial is left"
+        raise TensorError(message)
+
+    monkeypatch.setattr("popdyn.comparison.steps.raster", refuse)
+    network = {
+        "id": "network", "kind": "network", "align": "stimulus_on_time",
+        "network": {"n_neurons": 20}, "task": {"name": "PerceptualDecision"},
+        "simulate": {"n_trials": 12}, "observe": {"n_neurons": 10},
+    }  # fmt: skip
+    tree = compare(
+        {
+            "alignment": {"window": [0.0, 0.8], "bin_width": 0.1},
+            "conditions": {"by": "stimulus"},
+            "analyses": {"raster": {}, "condition_average": {}},
+            "source": [network],
+        }
+    )
+    assert "raster" not in tree["sources/network"]
+    assert np.isfinite(tree["sources/network/condition_average"]["rate"].values).all()

@@ -290,3 +290,7 @@ def test_awkward_files_beside_the_checkout_are_described(path):
             pdn.read_session(path)
     else:
         assert pdn.read_session(path).sizes["neuron"] == 3
+
+
+def test_codes_are_shown_with_what_the_file_says_of_them():
+    assert "0 (90), 1 (90); target (ground truth) = 1, foil = 0" in str(described(HUMAN))

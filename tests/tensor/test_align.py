@@ -275,3 +275,27 @@ def test_single_precision_values_select_what_they_were_written_as():
     session = make_session([0.5], [0, 1], trials={"go_time": [0.0, 2.0], "stimulus": [0.1, 0.2]})
     x = pdn.align(session, "go_time", (0.0, 1.0), 0.5, {"stimulus": np.float32(0.1)})
     assert x.trial.values.tolist() == [0]
+
+
+def test_a_tensor_made_with_its_zero_is_aligned_anew():
+    x = pdn.make_tensor(
+        np.arange(20.0).reshape(1, 10, 2), 0.1 * np.arange(10) + 0.05,
+        trials={"go_time": [10.3, 20.5]}, align_time=[10.0, 20.0],
+    )  # fmt: skip
+    again = pdn.align(x, "go_time", (0.0, 0.2))
+    np.testing.assert_array_equal(again.values[0], [[6.0, 11.0], [8.0, 13.0]])
+    without = pdn.make_tensor(np.ones((1, 2, 1)), [0.0, 0.1], trials={"go_time": [0.0]})
+    with pytest.raises(pdn.TensorError, match=r"make_tensor\(..., align_time=...\)"):
+        pdn.align(without, "go_time", (0.0, 0.1))
+    with pytest.raises(pdn.TensorError, match="is not a column of the trial table"):
+        pdn.align(without, "went", (0.0, 0.1))
+
+
+def test_milliseconds_for_seconds_are_said():
+    session = make_session([0.5], [0, 1], trials={"go_time": [0.0, 2.0, 4.0]})
+    with pytest.warns(pdn.PopdynWarning, match="bins of 50 s are very wide"):
+        pdn.align(session, "go_time", (-500, 1000), 50)
+    with pytest.warns(pdn.PopdynWarning, match="far longer than the 2 s between events"):
+        pdn.align(session, "go_time", (-500, 800), 1.0)
+    with pytest.warns(pdn.PopdynWarning, match="bins of 100 s are very wide"):
+        pdn.make_tensor(np.ones((1, 3, 1)), np.arange(3) * 100.0)

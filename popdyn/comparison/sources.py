@@ -16,7 +16,7 @@ import xarray as xr
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.source_spec import Member, Pseudopopulation, Recording, Role, SavedTensor
 from popdyn.comparison.spec import Alignment, Spec
-from popdyn.errors import PopdynError, PopdynWarning, SpecError
+from popdyn.errors import PopdynError, PopdynWarning, SpecError, warn
 from popdyn.io.nwb import read_session
 from popdyn.preprocess.pseudopopulation import pseudopopulation
 from popdyn.tensor.align import align
@@ -124,8 +124,9 @@ def prepare(source: Recording | SavedTensor | Pseudopopulation, spec: Spec) -> P
 
 def with_problems(prepared: Prepared, said: list[str]) -> Prepared:
     """Keep what was warned of, and gather it with what the sessions say is wrong, each once."""
+    several = len(prepared.sessions) > 1
     known = [
-        problem
+        f"{session.attrs['source_id']}: {problem}" if several else problem
         for session, _ in prepared.sessions
         for problem in json.loads(session.attrs.get("problems", "[]"))
     ]
@@ -274,4 +275,9 @@ def _prepare_member(source: Pseudopopulation, member: Member, spec: Spec) -> Pre
         select={**source.select, **member.select},
         roles={**source.roles, **member.roles},
     )
-    return with_conditions(_prepare_recording(whole, spec), spec.conditions.by)
+    with noted() as said:
+        part = with_conditions(_prepare_recording(whole, spec), spec.conditions.by)
+    for problem in said:
+        # Which of the recordings is meant must stay known in the pool.
+        warn(f"{part.sessions[0][0].attrs['source_id']}: {problem}")
+    return part

@@ -135,6 +135,7 @@ def test_the_oldest_set_is_what_the_project_says_it_accepts():
     dependencies = re.search(r"^dependencies = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL).group(1)
     bounds = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', dependencies))
     pins = dict(re.findall(r"^([\w-]+)==([\d.]+)$", _oldest(), re.MULTILINE))
+    pins.pop("click")  # which the oldest typer needs as old as itself
     assert bounds.keys() == pins.keys()
     for name, bound in bounds.items():
         assert f"{pins[name]}.".startswith(f"{bound}."), name

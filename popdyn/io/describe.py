@@ -63,6 +63,8 @@ def _header_problems(recording: Recording, trials: str | None) -> list[str]:
         )
     if not recording.has_units and recording.neurons is None:
         problems.append("there are no neurons (no `units` table)")
+    elif recording.neuron_damage:
+        problems.append(f"the neurons cannot be read: {recording.neuron_damage}")
     elif recording.neurons is None:
         problems.append("the `units` table has no spike_times")
     if not recording.rows:
@@ -102,9 +104,9 @@ def summarize(recording: Recording) -> FileSummary:
         for name, table in recording.tables.items()
     )
     return FileSummary(
-        file=recording.file.name,
-        n_bytes=recording.file.stat().st_size,
-        schema=recording.schema,
+        file=recording.source.name,
+        n_bytes=recording.source.n_bytes,
+        schema=recording.source.schema,
         header=(*recording.header, ("started", recording.started)),
         neurons=neurons,
         tables=tables,
@@ -115,7 +117,7 @@ def summarize(recording: Recording) -> FileSummary:
 
 
 def _suggestion(recording: Recording, chosen: str | None) -> str:
-    name = recording.file.as_posix()
+    name = recording.source.location
     if recording.neurons is None:
         return "popdyn needs spike times in a `units` table; this file has none."
     if chosen is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from popdyn.io.tables import Column, Table, clean_text, is_a, read_table
+from popdyn.io.hdf5 import DAMAGE
+from popdyn.io.node import Node, holds_data, words_of
+from popdyn.io.tables import Column, Table, clean_text, index_of, one_line, read_table
 
 _BULK = frozenset(("spike_times", "obs_intervals"))
 # A key-value text such as "brain_region: ALM; hemisphere: left" becomes one column per key.
@@ -18,8 +20,9 @@ _MAX_KEYS = 20
 class Neurons:
     """What the ``units`` table holds.
 
-    ``spike_time`` (s) is flat, ``neuron_start`` its offsets; ``obs`` is (start, stop, position)
-    of the observation intervals the file states, or None.
+    ``spike_time`` is flat, ``neuron_start`` its offsets; ``obs`` is (start, stop, position)
+    of the observation intervals the file states, or None.  ``stored`` is the type of the spike
+    times in the file, ``resolution`` (s) what one step of them is said to be, or NaN.
     """
 
     table: Table
@@ -27,6 +30,8 @@ class Neurons:
     neuron_start: np.ndarray
     obs: tuple[np.ndarray, np.ndarray, np.ndarray] | None
     n_not_finite: int
+    stored: str = "float64"
+    resolution: float = float("nan")
 
     @property
     def n_neurons(self) -> int:
@@ -64,95 +69,133 @@ class Neurons:
         return np.where(np.isfinite(rate), rate, np.nan)
 
 
-def find_units(content: Any) -> tuple[Any, str]:
-    """Return the table of neurons, also from outside its usual place, and a note where it lay."""
-    if content.units is not None:
-        return content.units, ""
-    for found in content.objects.values():
-        if is_a(found, "Units"):
-            parent = getattr(found.parent, "name", "?")
-            return found, f"neurons: read from the table {found.name!r} in {parent!r}, not `units`"
-    return None, ""
+def has_spikes(units: Node) -> bool:
+    """Whether a table of neurons holds spike times, or should (a link that leads nowhere)."""
+    return "spike_times" in units.names
 
 
-def read_neurons(content: Any) -> Neurons | None:
-    """Read the neurons of an open file; None where it has no spike times.
+def read_neurons(units: Node) -> Neurons:
+    """Read the neurons of a file.
 
     Parameters
     ----------
-    content : pynwb.NWBFile
+    units : Node
+        The table, with spike times.
+
+    Raises
+    ------
+    ValueError
+        If the spike times, or the index that shares them out, cannot be trusted.
     """
-    units, note = find_units(content)
-    if units is None:
-        return None
-    columns = {column.name: column for column in units.columns}
-    if "spike_times" not in columns:
-        return None
     table = read_table(units, "neurons", skip=_BULK)
-    spike_time, neuron_start, n_not_finite = _read_spikes(columns, table.n_rows)
-    extra, where_notes = _locations(columns, table)
+    usual = units.path in ("/units", "units")
+    note = () if usual else (f"neurons: read from the table {units.path}, not /units",)
+    data = _spike_data(units)
+    spike_time, neuron_start, n_not_finite = _read_spikes(units, data, table.n_rows)
+    extra, where_notes = _locations(units, table)
+    obs, obs_note = _read_obs(units, table.n_rows)
     table = Table(
         table.name, table.ids, (*table.columns, *extra), table.description,
-        (*((note,) if note else ()), *table.notes, *where_notes),
+        (*note, *table.notes, *where_notes, *obs_note),
     )  # fmt: skip
-    return Neurons(table, spike_time, neuron_start, _read_obs(columns, table.n_rows), n_not_finite)
+    stated = data.attribute("resolution")
+    resolution = float(stated) if isinstance(stated, (int, float)) else float("nan")
+    stored = data.dtype.newbyteorder("=").name if data.dtype is not None else ""
+    return Neurons(table, spike_time, neuron_start, obs, n_not_finite, stored, resolution)
 
 
-def _read_spikes(columns: dict[str, Any], n_neurons: int) -> tuple[np.ndarray, np.ndarray, int]:
-    data = columns["spike_times"].data
-    spikes = np.asarray(data[:], dtype=np.float64).ravel()
-    starts = _offsets(columns, "spike_times", n_neurons, spikes.size)
-    bad = ~np.isfinite(spikes)
-    n_bad = int(bad.sum())
+def _spike_data(units: Node) -> Node:
+    data = units.child("spike_times")
+    if data is None or data.is_group or data.holds != "numbers":
+        why = units.why_absent("spike_times") or "hold no numbers"
+        message = f"{units.path}/spike_times {why}"
+        raise ValueError(message)
+    return data
+
+
+def _read_spikes(units: Node, data: Node, n_neurons: int) -> tuple[np.ndarray, np.ndarray, int]:
+    try:
+        spikes = data.read()
+    except DAMAGE as error:
+        message = f"{data.path} cannot be read: {one_line(error)}"
+        raise ValueError(message) from error
+    spikes = np.ascontiguousarray(spikes.ravel(), dtype=np.float64)
+    starts = _offsets(units, "spike_times", n_neurons, spikes.size)
+    n_bad = sum(int((~np.isfinite(part)).sum()) for part in pieces(spikes))
     if n_bad:
+        bad = ~np.isfinite(spikes)
         starts = starts - np.concatenate([[0], np.cumsum(bad)])[starts]
         spikes = spikes[~bad]
-    return spikes, starts, n_bad
+    return spikes[: starts[-1]], starts, n_bad
 
 
-def _offsets(columns: dict[str, Any], name: str, n_rows: int, n_values: int) -> np.ndarray:
+def pieces(values: np.ndarray, size: int = 1 << 20) -> Iterator[np.ndarray]:
+    """Yield views of an array, a million values each: what is made of them stays small."""
+    for first in range(0, values.size, size):
+        yield values[first : first + size]
+
+
+def _offsets(units: Node, name: str, n_rows: int, n_values: int) -> np.ndarray:
     """Where each row's values start; without an index one row holds all, or each row one."""
-    index = columns.get(f"{name}_index")
+    index = index_of(units, name)
     if index is None:
-        whole = n_values if n_rows == 1 else min(n_rows, n_values)
-        return np.array([0, whole]) if n_rows == 1 else np.minimum(np.arange(n_rows + 1), whole)
-    ends = np.asarray(index.data[:]).astype(np.int64)
-    if ends.size != n_rows or (np.diff(ends) < 0).any() or (n_rows and ends[-1] > n_values):
+        if n_rows > 1 and n_values != n_rows:
+            why = units.why_absent(f"{name}_index") or "is not there"
+            message = (
+                f"{units.path}/{name}_index {why}: nothing says which of the {n_values} values "
+                f"belong to which of the {n_rows} neurons"
+            )
+            raise ValueError(message)
+        return np.array([0, n_values]) if n_rows == 1 else np.arange(n_rows + 1)
+    ends = index.read().astype(np.int64).ravel()
+    if (
+        ends.size != n_rows
+        or (np.diff(ends) < 0).any()
+        or (n_rows and ends[-1] > n_values)
+        or (ends.size and ends[0] < 0)
+    ):
         message = (
-            f"units/{name}_index does not fit: {ends.size} entries for {n_rows} neurons, the last "
-            f"at {ends[-1] if ends.size else 0} of {n_values} values"
+            f"{units.path}/{name}_index does not fit: {ends.size} entries for {n_rows} neurons, "
+            f"the last at {ends[-1] if ends.size else 0} of {n_values} values"
         )
         raise ValueError(message)
     return np.concatenate([[0], ends])
 
 
 def _read_obs(
-    columns: dict[str, Any], n_neurons: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    if "obs_intervals" not in columns:
-        return None
-    intervals = np.asarray(columns["obs_intervals"].data[:], dtype=np.float64)
-    if not intervals.size:
-        return None
-    intervals = intervals.reshape(-1, 2)
-    starts = _offsets(columns, "obs_intervals", n_neurons, len(intervals))
+    units: Node, n_neurons: int
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray] | None, tuple[str, ...]]:
+    """Observation intervals, and what is wrong with them."""
+    data = units.child("obs_intervals") if "obs_intervals" in units.names else None
+    if data is None or data.is_group:
+        return None, ()
+    try:
+        intervals = data.read().astype(np.float64)
+        if not intervals.size:
+            return None, ("neurons.obs_intervals is empty: as if it were not there",)
+        intervals = intervals.reshape(-1, 2)
+        starts = _offsets(units, "obs_intervals", n_neurons, len(intervals))
+    except DAMAGE as error:
+        return None, (f"neurons.obs_intervals cannot be used: {one_line(error)}",)
     owner = np.repeat(np.arange(n_neurons), np.diff(starts))
     start, stop = intervals[: owner.size].T
-    usable = (stop >= start) & np.isfinite(start) & np.isfinite(stop)
-    return start[usable], stop[usable], owner[usable]
+    usable = (stop >= start) & ~np.isnan(start) & ~np.isnan(stop)
+    n_bad = int((~usable).sum())
+    note = f"neurons.obs_intervals: {n_bad} of {usable.size} end before they start or are NaN"
+    found = (start[usable], stop[usable], owner[usable])
+    return found, ((f"{note}; left out",) if n_bad else ())
 
 
-def _locations(columns: dict[str, Any], table: Table) -> tuple[list[Column], tuple[str, ...]]:
+def _locations(units: Node, table: Table) -> tuple[list[Column], tuple[str, ...]]:
     """Columns ``location`` and ``group_name`` from the electrodes or groups of each neuron."""
     found: dict[str, np.ndarray] = {}
     note = ""
-    if "electrodes" in columns and getattr(columns["electrodes"], "table", None) is not None:
-        found, note = _from_electrodes(columns, table.n_rows)
-    elif "electrode_group" in columns:
-        groups = list(columns["electrode_group"].data[:])
-        if len(groups) == table.n_rows:
-            found["group_name"] = clean_text([getattr(g, "name", "") for g in groups])[0]
-            found["location"] = clean_text([getattr(g, "location", "") for g in groups])[0]
+    region = units.child("electrodes") if "electrodes" in units.names else None
+    electrodes = region.referred("table") if region is not None else None
+    if region is not None and electrodes is not None:
+        found, note = _from_electrodes(units, region, electrodes, table.n_rows)
+    elif holds_data(units, "electrode_group"):
+        found = _from_groups(units, table.n_rows)
     names = set(table.kept)
     found = {name: words for name, words in found.items() if name not in names}
     for name, words in _split_keys(found.get("location")).items():
@@ -162,24 +205,45 @@ def _locations(columns: dict[str, Any], table: Table) -> tuple[list[Column], tup
     return extra, ((note,) if note else ())
 
 
-def _from_electrodes(columns: dict[str, Any], n_neurons: int) -> tuple[dict[str, np.ndarray], str]:
-    region = columns["electrodes"]
-    rows = np.asarray(region.data[:]).astype(np.int64).ravel()
-    starts = _offsets(columns, "electrodes", n_neurons, rows.size)
-    electrodes = {column.name: column for column in region.table.columns}
-    n_electrodes = len(region.table.id)
+def _from_groups(units: Node, n_neurons: int) -> dict[str, np.ndarray]:
+    data = units.child("electrode_group")
+    if data is None or data.holds != "references":
+        return {}
+    try:
+        paths = data.read().ravel().tolist()
+    except DAMAGE:
+        return {}
+    if len(paths) != n_neurons:
+        return {}
+    groups = {path: units.absolute(path) for path in set(paths)}
+    places = {path: words_of(group, "location") for path, group in groups.items()}
+    return {
+        "group_name": clean_text([path.rsplit("/", 1)[-1] for path in paths])[0],
+        "location": clean_text([places[path] for path in paths])[0],
+    }
+
+
+def _from_electrodes(
+    units: Node, region: Node, electrodes: Node, n_neurons: int
+) -> tuple[dict[str, np.ndarray], str]:
+    try:
+        rows = region.read().astype(np.int64).ravel()
+        if index_of(units, "electrodes") is None and rows.size != n_neurons:
+            note = f"neurons.electrodes has {rows.size} entries and no index: locations left out"
+            return {}, note
+        starts = _offsets(units, "electrodes", n_neurons, rows.size)
+        table = read_table(electrodes, electrodes.name)
+    except DAMAGE as error:
+        return {}, f"neurons.electrodes cannot be used: {one_line(error)}"
     note = ""
-    if "electrodes_index" not in columns and rows.size != n_neurons:
-        return {}, f"neurons.electrodes has {rows.size} entries and no index: locations left out"
-    outside = (rows < 0) | (rows >= n_electrodes)
+    outside = (rows < 0) | (rows >= table.n_rows)
     if outside.any():
         note = f"neurons.electrodes: {int(outside.sum())} entries point past the electrodes table"
     found = {}
     for name in ("location", "group_name"):
-        if name in electrodes:
-            words = clean_text(electrodes[name].data[:])[0]
-            if words.size == n_electrodes:
-                found[name] = _join_rows(words, rows, starts, outside)
+        column = table.kept.get(name)
+        if column is not None and column.values is not None and column.values.dtype.kind == "U":
+            found[name] = _join_rows(column.values, rows, starts, outside)
     return found, note
 
 

@@ -128,14 +128,14 @@ def read_session(
     attrs = {
         "source": "recording",
         "source_id": _source_id(recording, source_id),
-        "file": recording.file.name,
+        "file": recording.source.name,
         "trials": table.name if table is not None else "",
         "session_start_time": recording.started,
-        "nwb_version": recording.schema,
+        "nwb_version": recording.source.schema,
         "problems": json.dumps([*findings.problems, *coverage.problems]),
     }
     attrs = add_history(
-        attrs, "read_session", file=recording.file.name, trials=trials, observed=observed,
+        attrs, "read_session", file=recording.source.name, trials=trials, observed=observed,
         clocks=own_clocks,
     )  # fmt: skip
     session = make_session(
@@ -222,7 +222,7 @@ def _warn(neurons: Neurons, table: Table | None) -> None:
 
 
 def _source_id(recording: Recording, given: str | None) -> str:
-    name = given or recording.identifier or recording.file.stem
+    name = given or recording.identifier or recording.source.stem
     return name.replace("/", "_")
 
 

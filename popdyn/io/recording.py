@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from popdyn.io.neurons import Neurons, read_neurons
-from popdyn.io.source import open_nwb
-from popdyn.io.tables import MISSING_TEXT, Table, is_a, read_table
+from popdyn.errors import SourceError
+from popdyn.io.contents import find_tables
+from popdyn.io.hdf5 import DAMAGE
+from popdyn.io.neurons import Neurons, has_spikes, read_neurons
+from popdyn.io.node import Node, kind_of
+from popdyn.io.source import Source, open_nwb
+from popdyn.io.tables import MISSING_TEXT, Table, one_line, read_table, row_count
 
 # Kinds of top-level content named in a summary and in "there are no neurons".
 _GROUPS = ("acquisition", "processing", "stimulus", "analysis", "scratch")
@@ -24,21 +25,32 @@ class Recording:
     """What an NWB file holds: header, neurons, and interval tables by name.
 
     ``rows`` has the number of rows of every interval table, ``tables`` those that were read.
+    ``neurons`` is None where there are none, or where they cannot be read: ``neuron_damage``
+    says why.
     """
 
-    file: Path
-    schema: str
+    source: Source
     identifier: str
     header: tuple[tuple[str, str], ...]
     started: str
     neurons: Neurons | None
-    has_units: bool
+    neuron_damage: str
+    neuron_tables: tuple[str, ...]
     rows: dict[str, int]
     tables: dict[str, Table]
     contents: tuple[str, ...]
 
+    @property
+    def has_units(self) -> bool:
+        """Whether there is a table of neurons, with spike times or without."""
+        return bool(self.neuron_tables)
 
-def read_recording(path: str | os.PathLike[str], only: tuple[str, ...] | None = None) -> Recording:
+
+def read_recording(
+    path: str | os.PathLike[str],
+    only: tuple[str, ...] | None = None,
+    neuron_table: str | None = None,
+) -> Recording:
     """Read a file once.
 
     Parameters
@@ -46,84 +58,112 @@ def read_recording(path: str | os.PathLike[str], only: tuple[str, ...] | None = 
     path : str or path-like
     only : tuple of str, optional
         Interval tables to read; all of them by default.
+    neuron_table : str, optional
+        Where the table of neurons lies, if the file has several.
 
     Raises
     ------
     SourceError
-        See `popdyn.io.source.open_nwb`.
+        See `popdyn.io.source.open_nwb`; also if there is no such table of neurons.
     """
-    with open_nwb(path) as (content, version):
-        found = interval_tables(content)
-        wanted = found if only is None else {k: t for k, t in found.items() if k in only}
+    with open_nwb(path) as (root, source):
+        found = find_tables(root)
+        wanted = {k: t for k, t in found.intervals.items() if only is None or k in only}
+        units = _chosen(found.neurons, neuron_table, source)
+        neurons, damage = _read_neurons(units)
         return Recording(
-            file=Path(path).expanduser(),
-            schema=version,
-            identifier=str(content.identifier or "").strip(),
-            header=tuple(_header(content)),
-            started=str(content.session_start_time),
-            neurons=read_neurons(content),
-            has_units=content.units is not None,
-            rows={name: len(table.id) for name, table in found.items()},
+            source=source,
+            identifier=_words(root, "identifier"),
+            header=tuple(_header(root)),
+            started=_moment(_words(root, "session_start_time")),
+            neurons=neurons,
+            neuron_damage=damage,
+            neuron_tables=tuple(node.path for node in found.neurons),
+            rows={name: row_count(table) for name, table in found.intervals.items()},
             tables={name: read_table(table, name) for name, table in wanted.items()},
-            contents=tuple(_contents(content)),
+            contents=tuple(_contents(root)),
         )
 
 
-def interval_tables(content: Any) -> dict[str, Any]:
-    """Every interval table of an open file by name, ``trials`` first.
-
-    A table outside ``intervals`` whose name is taken is called ``parent:name``.
-    """
-    usual = [content.trials, content.epochs, content.invalid_times]
-    usual += list((content.intervals or {}).values())
-    others = [o for o in content.objects.values() if is_a(o, "TimeIntervals")]
-    tables: dict[str, Any] = {}
-    seen: set[int] = set()
-    for table in [*usual, *others]:
-        if table is None or id(table) in seen:
-            continue
-        seen.add(id(table))
-        name = str(table.name)
-        if name in tables:
-            name = f"{getattr(table.parent, 'name', '')}:{name}"
-        tables[name] = table
-    return tables
+def _chosen(tables: tuple[Node, ...], wanted: str | None, source: Source) -> Node | None:
+    if wanted is None:
+        return tables[0] if tables else None
+    for node in tables:
+        if node.path.strip("/") == wanted.strip("/"):
+            return node
+    there = ", ".join(node.path.strip("/") for node in tables) or "none"
+    message = f"{source.name} has no table of neurons {wanted!r}; tables of neurons: {there}."
+    raise SourceError(message)
 
 
-def _header(content: Any) -> list[tuple[str, str]]:
-    subject = content.subject
-    about = [getattr(subject, name, None) for name in ("subject_id", "species", "sex", "age")]
-    lines = [
-        ("identifier", content.identifier),
-        ("session", content.session_description),
-        ("experiment", content.experiment_description),
-        ("subject", ", ".join(_words(value) for value in about if _words(value))),
-        ("lab", ", ".join(w for w in map(_words, (content.lab, content.institution)) if w)),
-        ("experimenter", content.experimenter),
-        ("publications", content.related_publications),
-    ]
-    return [(label, _words(value)) for label, value in lines if _words(value)]
+def _read_neurons(units: Node | None) -> tuple[Neurons | None, str]:
+    if units is None or not has_spikes(units):
+        return None, ""
+    try:
+        return read_neurons(units), ""
+    except DAMAGE as error:
+        return None, one_line(error, 300)
 
 
-def _words(value: Any) -> str:
-    """One line of text, whatever the file holds: text, bytes, or several of them."""
-    if value is None:
+def _words(root: Node, path: str) -> str:
+    """One line of text of a data set in the header: text, or several of them."""
+    node = root
+    for part in path.split("/"):
+        child = node.child(part) if part in node.names else None
+        if child is None:
+            return ""
+        node = child
+    try:
+        values = [] if node.is_group else [str(value) for value in node.read().ravel()]
+    except DAMAGE:
         return ""
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return "; ".join(word for word in map(_words, list(value)) if word)
-    words = " ".join(str(value).split())
-    return "" if words.lower() in MISSING_TEXT else words
+    lines = [" ".join(value.split()) for value in values[:100]]
+    return "; ".join(line for line in lines if line.lower() not in MISSING_TEXT)
 
 
-def _contents(content: Any) -> list[str]:
+def _header(root: Node) -> list[tuple[str, str]]:
+    def joined(*paths: str) -> str:
+        return ", ".join(words for words in (_words(root, path) for path in paths) if words)
+
+    subject = [f"general/subject/{name}" for name in ("subject_id", "species", "sex", "age")]
+    lines = [
+        ("identifier", joined("identifier")),
+        ("session", joined("session_description")),
+        ("experiment", joined("general/experiment_description")),
+        ("subject", joined(*subject)),
+        ("lab", joined("general/lab", "general/institution")),
+        ("experimenter", joined("general/experimenter")),
+        ("publications", joined("general/related_publications")),
+    ]
+    return [(label, words) for label, words in lines if words]
+
+
+def _moment(words: str) -> str:
+    """Date and time as ISO text with a blank; as it stands where it is no such thing."""
+    try:
+        return str(datetime.datetime.fromisoformat(words))
+    except ValueError:
+        return words
+
+
+def _contents(root: Node) -> list[str]:
     """Lines such as ``acquisition: lick_times (BehavioralEvents)``."""
     lines = []
     for group in _GROUPS:
-        held = getattr(content, group, None) or {}
-        names = [f"{name} ({type(value).__name__})" for name, value in held.items()]
+        held = root.child(group) if group in root.names else None
+        names = [_with_kind(held, name) for name in held.names] if held is not None else []
+        if group == "stimulus":
+            parts = [held.child(n) for n in held.names] if held is not None else []
+            names = [_with_kind(p, name) for p in parts if p is not None for name in p.names]
         if names:
             more = f" and {len(names) - 6} more" if len(names) > 6 else ""
             lines.append(f"{group}: {', '.join(names[:6])}{more}")
     return lines
+
+
+def _with_kind(group: Node, name: str) -> str:
+    child = group.child(name)
+    if child is None:
+        return f"{name} ({group.why_absent(name) or 'unreadable'})"
+    kind = kind_of(child) or ("group" if child.is_group else "data")
+    return f"{name} ({kind})"

@@ -1,4 +1,4 @@
-"""Read the tables of an NWB file (pynwb dynamic tables) into plain arrays, each column once."""
+"""Read the tables of an NWB file into plain arrays, each column once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from popdyn.io.hdf5 import DAMAGE
+from popdyn.io.node import Node, kind_of, words_of
 from popdyn.tensor.contract import text
 
 # Text that stands for "no value"; compared in lower case.
 MISSING_TEXT = frozenset(("", "n/a", "na", "nan", "none", "null", "n.a.", "not available"))
 _EMPTY_DESCRIPTIONS = frozenset(("", "no description", "none", "n/a", "placeholder"))
 _LITERAL_BYTES = re.compile(r"^b'(.*)'$|^b\"(.*)\"$", re.DOTALL)
+# A few numbers per row (a position, a color) become a column each; more are a recording.
+_MOST_PARTS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +76,13 @@ class Table:
         return column.values.astype(np.float64)
 
 
-def read_table(table: Any, name: str, skip: frozenset[str] = frozenset()) -> Table:
-    """Read a pynwb DynamicTable.
+def read_table(node: Node, name: str, skip: frozenset[str] = frozenset()) -> Table:
+    """Read a table (NWB's DynamicTable, or what an extension made of it).
 
     Parameters
     ----------
-    table : hdmf.common.DynamicTable
+    node : Node
+        The table's group.
     name : str
         Name to give it in messages.
     skip : frozenset of str
@@ -87,24 +92,72 @@ def read_table(table: Any, name: str, skip: frozenset[str] = frozenset()) -> Tab
     -------
     Table
         Also holds columns that lie in the table's group but are not listed in its
-        ``colnames`` (pynwb passes over them), with a note.
+        ``colnames``, with a note.
     """
-    stored_ids = np.asarray(table.id.data[:])
-    ids, notes = _unique_ids(stored_ids, name)
-    indexes = {id(c.target): c for c in table.columns if is_a(c, "VectorIndex")}
-    targets = [c for c in table.columns if not is_a(c, "VectorIndex") and c.name not in skip]
-    columns = [_read_column(column, indexes, ids.size) for column in targets]
-    columns += _unlisted(table, ids.size, skip)
+    listed = listed_columns(node)
+    stored = stored_columns(node)
+    stored_ids, notes = _stored_ids(node, name, stored)
+    ids, more = _unique_ids(stored_ids, name)
+    columns: list[Column] = []
+    for column in [*[c for c in listed if c in stored], *[c for c in stored if c not in listed]]:
+        if column in skip:
+            continue
+        read = _read_column(node, column, ids.size)
+        if column not in listed and listed:
+            note = "is stored in the table but missing from its colnames; read all the same"
+            read = [replace(c, note=note) if c.values is not None else c for c in read]
+        columns += read
+    lacking = [c for c in listed if c not in stored and c not in skip]
+    columns += [Column(c, "nothing", None, left_out=_why_lacking(node, c)) for c in lacking]
     if ids is not stored_ids:
         columns.append(Column("file_id", stored_ids.dtype.name, stored_ids, "id in the file"))
     repeated = tuple(f"{name}.{column.name}: {column.note}" for column in columns if column.note)
-    description = _description(getattr(table, "description", ""))
-    return Table(name, ids, tuple(columns), description, (*notes, *repeated))
+    description = plain_description(words_of(node, "description"))
+    return Table(name, ids, tuple(columns), description, (*notes, *more, *repeated))
 
 
-def is_a(item: Any, kind: str) -> bool:
-    """Whether an object is of a pynwb or hdmf class, without importing them (seconds)."""
-    return any(parent.__name__ == kind for parent in type(item).__mro__)
+def listed_columns(node: Node) -> list[str]:
+    """Names of the columns a table lists, in its order."""
+    listed = node.attribute("colnames")
+    if isinstance(listed, str):
+        listed = [listed]
+    return list(dict.fromkeys(listed)) if isinstance(listed, list) else []
+
+
+def stored_columns(node: Node) -> list[str]:
+    """Names of the columns a table's group holds, without ids and indexes."""
+    names = [name for name in node.names if name != "id"]
+    listed = set(listed_columns(node))
+    found = []
+    for name in names:
+        child = node.child(name)
+        if child is None or child.is_group:
+            continue
+        target = name.removesuffix("_index")
+        while target.endswith("_index") and target not in names:
+            target = target.removesuffix("_index")
+        is_index = target != name and target in names
+        if is_index and (name not in listed or kind_of(child) == "VectorIndex"):
+            continue
+        found.append(name)
+    return found
+
+
+def row_count(node: Node) -> int:
+    """Return the number of rows of a table, without reading it."""
+    ids = node.child("id") if "id" in node.names else None
+    if ids is not None and len(ids.shape) == 1:
+        return ids.shape[0]
+    return _common_length(node, stored_columns(node))
+
+
+def index_of(node: Node, name: str) -> Node | None:
+    """Return the index that says where each row of a column ends, None without one."""
+    index = node.child(f"{name}_index") if f"{name}_index" in node.names else None
+    if index is None or index.is_group or index.dtype is None or index.dtype.kind not in "iu":
+        return None
+    plain = f"{name}_index" in listed_columns(node) and kind_of(index) != "VectorIndex"
+    return None if plain else index
 
 
 def counted(n: int, noun: str) -> str:
@@ -118,6 +171,32 @@ def left_out_line(table: Table) -> list[str]:
     return [f"{table.name}: left out {', '.join(left_out)}"] if left_out else []
 
 
+def _stored_ids(node: Node, name: str, stored: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Ids in the file; a table without (or with useless) ids is numbered 0, 1, 2, ..."""
+    ids = node.child("id") if "id" in node.names else None
+    why = node.why_absent("id") or "are not there"
+    if ids is not None and not ids.is_group:
+        try:
+            values = ids.read()
+            if values.ndim == 1 and values.dtype.kind in "iuU":
+                return np.ascontiguousarray(values, values.dtype.newbyteorder("=")), ()
+            why = f"are an array of {values.dtype} of shape {values.shape}"
+        except DAMAGE as error:
+            why = f"cannot be read ({one_line(error)})"
+    n_rows = _common_length(node, stored)
+    return np.arange(n_rows), (f"{name}: the ids {why}; rows are numbered 0, 1, 2, ...",)
+
+
+def _common_length(node: Node, stored: list[str]) -> int:
+    """Rows of a table without ids: what most of its columns hold."""
+    lengths = []
+    for name in stored:
+        data = index_of(node, name) or node.child(name)
+        if data is not None and data.shape:
+            lengths.append(data.shape[0])
+    return max(set(lengths), key=lengths.count) if lengths else 0
+
+
 def _unique_ids(ids: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     n_repeated = ids.size - np.unique(ids).size
     if not n_repeated:
@@ -129,35 +208,73 @@ def _unique_ids(ids: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]
     return np.arange(ids.size), (note,)
 
 
-def _read_column(column: Any, indexes: dict[int, Any], n_rows: int) -> Column:
-    description = _description(getattr(column, "description", ""))
-    blank = Column(column.name, stored_type(column.data), None, description)
-    index = indexes.get(id(column))
-    if _holds_references(column.data):
-        return replace(blank, left_out="holds references to other objects")
-    if is_a(column, "DynamicTableRegion"):
-        return replace(blank, left_out=f"points at rows of {getattr(column.table, 'name', '?')}")
+def _why_lacking(node: Node, name: str) -> str:
+    return node.why_absent(name) or "is listed in colnames, but not stored"
+
+
+def _read_column(node: Node, name: str, n_rows: int) -> list[Column]:
+    """Read one column, or the few that an array of a few numbers per row becomes."""
+    data = node.child(name)
+    if data is None:
+        return [Column(name, "nothing", None, left_out=_why_lacking(node, name))]
+    description = plain_description(words_of(data, "description"))
+    blank = Column(name, stored_type(data), None, description, _stated_units(data))
+    if data.holds in ("records", "other"):
+        fields = ", ".join(data.dtype.names or ()) if data.dtype is not None else ""
+        what = f"records of {fields}" if fields else "a type that cannot be read"
+        return [replace(blank, left_out=f"holds {what}")]
+    try:
+        values, left_out = _row_values(node, name, data, n_rows)
+        if values is None:
+            return [replace(blank, left_out=left_out)]
+        if values.ndim == 2 and 1 < values.shape[1] <= _MOST_PARTS and values.dtype.kind != "U":
+            about = f"{description}; part {{}} of {name}".removeprefix("; ")
+            return [
+                _fill(
+                    replace(blank, name=f"{name}_{k}", description=about.format(k)),
+                    values[:, k],
+                    n_rows,
+                )
+                for k in range(values.shape[1])
+            ]
+        return [_fill(blank, values, n_rows)]
+    except DAMAGE as error:
+        return [replace(blank, left_out=f"cannot be read: {one_line(error)}")]
+
+
+def _row_values(node: Node, name: str, data: Node, n_rows: int) -> tuple[np.ndarray | None, str]:
+    """One value per row; None and why where there is none."""
+    index = index_of(node, name)
+    if kind_of(data) == "DynamicTableRegion" or data.referred("table") is not None:
+        table = data.referred("table")
+        return None, f"points at rows of {table.name if table is not None else '?'}"
     if index is not None:
-        return _read_ragged(blank, column, index, indexes, n_rows)
-    values = np.asarray(column.data[:]) if _has_length(column.data) else np.asarray(column.data)
-    elements = getattr(column, "elements", None)
+        return _ragged(node, name, data, index, n_rows)
+    values = data.read()
+    elements = data.referred("elements") if kind_of(data) == "EnumData" else None
     if elements is not None:
-        values = np.asarray(elements.data[:], dtype=object)[values.astype(int)]
-    return _fill(replace(blank, units=_stated_units(column.data)), values, n_rows)
+        values = elements.read()[values.astype(int)]
+    if data.holds == "references":
+        values = np.array([path.rsplit("/", 1)[-1] for path in values.ravel()], dtype=np.str_)
+    return values, ""
 
 
-def _read_ragged(
-    blank: Column, column: Any, index: Any, indexes: dict[int, Any], n_rows: int
-) -> Column:
-    """Text of several values per row is joined; numbers are left out."""
-    is_text = blank.stored == "text"
-    if id(index) in indexes or not is_text:
-        return replace(blank, left_out="holds several values per row")
-    ends = np.asarray(index.data[:]).astype(np.int64)
-    words, note = clean_text(column.data[:])
-    pieces = np.split(words, ends)[: ends.size]
-    joined = np.array([", ".join(piece) for piece in pieces], dtype=np.str_)
-    return _fill(replace(blank, note=note), joined, n_rows)
+def _ragged(
+    node: Node, name: str, data: Node, index: Node, n_rows: int
+) -> tuple[np.ndarray | None, str]:
+    """Several values per row: text is joined, one number in each row is a number, else none."""
+    if index_of(node, f"{name}_index") is not None:
+        return None, "holds lists of lists, not one value per row"
+    ends = index.read().astype(np.int64)
+    n_values = data.shape[0] if data.shape else 0
+    if ends.size != n_rows or (np.diff(ends) < 0).any() or (n_rows and ends[-1] > n_values):
+        return None, f"has an index that does not fit its {n_values} values"
+    if data.holds == "text":
+        pieces = np.split(clean_text(data.read())[0], ends)[: ends.size]
+        return np.array([", ".join(piece) for piece in pieces], dtype=np.str_), ""
+    if data.holds == "numbers" and np.array_equal(ends, np.arange(1, n_rows + 1)):
+        return data.read()[:n_rows], ""
+    return None, "holds several values per row"
 
 
 def _fill(blank: Column, values: np.ndarray, n_rows: int) -> Column:
@@ -169,27 +286,15 @@ def _fill(blank: Column, values: np.ndarray, n_rows: int) -> Column:
         return replace(blank, left_out=f"holds an array ({size}), not one value per row")
     if values.size != n_rows:
         return replace(blank, left_out=f"has {values.size} values for {n_rows} rows")
-    if values.dtype.kind in "OSU":
-        return _fill_objects(blank, values)
+    if values.dtype.kind == "U":
+        words, note = clean_text(values)
+        return replace(blank, values=words, note=note or blank.note, stored="text")
     if values.dtype.kind not in "biuf":
         return replace(blank, left_out=f"has type {values.dtype}")
     if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
         values = values.astype(np.float64)
     # Byte order and memory of the file must not travel further.
     return replace(blank, values=np.ascontiguousarray(values, values.dtype.newbyteorder("=")))
-
-
-def _fill_objects(blank: Column, values: np.ndarray) -> Column:
-    present = [v for v in values if v is not None]
-    if present and all(isinstance(v, (bool, np.bool_)) for v in present):
-        return replace(blank, values=values.astype(bool), stored="bool")
-    if present and all(isinstance(v, (int, float, np.number)) for v in present):
-        return replace(blank, values=values.astype(np.float64), stored="float64")
-    if not all(isinstance(v, (str, bytes)) for v in present):
-        kinds = ", ".join(sorted({type(v).__name__ for v in present}))
-        return replace(blank, left_out=f"holds {kinds}")
-    words, note = clean_text(values)
-    return replace(blank, values=words, note=note or blank.note, stored="text")
 
 
 def clean_text(values: Any) -> tuple[np.ndarray, str]:
@@ -213,62 +318,29 @@ def clean_text(values: Any) -> tuple[np.ndarray, str]:
     return np.array(plain, dtype=np.str_).reshape(words.shape), note
 
 
-def _unlisted(table: Any, n_rows: int, skip: frozenset[str]) -> list[Column]:
-    """Columns stored in the table's group that its ``colnames`` do not name."""
-    group = getattr(table.id.data, "parent", None)
-    if group is None:
-        return []
-    known = {column.name for column in table.columns} | {"id"} | skip
-    found = []
-    for name in sorted(set(group) - known):
-        data = group[name]
-        if not hasattr(data, "dtype") or name.endswith("_index") or f"{name}_index" in group:
-            continue
-        note = "is stored in the table but missing from its colnames; read all the same"
-        blank = Column(name, stored_type(data), None, _attribute(data, "description"), note=note)
-        if _holds_references(data) or not data.shape or data.shape[0] != n_rows:
-            found.append(replace(blank, left_out="is missing from the table's colnames", note=""))
-        else:
-            found.append(_fill(blank, np.asarray(data[:]), n_rows))
-    return found
-
-
-def stored_type(data: Any) -> str:
+def stored_type(data: Node) -> str:
     """Type of a stored column in words a reader of the file knows."""
-    if _holds_references(data):
+    if data.holds == "references":
         return "reference"
-    kind = getattr(data, "dtype", None)
-    if kind is None:
-        kind = np.asarray(data).dtype
-    kind = np.dtype(kind)
-    if kind.kind in "OSU":
+    if data.holds == "text":
         return "text"
-    return "bool" if kind.kind == "b" else kind.name
+    kind = data.dtype
+    if kind is None or data.holds != "numbers":
+        return data.holds
+    return "bool" if kind.kind == "b" else kind.newbyteorder("=").name
 
 
-def _holds_references(data: Any) -> bool:
-    kind = getattr(data, "dtype", None)
-    if isinstance(kind, list) or "Reference" in type(data).__name__:
-        return True
-    if isinstance(kind, np.dtype):
-        # h5py marks references in the metadata of an object dtype.
-        return kind.names is not None or "ref" in (kind.metadata or {})
-    return False
+def _stated_units(data: Node) -> str:
+    return plain_description(words_of(data, "unit") or words_of(data, "units"))
 
 
-def _has_length(data: Any) -> bool:
-    return hasattr(data, "__len__") and hasattr(data, "__getitem__")
-
-
-def _stated_units(data: Any) -> str:
-    return _attribute(data, "unit") or _attribute(data, "units")
-
-
-def _attribute(data: Any, name: str) -> str:
-    value = getattr(data, "attrs", {}).get(name, "")
-    return _description(value.decode(errors="replace") if isinstance(value, bytes) else value)
-
-
-def _description(value: Any) -> str:
-    words = " ".join(str(value).split())
+def plain_description(words: str) -> str:
+    """One line of text, or none where a writer filled in a placeholder."""
+    words = " ".join(words.split())
     return "" if words.lower() in _EMPTY_DESCRIPTIONS else words
+
+
+def one_line(error: BaseException, most: int = 200) -> str:
+    """Return what an exception says in one line, or its kind where it says nothing."""
+    words = " ".join(str(error).split()).strip("'\"")
+    return words[:most] if words else type(error).__name__

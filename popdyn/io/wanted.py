@@ -15,6 +15,12 @@ def wanted_neurons(recording: Recording) -> Neurons:
     """Return the neurons of a recording; a SourceError says what a file without them has."""
     if recording.neurons is not None and recording.neurons.n_neurons:
         return recording.neurons
+    if recording.neuron_damage:
+        message = (
+            f"the neurons of {recording.source.name} cannot be read: {recording.neuron_damage}. "
+            "Download the file again, or ask `pynwb-validate` what is wrong."
+        )
+        raise SourceError(message)
     what = "no neurons (no `units` table with spike times)"
     if recording.has_units:
         what = "a `units` table without spike_times"
@@ -22,7 +28,9 @@ def wanted_neurons(recording: Recording) -> Neurons:
         what = "a `units` table without rows"
     tables = [f"interval tables: {_with_rows(recording.rows)}"] if recording.rows else []
     held = "; ".join([*tables, *recording.contents]) or "a header and nothing else"
-    message = f"{recording.file} has {what}; it holds {held}. popdyn compares spiking neurons."
+    message = (
+        f"{recording.source.name} has {what}; it holds {held}. popdyn compares spiking neurons."
+    )
     raise SourceError(message)
 
 
@@ -32,7 +40,7 @@ def wanted_table(recording: Recording, name: str) -> Table:
         return recording.tables[name]
     if not recording.rows:
         message = (
-            f"{recording.file} has no interval tables, so no table {name!r}. Read it with "
+            f"{recording.source.name} has no interval tables, so no table {name!r}. Read it with "
             "trials=None and cut it with popdyn.from_spikes."
         )
         raise SourceError(message)
@@ -40,8 +48,8 @@ def wanted_table(recording: Recording, name: str) -> Table:
     filled = [other for other, n_rows in recording.rows.items() if n_rows] or list(recording.rows)
     meant = near[0] if near else filled[0]
     message = (
-        f"{recording.file} has no interval table {name!r}; it has {_with_rows(recording.rows)}. "
-        f"Choose one, for example trials={meant!r}."
+        f"{recording.source.name} has no interval table {name!r}; it has "
+        f"{_with_rows(recording.rows)}. Choose one, for example trials={meant!r}."
     )
     raise SourceError(message)
 
@@ -61,7 +69,7 @@ def wanted_clocks(
             hint = f" Did you mean {near[0]!r}?" if near else ""
             message = (
                 f"clocks names {name!r}, which is no column of numbers of the trials of "
-                f"{recording.file}.{hint} Columns: {', '.join(columns) or 'none'}."
+                f"{recording.source.name}.{hint} Columns: {', '.join(columns) or 'none'}."
             )
             raise SourceError(message)
         if which not in ("session", "trial"):

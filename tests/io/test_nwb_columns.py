@@ -7,8 +7,7 @@ import pynwb
 import pytest
 
 import popdyn as pdn
-from popdyn.errors import PopdynWarning, SourceError
-from popdyn.io.tables import Column, _fill
+from popdyn.errors import PopdynWarning
 from tests.io.recordings import (
     STARTS,
     add_intervals,
@@ -161,7 +160,7 @@ def test_columns_that_are_not_one_value_per_row_are_left_out_and_said(tmp_path):
     content = empty_file()
     shown = pynwb.TimeSeries(name="shown", data=[1.0, 2.0], unit="m", rate=1.0)
     content.add_acquisition(shown)
-    add_units(content, [[0.1], [0.2]], {"waveform_mean": [[1.0, 2.0], [3.0, 4.0]]})
+    add_units(content, [[0.1], [0.2]], {"waveform_mean": np.ones((2, 9)).tolist()})
     table = trials(licks=[[1.0, 2.0]] * 10, words=[["a", "b"]] * 10, place=[(1.0, 2.0)] * 10)
     add_intervals(content, "trials", table, {})
     content.add_epoch(0.0, 1.0, timeseries=shown)
@@ -170,19 +169,20 @@ def test_columns_that_are_not_one_value_per_row_are_left_out_and_said(tmp_path):
     assert session["words"].values[0] == "a, b"
     assert not {"licks", "place", "waveform_mean"} & set(session.coords)
     said = problems(session)
-    assert "neurons: left out waveform_mean (holds an array (2 x 2), not one value per row)" in said
+    assert "neurons: left out waveform_mean (holds an array (2 x 9), not one value per row)" in said
     assert "licks (holds several values per row)" in said
-    assert "place (holds an array (10 x 2)" in said
-    assert "epochs: left out timeseries (holds references to other objects)" in described(path)
+    assert session["place_1"].values.tolist() == [2.0] * 10
+    assert session["place_1"].attrs["description"] == "about place; part 1 of place"
+    left_out = "epochs: left out timeseries (holds records of idx_start, count, timeseries)"
+    assert left_out in described(path)
 
 
-def test_a_column_of_the_wrong_length_is_refused_by_pynwb_and_would_be_left_out(tmp_path):
+def test_a_column_of_the_wrong_length_is_left_out_and_said(tmp_path):
     path = make_file(tmp_path / "x.nwb", trials=trials(extra=np.arange(10.0)))
     replace_dataset(path, "intervals/trials/extra", np.arange(7.0))
-    with pytest.raises(SourceError, match="pynwb .* refuses .*same length"):
-        pdn.read_session(path)
-    kept = _fill(Column("extra", "float64", None), np.arange(7.0), 10)
-    assert kept.left_out == "has 7 values for 10 rows"
+    session = pdn.read_session(path)
+    assert "extra" not in session.coords
+    assert "trials: left out extra (has 7 values for 10 rows)" in problems(session)
 
 
 @pytest.mark.parametrize("with_index", [True, False])

@@ -1,0 +1,89 @@
+"""Touch a file in a process of its own, before it is read in this one.
+
+HDF5 can crash or run in circles on a damaged file, and takes the whole interpreter with it. The
+same steps taken here first, by a process that may die, show which files do that.
+
+This file is run as a script and imports nothing of popdyn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from typing import Any
+
+# Seconds of computing after which a file is taken to lead in circles.
+CPU_SECONDS = 20
+# Numbers are read whole up to this size; of larger ones the index of pieces is walked.
+_SMALL = 1_000_000
+_MOST_PIECES, _MOST_REFERENCES, _MOST_NODES, _DEEPEST = 100_000, 10_000, 20_000, 10
+_SKIPPED = ("specifications", "templates")
+# Groups of large raw data: their attributes are touched, not their values.
+_RAW = ("acquisition", "stimulus")
+
+
+def touch(path: str) -> None:
+    """Read what the reader will read, but for the bulk of the spikes.
+
+    Parameters
+    ----------
+    path : str
+    """
+    h5py: Any = importlib.import_module("h5py")
+    with h5py.File(path, "r") as file:
+        _touch_group(h5py, file, file, 0, [0])
+
+
+def _touch_group(h5: Any, file: Any, group: Any, depth: int, count: list[int]) -> None:
+    _touch_attributes(file, group)
+    for name in list(group):
+        count[0] += 1
+        if name in _SKIPPED or count[0] > _MOST_NODES:
+            continue
+        with contextlib.suppress(Exception):
+            child = group[name]
+            if isinstance(child, h5.Group) and depth < _DEEPEST:
+                _touch_group(h5, file, child, depth + 1, count)
+            elif isinstance(child, h5.Dataset):
+                _touch_attributes(file, child)
+                _touch_values(h5, file, child)
+
+
+def _touch_attributes(file: Any, node: Any) -> None:
+    for name in list(node.attrs):
+        with contextlib.suppress(Exception):
+            value = node.attrs[name]
+            if type(value).__name__ == "Reference":
+                dict(file[value].attrs)
+
+
+def _touch_values(h5: Any, file: Any, data: Any) -> None:
+    is_raw = data.name.split("/")[1] in _RAW and data.size > _SMALL
+    if data.shape is None or is_raw:
+        return
+    if data.dtype.kind == "O" or data.size * data.dtype.itemsize <= _SMALL:
+        values = data[()]
+        if h5.check_ref_dtype(data.dtype) is not None:
+            for reference in values.ravel()[:_MOST_REFERENCES]:
+                with contextlib.suppress(Exception):
+                    dict(file[reference].attrs)
+    elif data.chunks is not None:
+        for piece in range(min(data.id.get_num_chunks(), _MOST_PIECES)):
+            data.id.get_chunk_info(piece)
+
+
+def _limit_time() -> None:
+    with contextlib.suppress(ImportError, OSError, ValueError):  # not on every system
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    _limit_time()
+    # What merely fails here fails in the reader too, with a better line.
+    with contextlib.suppress(Exception):
+        touch(sys.argv[1])
+    sys.stdout.write("touched")

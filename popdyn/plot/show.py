@@ -20,6 +20,8 @@ _METHODS = (
     "decode",
     "scorecard",
     "task",
+    "session_overview",
+    "warp",
 )
 
 
@@ -28,7 +30,7 @@ def show(result: Any, **options: Any) -> Axes:
 
     Parameters
     ----------
-    result : Dataset or estimator
+    result : Dataset, warped tensor or estimator
         A result (``attrs["method"]``), a node of a comparison, or a fitted estimator with
         ``to_dataset()``.
     **options
@@ -53,7 +55,8 @@ def show(result: Any, **options: Any) -> Axes:
     >>> pdn.show(pdn.condition_average(tensor, "choice")).get_xlabel()
     'time (s)'
     """
-    dataset = result if isinstance(result, xr.Dataset) else _dataset(result)
+    warped = isinstance(result, xr.DataArray) and result.attrs.get("method") == "warp"
+    dataset = result if warped or isinstance(result, xr.Dataset) else _dataset(result)
     method = str(dataset.attrs.get("method", ""))
     if method not in _METHODS:
         found = f"method {method!r}" if method else "no method (attrs['method'])"

@@ -24,6 +24,7 @@ from popdyn.plot.style import (
     time_label,
     window_limits,
 )
+from popdyn.plot.warp import phase_axis
 from popdyn.tensor.selection import neuron_position
 
 _FADED = 0.3
@@ -47,7 +48,8 @@ def condition_average(result: xr.Dataset, *, neuron: Any = None, ax: Axes | None
     Returns
     -------
     Axes
-        Time (s) against activity in its unit, a line at the event.
+        Time (s) against activity in its unit, a line at the event; of a warped tensor phase,
+        with a line at every event and the median duration (s) of every segment.
 
     Raises
     ------
@@ -71,10 +73,13 @@ def condition_average(result: xr.Dataset, *, neuron: Any = None, ax: Axes | None
     colors, styles = condition_colors(labels), condition_styles(labels)
     for number, label in enumerate(labels):
         _draw(ax, one.isel(condition=number), name, label, colors[label], styles[label])
-    event_line(ax)
-    window_limits(ax, result)
+    if "phase" in result.dims:
+        phase_axis(ax, result)
+    else:
+        event_line(ax)
+        window_limits(ax, result)
+        ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))
     units = str(result[name].attrs.get("units", result.attrs.get("units", "unknown")))
-    ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))
     ax.set_ylabel(axis_label(name, units))
     set_title(ax, f"neuron {one['neuron'].item()}")
     add_legend(ax, conditions_title(result))
@@ -83,7 +88,8 @@ def condition_average(result: xr.Dataset, *, neuron: Any = None, ax: Axes | None
 
 def _draw(ax: Axes, one: xr.Dataset, name: str, label: str, color: str, style: str) -> None:
     """Draw one condition: all bins faded, then those with enough trials on top."""
-    time, mean = one["time"].values, one[name].values
+    mean = one[name].values
+    time = one[str(one[name].dims[0])].values
     key, enough = label, np.isfinite(mean)
     if "n_trials" in one:
         n_trials = one["n_trials"].values
@@ -109,10 +115,10 @@ def _draw(ax: Axes, one: xr.Dataset, name: str, label: str, color: str, style: s
 
 def _most_modulated(result: xr.Dataset, name: str) -> int:
     """Position of the neuron whose averages vary most, beyond their standard errors."""
-    values = result[name].transpose("neuron", "time", "condition").values
+    values = result[name].transpose("neuron", ..., "condition").values
     signal = _variance(values)
     if "standard_error" in result:
-        error = result["standard_error"].transpose("neuron", "time", "condition").values
+        error = result["standard_error"].transpose("neuron", ..., "condition").values
         known = np.isfinite(error)
         noise = np.where(known, error, 0.0) ** 2
         signal = signal - noise.sum(axis=(1, 2)) / np.maximum(known.sum(axis=(1, 2)), 1)

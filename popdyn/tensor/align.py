@@ -16,7 +16,7 @@ from popdyn.tensor.selection import matching
 from popdyn.tensor.session import check_session, is_session, session_neurons
 
 # Seconds: an event plus an edge may miss the end of an interval by rounding.
-_SLACK = 1e-9
+SLACK = 1e-9
 _CARRIED = ("source", "source_id", "simultaneous", "input_digest")
 
 
@@ -213,17 +213,17 @@ def mask_unobserved(
     start, stop = session["obs_start"].values, session["obs_stop"].values
     for neuron in range(counts.shape[0]):
         own = owner == neuron
-        merged_start, merged_stop = _merge(start[own], stop[own])
+        merged_start, merged_stop = merge_intervals(start[own], stop[own])
         if merged_start.size == 1 and np.isneginf(merged_start[0]) and np.isposinf(merged_stop[0]):
             continue
-        whole = _inside(times + edges[0], times + edges[-1], merged_start, merged_stop)
+        whole = inside_intervals(times + edges[0], times + edges[-1], merged_start, merged_stop)
         for trial in np.flatnonzero(~whole):
             bins = times[trial] + edges
-            seen = _inside(bins[:-1], bins[1:], merged_start, merged_stop)
+            seen = inside_intervals(bins[:-1], bins[1:], merged_start, merged_stop)
             counts[neuron, ~seen, trial] = np.nan
 
 
-def _merge(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def merge_intervals(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Join intervals that overlap or touch; they come sorted by start."""
     if start.size == 0:
         return start, stop
@@ -233,11 +233,14 @@ def _merge(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return start[new], reach[last]
 
 
-def _inside(left: np.ndarray, right: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+def inside_intervals(
+    left: np.ndarray, right: np.ndarray, start: np.ndarray, stop: np.ndarray
+) -> np.ndarray:
+    """Whether each bin lies wholly inside one of the intervals, which come from a merge."""
     if start.size == 0:
         return np.zeros(left.shape, dtype=bool)
-    at = np.searchsorted(start, left + _SLACK, side="right") - 1
-    return np.asarray((at >= 0) & (right <= stop[np.maximum(at, 0)] + _SLACK))
+    at = np.searchsorted(start, left + SLACK, side="right") - 1
+    return np.asarray((at >= 0) & (right <= stop[np.maximum(at, 0)] + SLACK))
 
 
 def _align_tensor(

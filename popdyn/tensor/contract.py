@@ -15,6 +15,7 @@ import xarray as xr
 from popdyn.errors import TensorError
 
 DIMS = ("neuron", "time", "trial")
+PHASE_DIMS = ("neuron", "phase", "trial")
 AVERAGE_DIMS = ("neuron", "time", "condition")
 NAMES = ("rate", "spike_count", "potential", "current")
 # A time step may differ from the bin width by rounding only.
@@ -136,7 +137,7 @@ def _grid(start: float, bin_width: float, steps: np.ndarray) -> np.ndarray:
     return np.asarray(start + steps * bin_width, dtype=np.float64)
 
 
-def check(x: Any, *, chunked: bool = False) -> xr.DataArray:
+def check(x: Any, *, chunked: bool = False, phase: bool = False) -> xr.DataArray:
     """Check a tensor against the contract, once, at a public entrance.
 
     Parameters
@@ -145,6 +146,8 @@ def check(x: Any, *, chunked: bool = False) -> xr.DataArray:
         Dims ``neuron``, ``time`` (bin centers, s), ``trial`` in any order.
     chunked : bool
         Whether a Dask array may pass (preparation and averaging).
+    phase : bool
+        Whether a warped tensor, ``phase`` in the place of ``time``, may pass.
 
     Returns
     -------
@@ -166,12 +169,10 @@ def check(x: Any, *, chunked: bool = False) -> xr.DataArray:
     """
     if not isinstance(x, xr.DataArray):
         raise TensorError(_not_a_tensor(x))
-    if set(x.dims) != set(DIMS) or len(x.dims) != len(DIMS):
-        message = (
-            f"expected a tensor with dims {DIMS}, found {_sizes(x)}. Build one with "
-            "popdyn.make_tensor, popdyn.align or popdyn.read_nwb."
-        )
-        raise TensorError(message)
+    warped = phase and "phase" in x.dims
+    dims = PHASE_DIMS if warped else DIMS
+    if set(x.dims) != set(dims) or len(x.dims) != len(dims):
+        raise TensorError(_other_dims(x))
     is_chunked = x.chunks is not None
     if is_chunked and not chunked:
         message = (
@@ -179,10 +180,11 @@ def check(x: Any, *, chunked: bool = False) -> xr.DataArray:
             "in memory. Average or select first, or call x.load()."
         )
         raise TensorError(message)
-    fixed = _canonical(x, DIMS)
+    fixed = _canonical(x, dims)
     _check_name(fixed)
     _check_ids(fixed)
-    _check_time(fixed)
+    if not warped:
+        _check_time(fixed)
     if not is_chunked:
         _check_values(fixed)
     return fixed
@@ -200,6 +202,19 @@ def _not_a_tensor(x: Any) -> str:
     return (
         f"expected a tensor (xarray.DataArray with dims {DIMS}), found {type(x).__name__}. "
         "Wrap an array with popdyn.make_tensor(values, time)."
+    )
+
+
+def _other_dims(x: xr.DataArray) -> str:
+    if "phase" in x.dims:
+        return (
+            f"expected time in seconds, found a warped array {_sizes(x)}: on the phase axis a bin "
+            "lasts as long as its trial makes it. Average it (popdyn.condition_average), or use "
+            "popdyn.align, which keeps time."
+        )
+    return (
+        f"expected a tensor with dims {DIMS}, found {_sizes(x)}. Build one with "
+        "popdyn.make_tensor, popdyn.align or popdyn.read_nwb."
     )
 
 
@@ -329,6 +344,9 @@ def check_average(x: Any) -> xr.Dataset:
         If the dims or the variable are not those of a condition average.
     """
     if isinstance(x, xr.Dataset) and x.attrs.get("variable") in x:
+        values = average_values(x)
+        if "phase" in values.dims:
+            raise TensorError(_other_dims(values))
         return x
     if isinstance(x, xr.DataArray) and set(x.dims) == set(AVERAGE_DIMS):
         fixed = _canonical(x, AVERAGE_DIMS)

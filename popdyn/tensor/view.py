@@ -12,10 +12,11 @@ import pandas as pd
 import xarray as xr
 
 from popdyn.errors import TensorError, warn
-from popdyn.tensor.contract import AVERAGE_DIMS, check, column_names
+from popdyn.tensor.contract import check, column_names
 from popdyn.tensor.result import add_history, make_result
 from popdyn.tensor.roles import assign_roles
 from popdyn.tensor.selection import find_column
+from popdyn.tensor.warp import WARP_ATTRS
 
 
 def trial_table(
@@ -201,7 +202,7 @@ def condition_average(
     Parameters
     ----------
     tensor : xarray.DataArray
-        NaN bins are left out, bin by bin.
+        A tensor, or one from `popdyn.warp`.  NaN bins are left out, bin by bin.
     by : str or list of str
         Columns of the trial table.
     min_trials : int
@@ -211,9 +212,10 @@ def condition_average(
     -------
     xarray.Dataset
         ``<name>``, ``standard_error`` (standard deviation with n - 1, over sqrt(n); NaN with
-        one trial) and ``n_trials``, each ``(neuron, time, condition)``.  ``condition`` holds
-        labels (text: ``"1"`` for a column of integers), the variables of each condition lie on
-        it with their own type.
+        one trial) and ``n_trials``, each ``(neuron, time, condition)``, of a warped tensor
+        ``(neuron, phase, condition)``.  ``condition`` holds labels (text: ``"1"`` for a column
+        of integers), the variables of each condition lie on it with their own type, and so do
+        the median durations of its segments if it is warped.
 
     Raises
     ------
@@ -233,7 +235,7 @@ def condition_average(
     >>> pdn.condition_average(x, "choice")["rate"].values.ravel().tolist()
     [1.0, 2.0]
     """
-    x = check(tensor, chunked=True)
+    x = check(tensor, chunked=True, phase=True)
     if min_trials < 1:
         message = f"min_trials must be at least 1, found {min_trials}."
         raise TensorError(message)
@@ -243,7 +245,8 @@ def condition_average(
         warn(
             f"{n_left_out} of {x.sizes['trial']} trials have no value in {by!r} and were left out."
         )
-    shape = (x.sizes["neuron"], x.sizes["time"], len(conditions.labels))
+    dims = (*x.dims[:2], "condition")
+    shape = (*x.shape[:2], len(conditions.labels))
     mean, error, n_trials = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, int)
     for position in range(shape[2]):
         part = x.isel(trial=np.flatnonzero(conditions.index == position))
@@ -253,9 +256,9 @@ def condition_average(
     mean[few], error[few] = np.nan, np.nan
     name = str(x.name)
     variables = {
-        name: (AVERAGE_DIMS, mean, {"units": x.attrs["units"]}),
-        "standard_error": (AVERAGE_DIMS, error, {"units": x.attrs["units"]}),
-        "n_trials": (AVERAGE_DIMS, n_trials),
+        name: (dims, mean, {"units": x.attrs["units"]}),
+        "standard_error": (dims, error, {"units": x.attrs["units"]}),
+        "n_trials": (dims, n_trials),
     }
     names = [by] if isinstance(by, str) else list(by)
     result = make_result(
@@ -266,18 +269,24 @@ def condition_average(
         source=x,
     )
     history = add_history(x.attrs, "condition_average", by=names, min_trials=min_trials)
+    result.attrs |= {key: x.attrs[key] for key in WARP_ATTRS if key in x.attrs}
     return result.assign_attrs(variable=name, by=json.dumps(names), popdyn=history["popdyn"])
 
 
 def _average_coords(x: xr.DataArray, conditions: Conditions) -> dict[str, Any]:
-    coords: dict[str, Any] = {"time": x.coords["time"], "neuron": x.coords["neuron"]}
-    coords.update({name: x.coords[name] for name in column_names(x, "neuron")})
+    coords: dict[str, Any] = {}
+    for dim in x.dims[:2]:
+        coords.update({name: x.coords[name] for name in (str(dim), *column_names(x, str(dim)))})
     coords["condition"] = np.array(conditions.labels, dtype=np.str_)
     for name in conditions.table:
         if name not in coords:
             values = conditions.table[name].to_numpy()
             values = values.astype(np.str_) if values.dtype.kind not in "biuf" else values
             coords[str(name)] = ("condition", values, dict(x.coords[name].attrs))
+    for name in json.loads(x.attrs.get("duration_columns", "[]")):
+        column, positions = x.coords[name], range(len(conditions.labels))
+        median = [np.median(column.values[conditions.index == position]) for position in positions]
+        coords[name] = ("condition", median, column.attrs)
     return coords
 
 

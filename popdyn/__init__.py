@@ -23,6 +23,7 @@ _FUNCTIONS = {
     "describe_nwb": "io.nwb",
     "read_session": "io.nwb",
     "read_nwb": "io.nwb",
+    "write_nwb": "io.nwb_write",
     "from_pynapple": "io.pynapple_in",
     "to_pynapple": "io.pynapple_out",
     "align": "tensor.align",

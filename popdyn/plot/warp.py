@@ -98,8 +98,8 @@ def phase_axis(ax: Axes, result: xr.DataArray | xr.Dataset) -> None:
     >>> attrs = {"events": '["cue_time", "go_time"]', "median_durations": "[0.9]"}
     >>> ax = new_axes()
     >>> phase_axis(ax, xr.Dataset(attrs=attrs))
-    >>> ax.get_xlim()
-    (0.0, 1.0)
+    >>> [label.get_text() for label in ax.get_xticklabels()]
+    ['cue', 'go']
     """
     events = json.loads(result.attrs["events"])
     medians = json.loads(result.attrs["median_durations"])

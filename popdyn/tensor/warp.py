@@ -15,7 +15,7 @@ import xarray as xr
 
 from popdyn.errors import TensorError, warn
 from popdyn.tensor.align import event_times
-from popdyn.tensor.contract import PHASE_DIMS, bin_width_of, check
+from popdyn.tensor.contract import PHASE_DIMS, TIME_TOLERANCE, bin_width_of, check
 from popdyn.tensor.phase import SHORTEST, Segments, make_segments, mean_in_bins, rate_in_bins
 from popdyn.tensor.result import add_history
 from popdyn.tensor.selection import matching
@@ -180,11 +180,15 @@ def _of_tensor(
     zero = x.coords["align_time"].values
     values = mean_in_bins(x, segments.edges(times - zero[:, None]))
     if not np.isfinite(values).any():
-        message = f"the trials from {segments.names[0]} on lie outside the tensor's time."
+        message = (
+            f"{segments.events[0]} to {segments.events[-1]} lies outside the tensor's time "
+            f"({_span(x)}) in all {len(times)} trials."
+        )
         raise TensorError(message)
     width = bin_width_of(x)
+    near = width * (1 - TIME_TOLERANCE)
     own = np.median(np.diff(times), axis=0) / segments.n_bins
-    fine = [f"{n!r} ({w:.3g} s)" for n, w in zip(segments.names, own, strict=True) if w < width]
+    fine = [f"{n!r} ({w:.3g} s)" for n, w in zip(segments.names, own, strict=True) if w < near]
     if fine:
         warn(
             f"the phase bins of {', '.join(fine)} are narrower than the tensor's bins of "

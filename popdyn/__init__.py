@@ -21,12 +21,14 @@ __version__ = "0.1.0"
 # Name at the front door -> the module that defines it.
 _FUNCTIONS = {
     "describe_nwb": "io.nwb",
+    "describe_page": "reporting.recording_page",
     "read_session": "io.nwb",
     "read_nwb": "io.nwb",
     "write_nwb": "io.nwb_write",
     "from_pynapple": "io.pynapple_in",
     "to_pynapple": "io.pynapple_out",
     "align": "tensor.align",
+    "align_behavior": "tensor.behavior",
     "make_tensor": "tensor.build",
     "from_spikes": "tensor.build",
     "check": "tensor.contract",

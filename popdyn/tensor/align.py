@@ -91,7 +91,7 @@ def _align_session(
 ) -> xr.DataArray:
     edges = bin_edges(window, bin_width)
     say_if_not_seconds(bin_width)
-    kept, times, n_dropped = _trials_with_event(session, event, trials)
+    kept, times, n_dropped = trials_with_event(session, event, trials)
     part = (
         session
         if neurons is None
@@ -125,7 +125,7 @@ def _align_session(
     )
 
 
-def _trials_with_event(
+def trials_with_event(
     x: xr.Dataset | xr.DataArray, event: str, trials: Any
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Positions of the selected trials that have the event, its session times, and the rest."""
@@ -254,7 +254,7 @@ def _align_tensor(
         )
         raise TensorError(message)
     centers = bin_centers(window, width)
-    kept, times, n_dropped = _trials_with_event(x, event, trials)
+    kept, times, n_dropped = trials_with_event(x, event, trials)
     if "align_time" not in x.coords:
         message = (
             "a tensor can be aligned anew only if it knows the session time of its zero: give "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from popdyn.io.clock_problems import clock_problems
 from popdyn.io.coverage import find_coverage, session_span
 from popdyn.io.neurons import Neurons
 from popdyn.io.problems import neuron_problems, outside_problems, table_problems
@@ -20,10 +21,14 @@ _YES_NO = ("is_", "has_", "is this", "whether", "true ", "flag")
 
 @dataclass(frozen=True)
 class Findings:
-    """Clocks of every table that was read, and everything that looks wrong."""
+    """Clocks of every table that was read, and everything that looks wrong.
+
+    ``serious`` are those of the problems that change what every number means.
+    """
 
     clocks: dict[str, Clocks]
     problems: tuple[str, ...]
+    serious: tuple[str, ...]
 
 
 def find_problems(
@@ -43,14 +48,18 @@ def find_problems(
         name: detect_clocks(table, clocks if name == trials else None)
         for name, table in recording.tables.items()
     }
-    problems = _header_problems(recording, trials)
+    chosen = trials if trials is not None else suggested_table(recording, found)
+    serious: list[str] = []
+    if recording.neurons is not None:
+        serious = clock_problems(recording.neurons, recording.tables.get(chosen or ""))
+    problems = [*serious, *_header_problems(recording, trials)]
     if recording.neurons is not None:
         problems += neuron_problems(recording.neurons)
     for name, table in recording.tables.items():
         problems += [*found[name].problems, *table_problems(table, found[name].clock)]
         if recording.neurons is not None:
-            problems += outside_problems(recording.neurons, table)
-    return Findings(found, tuple(problems))
+            problems += outside_problems(recording.neurons, table, found[name].clock)
+    return Findings(found, tuple(problems), tuple(serious))
 
 
 def _header_problems(recording: Recording, trials: str | None) -> list[str]:

@@ -46,7 +46,7 @@ class Neurons:
     @property
     def n_unsorted(self) -> int:
         """Spikes stored earlier than the one before them in the same neuron."""
-        falls = np.flatnonzero(np.diff(self.spike_time) < 0)
+        falls = np.flatnonzero(self.spike_time[1:] < self.spike_time[:-1])
         return int((~np.isin(falls + 1, self.neuron_start)).sum())
 
     @property

@@ -11,22 +11,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypedDict, Unpack
 
 import xarray as xr
 
 from popdyn.errors import warn
-from popdyn.io.coverage import find_coverage, session_span, warn_partial
+from popdyn.io.corrections import check_corrections, correct
+from popdyn.io.coverage import Coverage, find_coverage, session_span, warn_partial
 from popdyn.io.describe import find_problems, summarize
 from popdyn.io.neurons import Neurons
 from popdyn.io.recording import Recording, read_recording
 from popdyn.io.summary import FileSummary
 from popdyn.io.tables import Table
 from popdyn.io.times import column_units
-from popdyn.io.wanted import wanted_clocks, wanted_neurons, wanted_table
+from popdyn.io.wanted import wanted_neurons, wanted_table
 from popdyn.tensor.align import align as align_session
 from popdyn.tensor.result import add_history
-from popdyn.tensor.session import make_session
+from popdyn.tensor.session import own_session
 
 
 def describe_nwb(path: str | os.PathLike[str]) -> FileSummary:
@@ -35,7 +37,7 @@ def describe_nwb(path: str | os.PathLike[str]) -> FileSummary:
     Parameters
     ----------
     path : str or path-like
-        An NWB 2 file (HDF5).
+        An NWB file.
 
     Returns
     -------
@@ -60,33 +62,68 @@ def describe_nwb(path: str | os.PathLike[str]) -> FileSummary:
     return summarize(read_recording(path))
 
 
+class Reading(TypedDict, total=False):
+    """Further arguments of `read_session`, for functions that pass them on."""
+
+    clocks: Mapping[str, str] | None
+    units: Mapping[str, str | float] | None
+    shift: Mapping[str, float] | None
+    restart_offset: float | None
+    overlaps: str
+    observed: str
+    neuron_table: str | None
+    source_id: str | None
+
+
 def read_session(
     path: str | os.PathLike[str],
     trials: str | None = "trials",
     *,
     clocks: Mapping[str, str] | None = None,
+    units: Mapping[str, str | float] | None = None,
+    shift: Mapping[str, float] | None = None,
+    restart_offset: float | None = None,
+    overlaps: str = "keep",
     observed: str = "auto",
+    neuron_table: str | None = None,
     source_id: str | None = None,
 ) -> xr.Dataset:
     """Read the spikes, neurons and trials of an NWB file, unbinned.
 
-    Nothing is rescaled.  Spike times and each column are read in one go.
+    Nothing is converted, moved or left out unless an argument asks for it; what looks wrong is
+    said.  Spike times and each column are read in one go.
 
     Parameters
     ----------
     path : str or path-like
-        An NWB 2 file (HDF5).
+        An NWB file.
     trials : str, optional
         Name of the interval table whose rows are the trials; None for a session without.
     clocks : mapping, optional
         ``{"column": "session" | "trial"}``: the clock of a time column (seconds since the
         session's start, or since the trial's), where the values mislead.
+        ``{"spike_times": "trial"}`` where spikes are counted from each trial's start.
+    units : mapping, optional
+        ``{"spike_times": "ms"}``: the unit of spike times, ``"obs_intervals"``, ``"trials"``
+        (every column of times) or one column, where it is not seconds: ``s``, ``ms``, ``us``,
+        ``min``, ``h``, or the seconds one step lasts (``1/30000`` for samples).  Times are
+        converted to seconds; a column of anything else only gets the unit's name.
+    shift : mapping, optional
+        ``{"trials": 12.5}``: seconds to add to ``"trials"`` (times on the session's clock) or
+        ``"spike_times"`` (with the observation intervals).
+    restart_offset : float, optional
+        Seconds to add to all spikes and trials after the clock went back to its start.
+    overlaps : {"keep", "drop", "cut"}
+        Trials that begin before an earlier one has ended: keep them, leave them out, or end the
+        earlier one where the next begins.
     observed : {"auto", "session", "spikes"}
         When neurons count as observed.  ``"auto"``: the file's ``obs_intervals``; without them
         from the first to the last spike or trial of the session, except for neurons that are
         silent at its start or end for more than a tenth of it where their rate asks for at
         least 100 spikes: these from their first to their last spike, with a warning.
         ``"session"``: all neurons, all the time.  ``"spikes"``: first to last spike.
+    neuron_table : str, optional
+        Which table of neurons, in a file with several: ``"processing/ecephys/units"``.
     source_id : str, optional
         Name of the source; the session's identifier by default.
 
@@ -104,8 +141,9 @@ def read_session(
     Warns
     -----
     PopdynWarning
-        When neurons are taken as recorded for a part of the session, spike times that are not
-        numbers were left out, or repeated ids were replaced.
+        When times do not look like seconds on one clock, neurons are taken as recorded for a
+        part of the session, spike times that are not numbers were left out, or repeated ids
+        were replaced.
 
     Examples
     --------
@@ -115,16 +153,24 @@ def read_session(
     >>> session["boundary1_time"].attrs["units"]
     's'
     """
-    recording = read_recording(path, only=() if trials is None else (str(trials),))
+    only = () if trials is None else (str(trials),)
+    recording = read_recording(path, only=only, neuron_table=neuron_table)
     neurons = wanted_neurons(recording)
     table = None if trials is None else wanted_table(recording, str(trials))
-    own_clocks = wanted_clocks(clocks, table, recording)
-    findings = find_problems(recording, trials, own_clocks)
-    clock = findings.clocks[table.name].clock if table is not None else {}
+    asked = check_corrections(
+        table, recording.source.name, clocks=clocks, units=units, shift=shift,
+        restart_offset=restart_offset, overlaps=overlaps,
+    )  # fmt: skip
+    neurons, table, notes = correct(neurons, table, asked)
+    recording = replace(
+        recording, neurons=neurons, tables={} if table is None else {table.name: table}
+    )
+    findings = find_problems(recording, trials, asked.clocks)
     span = session_span(neurons, table)
     coverage = find_coverage(neurons, span, observed)
-    _warn(neurons, table)
+    _warn(neurons, table, (*findings.serious, *notes))
     warn_partial(neurons, coverage, span)
+    history = {"file": recording.source.name, "trials": trials, "observed": observed}
     attrs = {
         "source": "recording",
         "source_id": _source_id(recording, source_id),
@@ -132,13 +178,26 @@ def read_session(
         "trials": table.name if table is not None else "",
         "session_start_time": recording.started,
         "nwb_version": recording.source.schema,
-        "problems": json.dumps([*findings.problems, *coverage.problems]),
+        "problems": json.dumps([*notes, *findings.problems, *coverage.problems]),
     }
-    attrs = add_history(
-        attrs, "read_session", file=recording.source.name, trials=trials, observed=observed,
-        clocks=own_clocks,
-    )  # fmt: skip
-    session = make_session(
+    clock = findings.clocks[table.name].clock if table is not None else {}
+    return _as_session(
+        neurons,
+        table,
+        coverage,
+        clock,
+        add_history(attrs, "read_session", **history, **asked.asked()),
+    )
+
+
+def _as_session(
+    neurons: Neurons,
+    table: Table | None,
+    coverage: Coverage,
+    clock: Mapping[str, str],
+    attrs: dict[str, Any],
+) -> xr.Dataset:
+    session = own_session(
         neurons.spike_time,
         neurons.neuron_start,
         neurons=_values(neurons.table),
@@ -161,16 +220,14 @@ def read_nwb(
     neurons: Any = None,
     *,
     select_trials: Any = None,
-    clocks: Mapping[str, str] | None = None,
-    observed: str = "auto",
-    source_id: str | None = None,
+    **reading: Unpack[Reading],
 ) -> xr.DataArray:
     """Read an NWB file and count spikes in bins around an event of each trial.
 
     Parameters
     ----------
     path : str or path-like
-        An NWB 2 file (HDF5).
+        An NWB file.
     align : str
         Column of event times.
     window : (float, float)
@@ -182,8 +239,9 @@ def read_nwb(
     neurons, select_trials : mapping, mask or list of ids, optional
         Selections by column values, such as ``{"location": "amygdala_right"}``; see
         `popdyn.tensor.selection.matching`.
-    clocks, observed, source_id
-        As for `read_session`.
+    **reading
+        ``clocks``, ``units``, ``shift``, ``restart_offset``, ``overlaps``, ``observed``,
+        ``neuron_table``, ``source_id``: as for `read_session`.
 
     Returns
     -------
@@ -207,13 +265,14 @@ def read_nwb(
     >>> tensor.shape
     (25, 20, 30)
     """
-    session = read_session(path, trials, clocks=clocks, observed=observed, source_id=source_id)
+    session = read_session(path, trials, **reading)
     return align_session(session, align, window, bin_width, select_trials, neurons=neurons)
 
 
-def _warn(neurons: Neurons, table: Table | None) -> None:
-    """Warn where reading changed what the file says."""
-    lines = [note for note in neurons.table.notes if "ids repeat" in note]
+def _warn(neurons: Neurons, table: Table | None, serious: tuple[str, ...]) -> None:
+    """Warn where numbers may not mean what they seem to."""
+    lines = [*serious]
+    lines += [note for note in neurons.table.notes if "ids repeat" in note]
     lines += [note for note in (table.notes if table else ()) if "ids repeat" in note]
     if neurons.n_not_finite:
         lines.append(f"{neurons.n_not_finite} spike times are NaN or infinite and were left out")

@@ -16,6 +16,10 @@ _MIN_TRIALS = 5
 _MAX_CODES = 30
 _PLAUSIBLE_RATE = (1e-3, 500.0)
 _REACTION = re.compile(r"^rt$|reaction|latency", re.IGNORECASE)
+# Seconds by which a trial may begin before the last one ended: rounding.
+_TOUCHING = 1e-6
+# Steps of time (s) that are worth a line.
+_COARSE = 1e-4
 _PAIR = re.compile(r"(?<![\w.])-?\d+\s*=|=\s*-?\d+(?![\w.])")
 _RANGE = re.compile(r"(?<![\w.])(-?\d+)\s*(?:-|\.\.|to)\s*(\d+)(?![\w.])")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?![\w.])")
@@ -24,7 +28,7 @@ _NUMBER = re.compile(r"(?<![\w.])-?\d+(?![\w.])")
 def table_problems(table: Table, clock: dict[str, str]) -> list[str]:
     """Lines about an interval table: lengths, missing events, codes, left-out columns."""
     found = [*table.notes]
-    for check in (_rows, _start_times, _stop_times, _long_trials):
+    for check in (_rows, _start_times, _stop_times, _long_trials, _overlaps):
         found += check(table)
     found += _missing_events(table, clock)
     for column in table.columns:
@@ -79,6 +83,27 @@ def _long_trials(table: Table) -> Iterator[str]:
             f"{table.name}: {counted(long.size, 'row')} longer than {LONG_TRIAL:.0f} times the "
             f"median of {median:.1f} s: ids {shown}{more}"
         )
+
+
+def _overlaps(table: Table) -> Iterator[str]:
+    start, stop = table.numbers("start_time"), table.numbers("stop_time")
+    if start is None or stop is None or start.size < 2:
+        return
+    order = np.argsort(start, kind="stable")
+    reached = np.fmax.accumulate(stop[order])[:-1]
+    early = np.flatnonzero(start[order][1:] < reached - _TOUCHING) + 1
+    if early.size:
+        ids = ", ".join(str(table.ids[row]) for row in order[early[:5]])
+        more = f" and {early.size - 5} more" if early.size > 5 else ""
+        yield (
+            f"{table.name}: {_begin(early.size)} before an earlier one has ended "
+            f"(ids {ids}{more}); overlaps='drop' leaves them out, overlaps='cut' ends the earlier "
+            "one where the next begins"
+        )
+
+
+def _begin(n: int) -> str:
+    return "1 row begins" if n == 1 else f"{n} rows begin"
 
 
 def _missing_events(table: Table, clock: dict[str, str]) -> Iterator[str]:
@@ -190,11 +215,24 @@ def neuron_problems(neurons: Neurons) -> list[str]:
             f"{int(odd.sum())} of {neurons.n_neurons} neurons fire at implausible rates "
             f"({rates.min():.3g} to {rates.max():.3g} Hz): are spike times in seconds?"
         )
+    found += _coarse_spikes(neurons)
     return found + left_out_line(neurons.table)
 
 
-def outside_problems(neurons: Neurons, table: Table) -> list[str]:
-    """Lines about trials during which nothing was recorded."""
+def _coarse_spikes(neurons: Neurons) -> Iterator[str]:
+    """Single precision keeps seven digits: late in a session too few for milliseconds."""
+    if neurons.stored not in ("float32", "float16") or not neurons.spike_time.size:
+        return
+    step = float(np.spacing(neurons.spike_time.max().astype(neurons.stored)))
+    if step > _COARSE:
+        yield (
+            f"spike times are stored as {neurons.stored}: late in the session they are known to "
+            f"{1e3 * step:.2g} ms only"
+        )
+
+
+def outside_problems(neurons: Neurons, table: Table, clock: dict[str, str]) -> list[str]:
+    """Lines about trials and events during which nothing was recorded."""
     start = table.numbers("start_time")
     if start is None or not neurons.spike_time.size or not np.isfinite(start).any():
         return []
@@ -202,9 +240,30 @@ def outside_problems(neurons: Neurons, table: Table) -> list[str]:
     stop = table.numbers("stop_time")
     end = start if stop is None else np.where(np.isfinite(stop), stop, start)
     outside = np.isfinite(start) & ((end < first) | (start > last))
-    if not outside.any():
-        return []
     where = f"before the first or after the last spike of any neuron ({first:.0f}-{last:.0f} s)"
-    if outside.sum() == np.isfinite(start).sum():
-        return [f"{table.name}: every row lies {where}: are both on the session's clock?"]
-    return [f"{table.name}: {int(outside.sum())} of {table.n_rows} rows lie {where}"]
+    if outside.any() and outside.sum() == np.isfinite(start).sum():
+        fix = "shift={'trials': SECONDS} or shift={'spike_times': SECONDS} moves one of them"
+        return [f"{table.name}: every row lies {where}: are both on the session's clock? {fix}"]
+    lines = []
+    if outside.any():
+        lines.append(f"{table.name}: {int(outside.sum())} of {table.n_rows} rows lie {where}")
+    return lines + _events_outside(table, clock, outside, (first, last))
+
+
+def _events_outside(
+    table: Table, clock: dict[str, str], outside: np.ndarray, span: tuple[float, float]
+) -> list[str]:
+    """Events that lie outside the recording although their trial does not."""
+    lines = []
+    for name, which in clock.items():
+        values = table.numbers(name)
+        if values is None or which != "session" or name in ("start_time", "stop_time"):
+            continue
+        far = np.isfinite(values) & ~outside & ((values < span[0]) | (values > span[1]))
+        if far.any():
+            lines.append(
+                f"{table.name}.{name}: {int(far.sum())} of {table.n_rows} events lie outside the "
+                f"recording ({span[0]:.0f}-{span[1]:.0f} s): {values[far].min():.6g} to "
+                f"{values[far].max():.6g} s"
+            )
+    return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 
 from popdyn.errors import SourceError
 from popdyn.io.neurons import Neurons
@@ -56,23 +55,3 @@ def wanted_table(recording: Recording, name: str) -> Table:
 
 def _with_rows(rows: dict[str, int]) -> str:
     return ", ".join(f"{name} ({n_rows} rows)" for name, n_rows in rows.items())
-
-
-def wanted_clocks(
-    clocks: Mapping[str, str] | None, table: Table | None, recording: Recording
-) -> dict[str, str]:
-    """Check the user's word on clocks against the columns of the trials."""
-    columns = list(table.kept) if table is not None else []
-    for name, which in (clocks or {}).items():
-        if table is None or table.numbers(name) is None:
-            near = difflib.get_close_matches(name, columns, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            message = (
-                f"clocks names {name!r}, which is no column of numbers of the trials of "
-                f"{recording.source.name}.{hint} Columns: {', '.join(columns) or 'none'}."
-            )
-            raise SourceError(message)
-        if which not in ("session", "trial"):
-            message = f"the clock of {name!r} must be 'session' or 'trial', got {which!r}."
-            raise SourceError(message)
-    return dict(clocks or {})

@@ -61,7 +61,7 @@ def digest(x: xr.DataArray | xr.Dataset) -> str:
         if values.dtype.kind in "OUST":
             sha.update("\x1f".join(text(values).ravel().tolist()).encode(errors="replace"))
         else:
-            sha.update(values.tobytes())
+            sha.update(values.reshape(-1).view(np.uint8).data if values.size else b"")
     return sha.hexdigest()[:16]
 
 

@@ -67,6 +67,31 @@ def make_session(
     [0.2]
     """
     times = np.array(spike_time, dtype=np.float64).ravel()
+    return own_session(
+        times,
+        neuron_start,
+        neurons=neurons,
+        trials=trials,
+        obs=obs,
+        attrs=attrs,
+        column_attrs=column_attrs,
+    )
+
+
+def own_session(
+    times: np.ndarray,
+    neuron_start: Any,
+    *,
+    neurons: Any = None,
+    trials: Any = None,
+    obs: tuple[Any, Any, Any] | None = None,
+    attrs: Mapping[str, Any] | None = None,
+    column_attrs: Mapping[str, Mapping[str, Any]] | None = None,
+) -> xr.Dataset:
+    """Build a Session around spike times that nobody else uses: they are sorted in place.
+
+    As `make_session`, without the copy, which for 50 million spikes is worth 400 MB.
+    """
     starts = np.asarray(neuron_start, dtype=np.int64).ravel()
     _check_offsets(times, starts)
     n_unsorted = _sort_within_neurons(times, starts)
@@ -107,7 +132,7 @@ def _check_offsets(times: np.ndarray, starts: np.ndarray) -> None:
 
 def _sort_within_neurons(times: np.ndarray, starts: np.ndarray) -> int:
     """Sort in place; return the number of spikes earlier than the one before them."""
-    falls = np.flatnonzero(np.diff(times) < 0)
+    falls = np.flatnonzero(times[1:] < times[:-1])
     inside = falls[~np.isin(falls + 1, starts)]
     for neuron in np.unique(np.searchsorted(starts, inside, side="right") - 1):
         times[starts[neuron] : starts[neuron + 1]].sort()

@@ -1,0 +1,202 @@
+"""Do spikes and trials run on one clock, in seconds?  Lines for people; nothing is changed here.
+
+The signs are in the values: how far spikes and trials reach, how close two spikes come, where
+times go back.  What is found here changes numbers, so `read_session` warns of it as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from popdyn.io.neurons import Neurons, pieces
+from popdyn.io.tables import Table, counted
+
+# Two spikes of one neuron come within this many seconds of each other in any real recording.
+_CLOSE = 0.5
+_ENOUGH_SPIKES, _ENOUGH_TRIALS = 300, 5
+# Milliseconds for seconds make a factor of a thousand, give or take what was not recorded.
+_THOUSAND = (200.0, 5000.0)
+# A restart goes back by at least this share of the whole range.
+_FAR_BACK = 0.25
+
+
+def restart_row(times: np.ndarray) -> int | None:
+    """Return where times go back far, once and for all; None where they never do.
+
+    Parameters
+    ----------
+    times : ndarray (n,)
+        In the order of the file.
+
+    Returns
+    -------
+    int or None
+        Position of the first value after the fall.
+
+    Examples
+    --------
+    >>> restart_row(np.array([0.0, 5.0, 9.0, 0.5, 4.0]))
+    3
+    >>> restart_row(np.array([0.0, 5.0, 9.0, 8.9, 10.0])) is None
+    True
+    """
+    finite = np.flatnonzero(np.isfinite(times))
+    if finite.size < 4:
+        return None
+    values = times[finite]
+    falls = values[:-1] - values[1:]
+    far = _FAR_BACK * float(values.max() - values.min())
+    large = np.flatnonzero(falls > far) if far > 0 else np.zeros(0, dtype=int)
+    return int(finite[large[0] + 1]) if large.size == 1 else None
+
+
+def runs_of(times: np.ndarray) -> np.ndarray:
+    """Return the number of the ascending run that each value belongs to, from 0.
+
+    Examples
+    --------
+    >>> runs_of(np.array([0.1, 0.5, 0.2, 0.3, 0.1])).tolist()
+    [0, 0, 1, 1, 2]
+    """
+    return np.concatenate([[0], np.cumsum(times[1:] < times[:-1])]) if times.size else times
+
+
+def clock_problems(neurons: Neurons, table: Table | None) -> list[str]:
+    """Lines about times that are not seconds on one clock.
+
+    Parameters
+    ----------
+    neurons : Neurons
+    table : Table, optional
+        The trials.
+    """
+    units = [*_steps(neurons), *(_factors(neurons, table) if table is not None else ())]
+    if not units:
+        units = list(_never_close(neurons))
+    relative = list(_relative_spikes(neurons, table)) if table is not None else []
+    restarts = [] if relative else list(_restarts(neurons, table))
+    return [*units, *relative, *restarts]
+
+
+def _steps(neurons: Neurons) -> Iterator[str]:
+    """Spike times that are whole numbers count samples."""
+    spikes = neurons.spike_time
+    if neurons.stored.startswith(("int", "uint")):
+        which = f"are stored as {neurons.stored}"
+    elif spikes.size >= _ENOUGH_SPIKES and all((p == np.round(p)).all() for p in pieces(spikes)):
+        which = "are whole numbers"
+    else:
+        return
+    stated = neurons.resolution
+    if 0 < stated < 1:
+        fix = f"the file states a resolution of {stated:g} s: units={{'spike_times': {stated:g}}}"
+    else:
+        fix = "units={'spike_times': 1/30000} for samples at 30 kHz, {'spike_times': 'ms'} for ms"
+    yield f"spike times {which}: samples, not seconds? Read as they are; {fix}"
+
+
+def _factors(neurons: Neurons, table: Table) -> Iterator[str]:
+    """Spikes that reach a thousand times as far as the trials, or the other way round."""
+    start = table.numbers("start_time")
+    spikes = neurons.spike_time
+    if start is None or spikes.size < _ENOUGH_SPIKES or table.n_rows < _ENOUGH_TRIALS:
+        return
+    finite = start[np.isfinite(start)]
+    reach = float(np.abs(finite).max()) if finite.size else 0.0
+    spike_reach = float(max(abs(spikes.min()), abs(spikes.max())))
+    if not reach or not spike_reach or neurons.stored.startswith(("int", "uint")):
+        return
+    low, high = _THOUSAND
+    if low <= spike_reach / reach <= high and not _comes_close(neurons):
+        yield (
+            f"spike times reach {spike_reach:,.0f}, {table.name} {reach:,.0f}: spikes in "
+            "milliseconds? Read as they are; units={'spike_times': 'ms'} converts them"
+        )
+    elif low <= reach / spike_reach <= high and not _is_short(finite):
+        yield (
+            f"{table.name} reach {reach:,.0f}, spike times {spike_reach:,.0f}: trials in "
+            "milliseconds? Read as they are; units={'trials': 'ms'} converts their times"
+        )
+
+
+def _is_short(start: np.ndarray) -> bool:
+    """Whether trials follow each other as fast as trials in seconds do."""
+    return bool(np.median(np.abs(np.diff(start))) < 50.0) if start.size > 1 else True
+
+
+def _comes_close(neurons: Neurons) -> bool:
+    """Whether any neuron fires twice within half a second."""
+    spikes, starts = neurons.spike_time, neurons.neuron_start
+    for first, last in zip(starts[:-1], starts[1:], strict=True):
+        own = spikes[first:last]
+        gaps = np.abs(own[1:] - own[:-1])
+        if ((gaps > 0) & (gaps < _CLOSE)).any():
+            return True
+    return False
+
+
+def _never_close(neurons: Neurons) -> Iterator[str]:
+    n_gaps = int(np.maximum(neurons.n_spikes - 1, 0).sum())
+    if n_gaps >= _ENOUGH_SPIKES and not _comes_close(neurons):
+        yield (
+            f"no neuron ever fires twice within {_CLOSE:g} s ({n_gaps:,} intervals): spike times "
+            "in milliseconds or samples? Read as they are; units={'spike_times': 'ms'}, or the "
+            "seconds one step lasts, converts them"
+        )
+
+
+def _relative_spikes(neurons: Neurons, table: Table) -> Iterator[str]:
+    """Spikes that start anew with every trial."""
+    start = table.numbers("start_time")
+    spikes = neurons.spike_time
+    if start is None or not spikes.size or table.n_rows < _ENOUGH_TRIALS:
+        return
+    ordered = np.unique(start[np.isfinite(start)])
+    if ordered.size < _ENOUGH_TRIALS:
+        return
+    length = float(np.diff(ordered).max())
+    span = float(spikes.max() - spikes.min())
+    n_runs = neurons.n_unsorted / max(int((neurons.n_spikes > 1).sum()), 1) + 1
+    far = float(ordered[-1] - ordered[0]) > 4 * max(span, 1e-9)
+    if far and span <= 1.5 * length and n_runs >= 0.3 * table.n_rows:
+        yield (
+            f"spike times lie between {spikes.min():.3g} and {spikes.max():.3g} and go back to the "
+            f"start about {n_runs - 1:.0f} times in each neuron, {table.name} between "
+            f"{ordered[0]:.0f} and {ordered[-1]:.0f} s: counted from each trial's start? Read as "
+            "they are; clocks={'spike_times': 'trial'} puts them on the session's clock"
+        )
+
+
+def _restarts(neurons: Neurons, table: Table | None) -> Iterator[str]:
+    """Say where a clock went back to its start in the middle of the session."""
+    where = []
+    starts = neurons.neuron_start if neurons.n_unsorted else np.zeros(1, dtype=int)
+    for first, last in zip(starts[:-1], starts[1:], strict=True):
+        own = neurons.spike_time[first:last]
+        row = restart_row(own) if own.size >= 10 else None
+        if row is not None:
+            where.append((float(own[row - 1]), float(own[row])))
+    n_enough = int((neurons.n_spikes >= 10).sum())
+    fix = "restart_offset=SECONDS adds them to what comes after"
+    if where and 2 * len(where) >= n_enough and _agree(where):
+        before, after = np.median(where, axis=0)
+        yield (
+            f"the spike times of {len(where)} of {counted(neurons.n_neurons, 'neuron')} go back "
+            f"once, from about {before:.0f} to {after:.0f} s: a clock that restarted? Sorted as "
+            f"they are, which mixes two parts of the session; {fix}"
+        )
+    start = table.numbers("start_time") if table is not None else None
+    row = restart_row(start) if start is not None else None
+    if table is not None and start is not None and row is not None:
+        yield (
+            f"{table.name}.start_time goes back once, from {start[row - 1]:.0f} to "
+            f"{start[row]:.0f} s in row {row}: a clock that restarted? {fix}"
+        )
+
+
+def _agree(where: list[tuple[float, float]]) -> bool:
+    """Whether neurons go back at about the same time: not so clusters that were merged."""
+    before = np.array([pair[0] for pair in where])
+    return len(where) < 3 or bool(before.std() <= 0.1 * max(abs(before).max(), 1e-9))

@@ -60,12 +60,30 @@ def _popdyn(
 
 @app.command()
 def describe(
-    path: Annotated[Path, typer.Argument(metavar="FILE.nwb", help="An NWB file.")],
+    path: Annotated[str, typer.Argument(metavar="FILE.nwb", help="An NWB file.")],
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Also write a page with pictures: an HTML file.")
+    ] = None,
+    trials: Annotated[
+        str | None, typer.Option("--trials", help="Interval table of the trials on the page.")
+    ] = None,
+    align: Annotated[
+        str | None, typer.Option("--align", help="Event to draw rates around, and to suggest.")
+    ] = None,
 ) -> None:
-    """Say what an NWB file holds, and what looks wrong in it."""
+    """Say what an NWB file holds, and what looks wrong in it; --html draws it."""
     from popdyn.io.nwb import describe_nwb
 
-    typer.echo(str(describe_nwb(path)))
+    if html is None and (trials is not None or align is not None):
+        message = "--trials and --align choose what the page shows: give --html PAGE.html too"
+        raise SourceError(message)
+    target = None if html is None else _writable(html, Path(path))
+    summary = describe_nwb(path)
+    typer.echo(str(summary))
+    if target is not None:
+        from popdyn.reporting.recording_page import write_page
+
+        typer.echo(f"page: {write_page(summary, path, target, trials=trials, align=align)}")
 
 
 @app.command()

@@ -64,29 +64,40 @@ def _candidates(trials: Trials, edges: Floats) -> tuple[Floats, Floats]:
     return start[full], np.maximum(end[last][full], start[full] + 1e-3)
 
 
+def rows_by_rate(rates: Floats, n_neurons: int) -> NDArray[np.intp]:
+    """Return positions of neurons from the highest rate to the lowest, those without a rate last.
+
+    Of more than ``n_neurons`` as many are taken, evenly over the sorted rates.
+
+    Examples
+    --------
+    >>> rows_by_rate(np.array([1.0, np.nan, 3.0]), 2).tolist()
+    [2, 1]
+    """
+    order = np.argsort(-np.nan_to_num(rates, nan=-1.0), kind="stable")
+    if order.size > n_neurons:
+        order = order[np.linspace(0, order.size - 1, n_neurons).round().astype(int)]
+    return order
+
+
 def stretch_spikes(
-    session: xr.Dataset, stretch: tuple[float, float], rates: Floats, n_neurons: int
+    session: xr.Dataset, stretch: tuple[float, float], order: NDArray[np.intp]
 ) -> tuple[dict[str, Any], tuple[float, float]]:
-    """Collect the spikes of a stretch, a row per neuron, the highest rate first.
+    """Collect the spikes of a stretch, a row per neuron.
 
     Parameters
     ----------
     session : Session
     stretch : (float, float)
         Start and stop (s).
-    rates : ndarray (neuron,)
-        Mean rates to sort by; neurons without a rate come last.
-    n_neurons : int
-        Most rows; of more neurons rows are taken evenly over the sorted rates.
+    order : ndarray of int
+        Positions of the neurons, row by row.
 
     Returns
     -------
     dict, (float, float)
         Variables of the result, and the stretch, shortened to at most 20,000 spikes.
     """
-    order = np.argsort(-np.nan_to_num(rates, nan=-1.0), kind="stable")
-    if order.size > n_neurons:
-        order = order[np.linspace(0, order.size - 1, n_neurons).round().astype(int)]
     times, starts = session["spike_time"].values, session["neuron_start"].values
     found = [_between(times[starts[neuron] : starts[neuron + 1]], *stretch) for neuron in order]
     spike_time = np.concatenate([np.zeros(0), *found])

@@ -9,8 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.analysis.event_rate import event_rates
 from popdyn.analysis.observed import equal_exposure, neurons_within, observed_counts
-from popdyn.analysis.overview_stretch import choose_stretch, stretch_spikes
+from popdyn.analysis.overview_stretch import choose_stretch, rows_by_rate, stretch_spikes
+from popdyn.analysis.silence import shared_silences, silence_problems
 from popdyn.analysis.stability import (
     N_BLOCKS,
     drift_index,
@@ -68,6 +70,9 @@ def session_overview(
         Per trial (none without trials): ``start_time``, ``duration`` and ``gap`` to the next
         start (s; NaN without a stop); ``event_time (event, trial)``, s after the start, with
         ``event_clock (event)``, the clock of the column in the file.
+        Around the start and the events, of at most 200 trials and of the neurons of the raster
+        (at most 100): ``event_rate (around, lag)``, mean rate in Hz, with ``event_rate_bound
+        (bound, around, lag)``, 95 % by the scatter of trials; ``lag`` in s.
         ``attrs["problems"]`` is a JSON list of what looks wrong.
 
     Raises
@@ -91,15 +96,18 @@ def session_overview(
     trials = trial_structure(session)
     n_observed = (counts.rate_seconds > 0).sum(axis=0)
     stretch = choose_stretch(trials, edges, n_observed, counts.n_in_bin.sum(axis=0))
-    raster, stretch = stretch_spikes(session, stretch, counts.mean_rate, n_raster_neurons)
+    rows = rows_by_rate(counts.mean_rate, n_raster_neurons)
+    raster, stretch = stretch_spikes(session, stretch, rows)
+    around = event_rates(session, trials, rows)
     problems = [
         *stability_problems(
             session["neuron"].values, counts.drift, counts.n_short, counts.n_intervals
         ),
+        *silence_problems(*shared_silences(session, edges, counts.seconds, counts.mean_rate)),
         *trial_problems(trials),
     ]
     result = make_result(
-        {**_variables(counts, n_observed), **raster, **trials.variables},
+        {**_variables(counts, n_observed), **raster, **trials.variables, **around},
         coords={
             "neuron": session["neuron"].values,
             "time": ("time", (edges[:-1] + edges[1:]) / 2, {"units": "s", "clock": "session"}),

@@ -116,7 +116,8 @@ def stability_problems(
         told = _named(ids, worst, [f"{100 * value:.1f} %" for value in share[worst]])
         lines.append(
             f"{mixed.sum()} of {ids.size} neurons have more than 1 % of intervals between spikes "
-            f"below 1.5 ms ({told}): perhaps more than one neuron each, or spikes listed twice"
+            f"below 1.5 ms ({told}): perhaps more than one neuron each, spikes listed twice, or a "
+            "simulation without refractory period"
         )
     moved = unstable(drift)
     if moved.any():

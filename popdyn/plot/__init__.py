@@ -10,13 +10,14 @@ from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
 from popdyn.plot.scorecard import scorecard
 from popdyn.plot.session_overview import population_rate, rate_distribution, session_overview
-from popdyn.plot.session_trials import session_raster, trial_structure
+from popdyn.plot.session_trials import event_rate, session_raster, trial_structure
 from popdyn.plot.task import task
 from popdyn.plot.warp import warp
 
 __all__ = [
     "condition_average",
     "decode",
+    "event_rate",
     "explained_variance",
     "pca",
     "population_rate",

@@ -12,12 +12,16 @@ from matplotlib.ticker import MaxNLocator
 from popdyn.errors import TensorError
 from popdyn.plot.drawable import drawable
 from popdyn.plot.style import (
+    BAND_ALPHA,
     GUIDE_COLOR,
+    LINE_WIDTH,
     add_legend,
     condition_colors,
     condition_styles,
+    event_line,
     new_axes,
     plain,
+    time_label,
 )
 
 _SPIKE = "#1a1a1a"
@@ -26,6 +30,7 @@ TRIAL_COLOR = "#4D4D4D"
 _FEW = 16
 _LASTING = "#E4E4E4"
 _MARKERS = "osD^vPX*"
+_STYLES = ("-", "--", "-.", ":")
 # Above, marks are drawn as an image even in SVG and PDF.
 _MANY = 5_000
 
@@ -127,6 +132,62 @@ def trial_structure(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     ax.set_xlabel("time from the trial's start (s)")
     ax.set_ylabel("trial (row of the table)")
+    add_legend(ax)
+    return ax
+
+
+def event_rate(result: xr.Dataset, *, ax: Axes | None = None, event: str | None = None) -> Axes:
+    """Draw the mean rate of the population around the start and the events of the trials.
+
+    Parameters
+    ----------
+    result : Dataset
+        From ``popdyn.session_overview``, of a session with trials.
+    ax : Axes, optional
+        Axes to draw on; a new figure without.
+    event : str, optional
+        One event to draw, with its 95 % band; all without.
+
+    Returns
+    -------
+    Axes
+        Time from the event (s) against rate (Hz).
+
+    Raises
+    ------
+    TensorError
+        If there are no trials, or no such event among those of the result.
+
+    Examples
+    --------
+    >>> import popdyn as pdn
+    >>> from popdyn.tensor.session import make_session
+    >>> session = make_session([0.5, 1.5], [0, 2], trials={"start_time": [0.0, 2.0]})
+    >>> pdn.plot.event_rate(pdn.session_overview(session), event="start_time").get_xlabel()
+    'time from start_time (s)'
+    """
+    result = drawable(result, "event_rate", "event_rate", "event_rate_bound")
+    names = [str(name) for name in result["around"].values]
+    if not names or (event is not None and event not in names):
+        message = f"there is no event {event!r} to draw; there are {', '.join(names) or 'none'}"
+        raise TensorError(message)
+    ax = new_axes(ax)
+    lag, looks = result["lag"].values, _looks(result)
+    for name in names if event is None else [event]:
+        color = looks.get(name, {"color": TRIAL_COLOR})["color"]
+        own = {"around": names.index(name)}
+        if event is not None or len(names) == 1:
+            band = result["event_rate_bound"].isel(own).values
+            ax.fill_between(lag, *band, color=color, alpha=BAND_ALPHA, linewidth=0)
+        ax.plot(
+            lag, result["event_rate"].isel(own).values, color=color, linewidth=LINE_WIDTH,
+            linestyle=_STYLES[names.index(name) % len(_STYLES)], label=plain(name),
+        )  # fmt: skip
+    event_line(ax)
+    ax.set_ylim(bottom=0)
+    ax.margins(x=0)
+    ax.set_xlabel(time_label(event if event is not None else "the event"))
+    ax.set_ylabel("mean rate (Hz)")
     add_legend(ax)
     return ax
 

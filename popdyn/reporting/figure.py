@@ -18,6 +18,8 @@ WIDTH = 3.6
 HEIGHT = 2.7
 # Inches: two columns of a journal page; a phone scrolls sideways through such a figure.
 PAGE_WIDTH = 7.0
+# Bytes; smaller pictures stay SVG even where PNG would be smaller still.
+_LARGE = 100_000
 # Letters of a legend that fit in the width.
 _LINE = 62
 
@@ -180,6 +182,37 @@ def drawing(figure: Figure) -> Drawing:
     svg = _saved(figure, "svg", {"Date": None, "Creator": None})
     pdf = _saved(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None})
     return Drawing(svg, pdf, width, height)
+
+
+def smaller(figure: Figure) -> tuple[bytes | None, bytes | None]:
+    """Save a figure as SVG, or as PNG where that takes much less room.
+
+    Parameters
+    ----------
+    figure
+        The figure, drawn inside `settings`; its layout is fixed from then on.
+
+    Returns
+    -------
+    bytes or None, bytes or None
+        SVG and PNG, one of them None.  Up to 100 kB stay SVG, which is sharp at any size.
+
+    Examples
+    --------
+    >>> with settings():
+    ...     figure, ax = new_figure()
+    ...     svg, png = smaller(figure)
+    >>> svg is not None, png is None
+    (True, True)
+    """
+    with _boxes_for_missing_glyphs():
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    svg = _saved(figure, "svg", {"Date": None, "Creator": None})
+    if len(svg) <= _LARGE:
+        return svg, None
+    png = _saved(figure, "png", {"Software": None})
+    return (svg, None) if len(svg) <= len(png) else (None, png)
 
 
 def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:

@@ -139,6 +139,8 @@ class Panel:
         Name and color.
     svg
         The picture, or None.
+    png
+        The picture where that is smaller.
     alt
         The picture in words.
     reason
@@ -152,11 +154,13 @@ class Panel:
     alt: str = ""
     reason: str = ""
     links: tuple[Link, ...] = ()
+    png: bytes | None = None
 
     @property
     def data(self) -> str:
-        """The picture as the text of a data address."""
-        return base64.b64encode(self.svg or b"").decode("ascii")
+        """The picture as a data address, empty without one."""
+        kind, content = ("svg+xml", self.svg) if self.svg else ("png", self.png)
+        return f"data:image/{kind};base64,{base64.b64encode(content).decode()}" if content else ""
 
 
 @dataclass(frozen=True)
@@ -196,11 +200,14 @@ class Code:
         The text.
     folded
         Whether a reader has to open it first.
+    whole
+        Whether a click marks all of it, to be copied.
     """
 
     caption: str
     text: str
     folded: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)

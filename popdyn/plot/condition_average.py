@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def condition_average(result: xr.Dataset, *, neuron: Any = None, ax: Axes | None
     -------
     Axes
         Time (s) against activity in its unit, a line at the event; of a warped tensor phase,
-        with a line at every event and the median duration (s) of every segment.
+        with a line at every event, and in the legend the median duration (s) of every segment.
 
     Raises
     ------
@@ -95,6 +96,7 @@ def _draw(ax: Axes, one: xr.Dataset, name: str, label: str, color: str, style: s
         n_trials = one["n_trials"].values
         key = f"{label} (n = {int(n_trials.max())})"
         enough = n_trials >= n_trials.max() / 2
+    key += _durations(one)
     if not enough.all():
         ax.plot(time, mean, color=color, linestyle=style, linewidth=LINE_WIDTH, alpha=_FADED)
     ax.plot(
@@ -111,6 +113,13 @@ def _draw(ax: Axes, one: xr.Dataset, name: str, label: str, color: str, style: s
             ax.fill_between(
                 time, mean - error, mean + error, where=bins, color=color, alpha=alpha, linewidth=0
             )
+
+
+def _durations(one: xr.Dataset) -> str:
+    """Line of the legend with how long the segments of one condition really were."""
+    names = json.loads(str(one.attrs.get("duration_columns", "[]")))
+    shown = ", ".join(f"{float(one[name]):.3g}" for name in names)
+    return f"\n{shown} s" if names else ""
 
 
 def _most_modulated(result: xr.Dataset, name: str) -> int:

@@ -247,23 +247,23 @@ def outside_problems(neurons: Neurons, table: Table, clock: dict[str, str]) -> l
     lines = []
     if outside.any():
         lines.append(f"{table.name}: {int(outside.sum())} of {table.n_rows} rows lie {where}")
-    return lines + _events_outside(table, clock, outside, (first, last))
+    known = np.concatenate([start[np.isfinite(start)], end[np.isfinite(end)], [first, last]])
+    margin = float(np.median(np.abs(np.diff(start[np.isfinite(start)])))) if start.size > 1 else 0.0
+    return lines + _events_outside(table, clock, (known.min() - margin, known.max() + margin))
 
 
-def _events_outside(
-    table: Table, clock: dict[str, str], outside: np.ndarray, span: tuple[float, float]
-) -> list[str]:
-    """Events that lie outside the recording although their trial does not."""
+def _events_outside(table: Table, clock: dict[str, str], span: tuple[float, float]) -> list[str]:
+    """Events that lie outside the session: before and after every spike and trial."""
     lines = []
     for name, which in clock.items():
         values = table.numbers(name)
         if values is None or which != "session" or name in ("start_time", "stop_time"):
             continue
-        far = np.isfinite(values) & ~outside & ((values < span[0]) | (values > span[1]))
+        far = np.isfinite(values) & ((values < span[0]) | (values > span[1]))
         if far.any():
             lines.append(
                 f"{table.name}.{name}: {int(far.sum())} of {table.n_rows} events lie outside the "
-                f"recording ({span[0]:.0f}-{span[1]:.0f} s): {values[far].min():.6g} to "
+                f"session ({span[0]:.0f}-{span[1]:.0f} s): {values[far].min():.6g} to "
                 f"{values[far].max():.6g} s"
             )
     return lines

@@ -74,7 +74,7 @@ def _time_series(name: str, series: xr.DataArray, times: np.ndarray) -> Any:
 
 
 def _exact_rate(times: np.ndarray) -> float | None:
-    """Return the rate (Hz) from which ``start + i / rate`` gives these times bit for bit, if any."""
+    """Return the rate (Hz) with which ``start + i / rate`` is these times bit for bit, if any."""
     if times.size < 3:
         return None
     mean = (times.size - 1) / (times[-1] - times[0]) if times[-1] > times[0] else 0.0

@@ -13,11 +13,13 @@ from popdyn.errors import TensorError
 from popdyn.io.nwb_restore import ColumnRecord, IntervalsRecord, TableRecord
 from popdyn.tensor.contract import column_names
 
-# Columns that NWB gives a meaning and a type of its own, per dim.
+# Names that NWB gives a meaning and a type of its own: attributes of every table, and columns.
+_OF_TABLES = {"id", "description", "colnames", "neurodata_type", "namespace", "object_id"}
 _RESERVED = {
-    "neuron": {"id", "spike_times", "obs_intervals", "electrodes", "electrode_group"}
+    "neuron": _OF_TABLES
+    | {"spike_times", "obs_intervals", "electrodes", "electrode_group"}
     | {"waveform_mean", "waveform_sd", "waveforms"},
-    "trial": {"id", "timeseries"},
+    "trial": _OF_TABLES | {"timeseries", "spike_times"},
 }
 _TIMES = ("start_time", "stop_time")
 _NOT_IN_NAMES = re.compile(r"[/\\:]")
@@ -89,7 +91,7 @@ def plan_table(
     if id_column is not None:
         kept.append(id_column)
     added: list[Column] = []
-    if dim == "trial":
+    if dim == "trial" and session.sizes["trial"]:
         kept, added = _with_times(session, kept, start)
     record = TableRecord(
         id_column=id_column.stored if id_column is not None else "",

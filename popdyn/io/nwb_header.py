@@ -109,16 +109,23 @@ def _start(session: xr.Dataset, given: datetime | str | None) -> tuple[datetime,
     if known is None:
         return _NO_START, False
     try:
-        start = known if isinstance(known, datetime) else datetime.fromisoformat(str(known))
+        return _date(known, "session_start_time"), True
+    except SourceError:
+        if given is not None:
+            raise
+        return _NO_START, False
+
+
+def _date(given: Any, field: str) -> datetime:
+    try:
+        found = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
     except ValueError as error:
-        if given is None:
-            return _NO_START, False
         message = (
-            f"session_start_time must be a date and time in ISO 8601, such as "
-            f"'2024-05-31T14:00:00+02:00'; found {given!r}."
+            f"{field} must be a date and time in ISO 8601, such as '2024-05-31T14:00:00+02:00'; "
+            f"found {given!r}."
         )
         raise SourceError(message) from error
-    return (start if start.tzinfo is not None else start.replace(tzinfo=UTC)), True
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _subject(given: Mapping[str, Any] | None, source: str) -> Any:
@@ -134,8 +141,8 @@ def _subject(given: Mapping[str, Any] | None, source: str) -> Any:
             )
             raise SourceError(message)
     born = fields.get("date_of_birth")
-    if isinstance(born, str):
-        fields["date_of_birth"] = datetime.fromisoformat(born)
+    if born is not None:
+        fields["date_of_birth"] = _date(born, "date_of_birth")
     missing = "a simulated network" if source == "network" else "nothing was stated of the subject"
     defaults = {
         "subject_id": "network" if source == "network" else "unknown",

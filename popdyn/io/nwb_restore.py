@@ -94,7 +94,7 @@ def restore_attributes(
     session: xr.Dataset,
     text: str,
     *,
-    clocks: Collection[str] = (),
+    corrected: Collection[str] = (),
     observed: str = "auto",
     keep_source_id: bool = False,
 ) -> xr.Dataset:
@@ -111,8 +111,8 @@ def restore_attributes(
     text : str
         Content of ``/scratch/popdyn``.  Text that is malformed, or of a later format, is
         ignored.
-    clocks : collection of str
-        Columns (names in the file) whose clock the user has stated.
+    corrected : collection of str
+        Columns (names in the file) whose clock or units the user has stated.
     observed : str
         How the user asked to decide when neurons were observed; intervals are put back for
         ``"auto"`` only.
@@ -131,14 +131,14 @@ def restore_attributes(
     new = session
     for dim, table in record.tables.items():
         if dim == "neuron" or session.sizes.get("trial", 0):
-            new = _restore_table(new, dim, table, frozenset(clocks))
+            new = _restore_table(new, dim, table, frozenset(corrected))
     if observed == "auto":
         new = _restore_intervals(new, record.intervals)
     return _restore_attrs(new, record, keep_source_id)
 
 
 def _restore_table(
-    session: xr.Dataset, dim: str, table: TableRecord, clocks: frozenset[str]
+    session: xr.Dataset, dim: str, table: TableRecord, corrected: frozenset[str]
 ) -> xr.Dataset:
     own = {str(n): c for n, c in session.coords.items() if c.dims == (dim,) and n != dim}
     by_stored = {str(c.attrs.get("file_name", n)): n for n, c in own.items()}
@@ -157,7 +157,7 @@ def _restore_table(
             continue
         variable = own[found].variable
         name = column.name if column.name not in taken | set(rest) | set(restored) else found
-        restored[name] = _restore_column(variable, column, column.stored in clocks)
+        restored[name] = _restore_column(variable, column, column.stored in corrected)
     new = session.drop_vars(list(own))
     ids = _restored_ids(session[dim].values, own.get(by_stored.get(table.id_column, "")), table)
     return new.assign_coords({dim: (dim, ids, session[dim].attrs), **restored, **rest})
@@ -168,14 +168,14 @@ def _is_derived(dim: str, coord: xr.DataArray) -> bool:
     return dim == "neuron" and coord.attrs.get("description") == DERIVED
 
 
-def _restore_column(variable: xr.Variable, column: ColumnRecord, own_clock: bool) -> xr.Variable:
+def _restore_column(variable: xr.Variable, column: ColumnRecord, is_corrected: bool) -> xr.Variable:
     values = _as_dtype(variable.values, column.dtype)
     said = str(variable.attrs.get("description", ""))
     if said not in (_one_line(column.written), DERIVED):
         return xr.Variable(variable.dims, values, variable.attrs)
     attrs: dict[str, Any] = dict(column.attrs)
-    if own_clock:
-        attrs.pop("clock", None)
+    if is_corrected:
+        attrs = {key: value for key, value in attrs.items() if key not in ("clock", "units")}
         attrs |= {key: variable.attrs[key] for key in ("clock", "units") if key in variable.attrs}
     return xr.Variable(variable.dims, values, attrs)
 

@@ -164,9 +164,13 @@ def broken(error: Exception, timeout: float, n_bytes: int, *, first: bool = Fals
 
 def next_place(place: str, location: str) -> str:
     """Return where a redirect sends a request; from https only to https."""
-    there = urljoin(place, location)
+    try:
+        there = urljoin(place, location)
+        scheme = urlsplit(there).scheme if location else ""
+    except ValueError:
+        there, scheme = "", ""
     allowed = ("https",) if place.lower().startswith("https:") else ("http", "https")
-    if not location or urlsplit(there).scheme not in allowed:
-        came = f"came a redirect to {shown(there) if location else 'nowhere'}"
+    if scheme not in allowed:
+        came = f"came a redirect to {shown(there) if scheme else 'nowhere'}"
         raise AnswerError(came, "Check the address. " + DOWNLOAD, final=True)
     return there

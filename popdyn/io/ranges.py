@@ -52,6 +52,12 @@ class RangeReader:
         self._managers: dict[str, Any] = {}
         self._target = ""
 
+    def close(self) -> None:
+        """Close the connections; another request opens new ones."""
+        for manager in self._managers.values():
+            manager.clear()
+        self.renew()
+
     def open(self, n_first: int, known: Content | None = None) -> bytes | None:
         """Learn what the address serves; return its first bytes, or None if it is `known`."""
         conditions = {}

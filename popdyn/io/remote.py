@@ -8,7 +8,7 @@ import re
 import threading
 import weakref
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from popdyn.errors import SourceError
@@ -23,6 +23,14 @@ _INSTEAD = {
     "gs": "Give its https address (https://storage.googleapis.com/BUCKET/KEY if public).",
     "file": "Give the path of the file.",
 }
+
+
+class _Settings(NamedTuple):
+    timeout: float
+    n_retries: int
+    block_size: int
+    cache_bytes: int
+    cache_folder: str | os.PathLike[str] | None
 
 
 def is_address(path: object) -> bool:
@@ -43,7 +51,7 @@ def open_remote(
     *,
     timeout: float = 30.0,
     n_retries: int = 5,
-    block_size: int = 2**18,
+    block_size: int = 2**17,
     cache_bytes: int = 2**28,
     cache_folder: str | os.PathLike[str] | None = None,
 ) -> RemoteFile:
@@ -82,6 +90,8 @@ def open_remote(
     SourceError
         If the address is not http(s), does not answer, or answers with something else than the
         part of a file asked for.
+    ValueError
+        If a setting is out of its range.
 
     Examples
     --------
@@ -91,13 +101,26 @@ def open_remote(
     popdyn.errors.SourceError: s3://bucket/recording.nwb: popdyn reads http and https addresses...
     """
     _check_address(address)
+    if timeout <= 0 or n_retries < 0 or block_size < 1 or cache_bytes < 0:
+        message = (
+            "expected timeout > 0, n_retries >= 0, block_size >= 1 and cache_bytes >= 0, got "
+            f"{timeout}, {n_retries}, {block_size} and {cache_bytes}."
+        )
+        raise ValueError(message)
     if find_spec("urllib3") is None:
         message = (
             f"{shown(address)} is an address; reading it needs urllib3: "
             "python -m pip install 'popdyn[remote]'."
         )
         raise SourceError(message)
-    return RemoteFile(address, timeout, n_retries, block_size, cache_bytes, cache_folder)
+    return _opened(address, _Settings(timeout, n_retries, block_size, cache_bytes, cache_folder))
+
+
+def _opened(address: str, settings: _Settings) -> RemoteFile:
+    ranges = RangeReader(address, settings.timeout, settings.n_retries)
+    size, folder = settings.block_size, settings.cache_folder
+    stored = BlockFolder(folder, address, size) if folder else None
+    return RemoteFile(address, settings, ranges, Blocks(ranges, size, settings.cache_bytes, stored))
 
 
 def _check_address(address: object) -> None:
@@ -105,12 +128,17 @@ def _check_address(address: object) -> None:
         kind = type(address).__name__
         message = f"expected an address as text, got {kind}: a path makes one slash of two."
         raise SourceError(message)
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError as error:
+        message = f"the address is not written as one ({error}): check it."
+        raise SourceError(message) from None
     if parts.scheme.lower() not in ("http", "https"):
         instead = _INSTEAD.get(parts.scheme.lower(), "Download the file and give its path.")
         message = f"{shown(address)}: popdyn reads http and https addresses. {instead}"
         raise SourceError(message)
-    if not parts.hostname:
+    if not parts.hostname or port == 0:
         message = f"{shown(address)} names no host: check the address."
         raise SourceError(message)
 
@@ -136,25 +164,18 @@ class RemoteFile(io.RawIOBase):
     """
 
     def __init__(
-        self,
-        address: str,
-        timeout: float,
-        n_retries: int,
-        block_size: int,
-        cache_bytes: int,
-        cache_folder: str | os.PathLike[str] | None,
+        self, address: str, settings: _Settings, ranges: RangeReader, blocks: Blocks
     ) -> None:
         super().__init__()
-        self._settings = (timeout, n_retries, block_size, cache_bytes, cache_folder)
+        self._settings = settings
+        self._ranges = ranges
+        self._blocks = blocks
         self._lock = threading.RLock()
         self._position = 0
         self.address = address
         self.label = shown(address)
         self.name = unquote(urlsplit(address).path.rpartition("/")[2]) or self.label
-        folder = BlockFolder(cache_folder, address, block_size) if cache_folder else None
-        self._ranges = RangeReader(address, timeout, n_retries)
-        self._blocks = Blocks(self._ranges, block_size, cache_bytes, folder)
-        self.size = self._blocks.size
+        self.size = blocks.size
         _OPEN.add(self)
 
     @property
@@ -230,7 +251,7 @@ class RemoteFile(io.RawIOBase):
         """Forget blocks and connections."""
         if not self.closed:
             self._blocks.clear()
-            self._ranges.renew()
+            self._ranges.close()
         super().close()
 
     def _check_open(self) -> None:
@@ -246,11 +267,9 @@ class RemoteFile(io.RawIOBase):
 _OPEN: weakref.WeakSet[RemoteFile] = weakref.WeakSet()
 
 
-def _reopened(
-    address: str, settings: tuple[Any, ...], content: Content, position: int
-) -> RemoteFile:
+def _reopened(address: str, settings: _Settings, content: Content, position: int) -> RemoteFile:
     """Open a file again in another process, where it must still be the same."""
-    file = RemoteFile(address, *settings)
+    file = _opened(address, settings)
     if file._blocks.content != content:
         message = f"{file.label} changed since it was opened: open it again."
         raise SourceError(message)

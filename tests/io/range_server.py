@@ -21,6 +21,7 @@ class Vices:
     head_length: int = 0  # added to the Content-Length of HEAD
     etag: str | None = '"first"'
     modified: str | None = None  # Last-Modified
+    conditions: bool = True  # False: If-Match and If-None-Match are not heeded
     delay: float = 0.0  # seconds before the first byte
     bytes_per_second: float | None = None
     drop_after: int | None = None  # bytes of the body, then the connection is cut
@@ -145,13 +146,19 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Last-Modified"] = vices.modified
         if vices.page:
             self._send(request, 200, {"Content-Type": "text/html; charset=utf-8"}, PAGE)
-        elif etag and self.headers.get("If-None-Match") == etag:
-            self._head(304, headers)
+        elif vices.conditions and self._is_known(etag):
             request.status = 304
-        elif etag and self.headers.get("If-Match") not in (None, etag):
+            self._head(304, headers)
+        elif vices.conditions and etag and self.headers.get("If-Match") not in (None, etag):
             self._send(request, 412, {}, b"")
         else:
             self._answer(request, content, headers, number)
+
+    def _is_known(self, etag):
+        if etag:
+            return self.headers.get("If-None-Match") == etag
+        date = self.headers.get("If-Modified-Since")
+        return date is not None and date == self.server_owner.vices.modified
 
     def _answer(self, request, content, headers, number):
         vices = self.server_owner.vices
@@ -234,8 +241,8 @@ class _Handler(BaseHTTPRequestHandler):
         step = len(body) or 1 if speed is None else max(1, int(speed / 50))
         for start in range(0, len(body), step):
             part = body[start : start + step]
-            self.wfile.write(part)
             request.n_bytes += len(part)
+            self.wfile.write(part)
             if speed is not None and self.server_owner.stopped.wait(len(part) / speed):
                 self.close_connection = True
                 return

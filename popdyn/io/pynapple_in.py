@@ -17,7 +17,8 @@ from popdyn.errors import TensorError, warn
 from popdyn.io.foreign import Parts, assemble, named, plain_table
 from popdyn.io.pynapple_support import from_supports, is_group, support_lines
 from popdyn.io.pynapple_trials import from_trials, ids_of, metadata_of
-from popdyn.io.series import add_series
+from popdyn.io.series import as_series
+from popdyn.tensor.behavior import Series, add_behavior
 
 # The key under which `to_pynapple` keeps what pynapple has no place for.
 KEPT = "popdyn"
@@ -120,9 +121,10 @@ def from_pynapple(
         column_attrs=about,
     )
     session = assemble(parts, "from_pynapple", observed=observed, found=type(given).__name__)
-    for name, series in behavior.items():
-        session = _with_series(session, name, series, dict(kept.get("behavior", {}).get(name, {})))
-    return session
+    said = dict(kept.get("behavior", {}))
+    return add_behavior(
+        session, [_series(name, one, dict(said.get(name, {}))) for name, one in behavior.items()]
+    )
 
 
 def _is_series(x: Any) -> bool:
@@ -204,7 +206,7 @@ def _attrs(kept: Mapping[str, Any], source_id: str | None) -> dict[str, Any]:
     return attrs
 
 
-def _with_series(session: xr.Dataset, name: str, series: Any, said: dict[str, Any]) -> xr.Dataset:
+def _series(name: str, series: Any, said: dict[str, Any]) -> Series:
     if not _is_series(series):
         message = f"behavior {name!r} must be a Tsd, TsdFrame or Ts; found {type(series).__name__}."
         raise TensorError(message)
@@ -220,4 +222,7 @@ def _with_series(session: xr.Dataset, name: str, series: Any, said: dict[str, An
         raise TensorError(message)
     channels = getattr(series, "columns", None)
     stored = str(said.get("file_name", said.get("name", name)))
-    return add_series(session, stored, series.t, values, kind=kind, channels=channels, **words)
+    return as_series(
+        stored, series.t, values, kind=kind, channels=channels,
+        period=float(said.get("period", 0.0)), **words,
+    )  # fmt: skip

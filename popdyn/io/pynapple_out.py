@@ -15,7 +15,7 @@ from popdyn.io.foreign import named
 from popdyn.io.pynapple_in import KEPT
 from popdyn.io.pynapple_support import always_observed, joined, to_supports
 from popdyn.io.pynapple_trials import column_attrs, columns_of, to_trials
-from popdyn.io.series import behavior_names
+from popdyn.tensor.behavior import behavior_names
 from popdyn.tensor.contract import column_names
 from popdyn.tensor.session import check_session, neuron_spikes
 

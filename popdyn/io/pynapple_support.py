@@ -10,7 +10,7 @@ import xarray as xr
 
 from popdyn.errors import TensorError, warn
 from popdyn.io.foreign import Intervals, named
-from popdyn.io.series import behavior_names
+from popdyn.tensor.behavior import behavior_names
 
 Bounds = tuple[np.ndarray, np.ndarray]
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import popdyn as pdn
 from popdyn.errors import PopdynError, PopdynWarning, TensorError
-from popdyn.io.series import add_series
+from popdyn.io.series import as_series
+from popdyn.tensor.behavior import add_behavior
 from tests.io.recordings import ALM, HUMAN, THALAMUS
 
 nap = pytest.importorskip("pynapple")
@@ -122,10 +123,16 @@ def test_names_of_neurons_and_ids_of_trials_survive():
 
 def test_behavior_goes_out_as_pynapple_has_it_and_comes_back():
     session = small_session(neurons=None)
-    session = add_series(session, "speed", [0.0, 0.1, 0.2], [1.0, np.nan, 3.0], units="cm/s")
-    session = add_series(session, "eye", [0.0, 1.0], [[1.0, 2.0], [3.0, 4.0]], channels=["x", "y"])
-    session = add_series(session, "licks", [0.3, 0.7], kind="events", description="left port")
-    session = add_series(session, "trials", [0.3], [5.0])
+    session = add_behavior(
+        session, as_series("speed", [0.0, 0.1, 0.2], [1.0, np.nan, 3.0], units="cm/s")
+    )
+    session = add_behavior(
+        session, as_series("eye", [0.0, 1.0], [[1.0, 2.0], [3.0, 4.0]], channels=["x", "y"])
+    )
+    session = add_behavior(
+        session, as_series("licks", [0.3, 0.7], kind="events", description="left port")
+    )
+    session = add_behavior(session, as_series("trials", [0.3], [5.0]))
     objects = pdn.to_pynapple(session)
     kinds = [type(objects[name]).__name__ for name in ("speed", "eye", "licks", "behavior_trials")]
     assert kinds == ["Tsd", "TsdFrame", "Ts", "Tsd"]

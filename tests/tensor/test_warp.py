@@ -436,3 +436,16 @@ def test_the_mouse_recording_keeps_what_its_neurons_were_not_recorded_in():
     n_aligned = np.isfinite(aligned).all("time").sum("trial").values
     assert (np.abs(seen - n_aligned) <= 2).all()
     assert seen.min() < 0.5 * seen.max()
+
+
+@quiet
+@pytest.mark.filterwarnings("ignore")
+def test_pynapple_counts_the_same_spikes():
+    pynapple = pytest.importorskip("pynapple")
+    session = session_of(unequal(), poisson())
+    warped = pdn.warp(session, ["cue_time", "go_time"], 7)
+    trains = pynapple.TsGroup({n: pynapple.Ts(neuron_spikes(session, n)) for n in range(3)})
+    epochs = pynapple.IntervalSet(session["cue_time"].values, session["go_time"].values)
+    counts = pynapple.warp_tensor(trains, epochs, num_bins=7)
+    ours = (warped * warped["duration_cue_go"] / 7).transpose("neuron", "trial", "phase")
+    np.testing.assert_allclose(ours, counts, atol=1e-9)

@@ -87,8 +87,9 @@ class BlockFolder:
                 raise
         except OSError as error:
             self._writes = False
+            reason = error.strerror or type(error).__name__
             warn(
-                f"cannot keep parts of a remote file in {self._folder.parent} ({error.strerror}); "
+                f"cannot keep parts of a remote file in {self._folder.parent} ({reason}); "
                 "reading goes on without. Give a cache_folder that can be written."
             )
 

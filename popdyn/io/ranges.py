@@ -60,12 +60,10 @@ class RangeReader:
 
     def open(self, n_first: int, known: Content | None = None) -> bytes | None:
         """Learn what the address serves; return its first bytes, or None if it is `known`."""
-        conditions = {}
+        # Not If-Modified-Since: an older file put back in place would count as unchanged.
         if known and known.has_strong_etag:
-            conditions["If-None-Match"] = known.etag
-        elif known and known.modified:
-            conditions["If-Modified-Since"] = known.modified
-        return self._patiently(0, n_first, conditions, known)
+            return self._patiently(0, n_first, {"If-None-Match": known.etag}, known)
+        return self._patiently(0, n_first, {}, None)
 
     def fetch(self, start: int, stop: int) -> bytes:
         """Return the bytes from `start` up to, but without, `stop`."""

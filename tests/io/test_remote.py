@@ -334,6 +334,22 @@ def test_a_broken_answer_goes_on_where_it_broke():
     assert starts == [0, 10_000, BLOCK, BLOCK + 10_000][: len(starts)]
 
 
+def test_what_comes_before_each_break_counts_as_progress():
+    content = np.random.default_rng(3).bytes(3_000_000)
+    with (
+        serve(content, drop_after=300_000) as server,
+        opened(server.address, n_retries=1) as remote,
+    ):
+        assert remote.read_at(BLOCK, len(content)) == content[BLOCK:]
+
+
+def test_retries_are_logged_without_the_query(caplog):
+    with serve(BYTES, status=500, status_times=1) as server, caplog.at_level("INFO", "popdyn"):
+        opened(f"{server.address}?{SECRET}").close()
+    ours = [record.getMessage() for record in caplog.records if record.name == "popdyn"]
+    assert ours == [f"{server.address}: came status 500 (Internal Server Error); next try in 0.0 s"]
+
+
 def test_threads_share_a_file():
     with serve(BYTES) as server, opened(server.address, cache_bytes=5 * BLOCK) as remote:
         places = np.random.default_rng(2).integers(0, len(BYTES) - 500, 200)
@@ -393,6 +409,18 @@ def test_a_second_opening_with_a_cache_folder_fetches_nothing(tmp_path):
             assert (remote.n_requests, remote.n_bytes_fetched) == (1, 0)
         assert server.n_bytes == n_before
         assert server.gets[-1].status == 304
+
+
+def test_an_older_file_put_back_in_place_is_seen_by_its_date(tmp_path):
+    with serve(BYTES, etag=None, modified=DATE, new_content=OTHER) as server:
+        with opened(server.address, cache_folder=tmp_path) as remote:
+            remote.read_at(0, len(BYTES))
+        with opened(server.address, cache_folder=tmp_path) as remote:
+            assert remote.read_at(0, len(BYTES)) == BYTES
+            assert remote.n_bytes_fetched == BLOCK
+        server.vices.new_from, server.vices.modified = 0, DATE.replace("2026", "2025")
+        with opened(server.address, cache_folder=tmp_path) as remote:
+            assert remote.read_at(0, len(BYTES)) == OTHER
 
 
 def test_another_query_is_another_file_in_the_folder(tmp_path):

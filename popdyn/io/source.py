@@ -20,7 +20,8 @@ from popdyn.io.local_file import (
     kind_and_words,
     listed,
 )
-from popdyn.io.node import Node, holds_data, kind_of, words_of
+from popdyn.io.node import Node, kind_of, words_of
+from popdyn.io.version1 import as_version_2, stated_version_1
 
 # h5py has no type information.
 _H5: Any = h5py
@@ -73,9 +74,11 @@ def open_nwb(path: str | os.PathLike[str]) -> Iterator[tuple[Node, Source]]:
     """
     with ExitStack() as stack:
         root, place = _open_local(path, stack)
-        version = _check_nwb(root, place.location)
+        old = stated_version_1(root)
+        version = old or _check_nwb(root, place.location)
         try:
-            yield root, replace(place, schema=version)
+            content = as_version_2(root, old, place.location) if old else root
+            yield content, replace(place, schema=version)
         except PopdynError:
             raise
         except DAMAGE as error:
@@ -103,13 +106,6 @@ def _check_nwb(root: Node, file: str) -> str:
     names = sorted(root.names)
     version = words_of(root, "nwb_version")
     kind = root.attribute("neurodata_type")
-    old = _old_version(root)
-    if old:
-        message = (
-            f"{file} is an NWB 1 file ({old}); popdyn reads NWB 2. Convert it, or look for the "
-            "NWB 2 version of the data set."
-        )
-        raise SourceError(message)
     if isinstance(kind, list) and version.startswith("2.0b"):
         message = (
             f"{file} was written by an early MatNWB (schema {version}), before NWB 2.0 was final: "
@@ -128,11 +124,3 @@ def _check_nwb(root: Node, file: str) -> str:
         )
         raise SourceError(message)
     return version
-
-
-def _old_version(root: Node) -> str:
-    """Version of an NWB 1 file, which states it in a data set."""
-    if not holds_data(root, "nwb_version"):
-        return ""
-    stated = root.child("nwb_version")
-    return str(stated.read().ravel()[0]) if stated is not None else ""

@@ -103,11 +103,14 @@ def test_an_hdf5_file_that_is_not_nwb_says_what_it_holds(tmp_path):
     assert "it holds nothing" in refusal(path)
 
 
-def test_an_nwb_1_file_is_told_apart(tmp_path):
+def test_an_nwb_1_file_without_content_says_what_it_lacks(tmp_path):
     path = tmp_path / "old.nwb"
     with h5py.File(path, "w") as file:
         file["nwb_version"] = b"NWB-1.0.6"
-    assert "is an NWB 1 file (NWB-1.0.6); popdyn reads NWB 2" in refusal(path)
+    message = refusal(path)
+    assert "is an NWB 1 file (schema 1.0.6) without content" in message
+    assert "it lacks processing (neurons), epochs (trials)" in message
+    assert "it holds nwb_version" in message
 
 
 def test_a_file_of_an_early_matnwb_says_so(tmp_path):

@@ -26,7 +26,7 @@ warped = pdn.warp(human, events=events, n_bins=[4, 16])
 warped.sizes
 
 # %%
-# First the durations. Every trial is seen at every phase; four are stretched or squeezed by more
+# First the durations. Every trial is seen at every phase; four quick ones are stretched by more
 # than a factor of two.
 ax = pdn.plot.warp(warped)
 

@@ -13,9 +13,10 @@ import numpy as np
 from popdyn.io.neurons import Neurons, pieces
 from popdyn.io.tables import Table, counted
 
-# Two spikes of one neuron come within this many seconds of each other in any real recording.
-_CLOSE = 0.5
-_ENOUGH_SPIKES, _ENOUGH_TRIALS = 300, 5
+# In seconds, at least this share of a neuron's spikes follow each other this fast (s): even at
+# 0.1 Hz it is one in twenty.  In milliseconds it takes more than 40 Hz, with other evidence 200.
+_CLOSE, _FEW, _FEW_WITH_EVIDENCE = 0.5, 0.02, 0.1
+_ENOUGH_SPIKES, _ENOUGH_TRIALS, _MOST_GAPS = 300, 5, 2_000_000
 # Milliseconds for seconds make a factor of a thousand, give or take what was not recorded.
 _THOUSAND = (200.0, 5000.0)
 # A restart goes back by at least this share of the whole range.
@@ -77,7 +78,8 @@ def clock_problems(neurons: Neurons, table: Table | None) -> list[str]:
         units = list(_never_close(neurons))
     relative = list(_relative_spikes(neurons, table)) if table is not None else []
     restarts = [] if relative else list(_restarts(neurons, table))
-    return [*units, *relative, *restarts]
+    apart = apart_problems(neurons, table) if table is not None and not (units or relative) else []
+    return [*units, *relative, *restarts, *apart]
 
 
 def _steps(neurons: Neurons) -> Iterator[str]:
@@ -109,7 +111,7 @@ def _factors(neurons: Neurons, table: Table) -> Iterator[str]:
     if not reach or not spike_reach or neurons.stored.startswith(("int", "uint")):
         return
     low, high = _THOUSAND
-    if low <= spike_reach / reach <= high and not _comes_close(neurons):
+    if low <= spike_reach / reach <= high and _share_close(neurons) < _FEW_WITH_EVIDENCE:
         yield (
             f"spike times reach {spike_reach:,.0f}, {table.name} {reach:,.0f}: spikes in "
             "milliseconds? Read as they are; units={'spike_times': 'ms'} converts them"
@@ -126,25 +128,45 @@ def _is_short(start: np.ndarray) -> bool:
     return bool(np.median(np.abs(np.diff(start))) < 50.0) if start.size > 1 else True
 
 
-def _comes_close(neurons: Neurons) -> bool:
-    """Whether any neuron fires twice within half a second."""
+def _share_close(neurons: Neurons) -> float:
+    """Share of the intervals between spikes that are shorter than half a second."""
     spikes, starts = neurons.spike_time, neurons.neuron_start
+    n_close = n_gaps = 0
     for first, last in zip(starts[:-1], starts[1:], strict=True):
         own = spikes[first:last]
         gaps = np.abs(own[1:] - own[:-1])
-        if ((gaps > 0) & (gaps < _CLOSE)).any():
-            return True
-    return False
+        n_close += int((gaps < _CLOSE).sum())
+        n_gaps += gaps.size
+        if n_gaps > _MOST_GAPS:
+            break
+    return n_close / n_gaps if n_gaps else 1.0
 
 
 def _never_close(neurons: Neurons) -> Iterator[str]:
     n_gaps = int(np.maximum(neurons.n_spikes - 1, 0).sum())
-    if n_gaps >= _ENOUGH_SPIKES and not _comes_close(neurons):
+    share = _share_close(neurons) if n_gaps >= _ENOUGH_SPIKES else 1.0
+    if share < _FEW:
         yield (
-            f"no neuron ever fires twice within {_CLOSE:g} s ({n_gaps:,} intervals): spike times "
-            "in milliseconds or samples? Read as they are; units={'spike_times': 'ms'}, or the "
-            "seconds one step lasts, converts them"
+            f"only {100 * share:.2g} % of spikes follow the one before within {_CLOSE:g} s: spike "
+            "times in milliseconds or samples? Read as they are; units={'spike_times': 'ms'}, or "
+            "the seconds one step lasts, converts them"
         )
+
+
+def apart_problems(neurons: Neurons, table: Table) -> list[str]:
+    """One line where no trial overlaps with the spikes of any neuron."""
+    start, stop = table.numbers("start_time"), table.numbers("stop_time")
+    if start is None or not neurons.spike_time.size or not np.isfinite(start).any():
+        return []
+    first, last = float(neurons.spike_time.min()), float(neurons.spike_time.max())
+    end = start if stop is None else np.where(np.isfinite(stop), stop, start)
+    if not (np.isnan(start) | (end < first) | (start > last)).all():
+        return []
+    return [
+        f"{table.name}: every row lies before the first or after the last spike of any neuron "
+        f"({first:.0f}-{last:.0f} s): are both on the session's clock? shift={{'trials': SECONDS}} "
+        "or shift={'spike_times': SECONDS} moves one of them"
+    ]
 
 
 def _relative_spikes(neurons: Neurons, table: Table) -> Iterator[str]:

@@ -235,7 +235,8 @@ def _rows(table: Table, keep: np.ndarray) -> Table:
 def _scaled(neurons: Neurons, asked: Corrections) -> Neurons:
     unit = asked.units.get(SPIKES)
     if unit is not None:
-        neurons = replace(neurons, spike_time=neurons.spike_time * seconds_per(unit, SPIKES))
+        seconds = neurons.spike_time * seconds_per(unit, SPIKES)
+        neurons = replace(neurons, spike_time=seconds, stored="float64")
     unit = asked.units.get(OBSERVED)
     if unit is not None and neurons.obs is not None:
         scale = seconds_per(unit, OBSERVED)

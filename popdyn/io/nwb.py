@@ -169,7 +169,8 @@ def read_session(
     span = session_span(neurons, table)
     coverage = find_coverage(neurons, span, observed)
     _warn(neurons, table, (*findings.serious, *notes))
-    warn_partial(neurons, coverage, span)
+    if not findings.serious:
+        warn_partial(neurons, coverage, span)
     history = {"file": recording.source.name, "trials": trials, "observed": observed}
     attrs = {
         "source": "recording",

@@ -112,7 +112,7 @@ def _joined(gathered: _Gathered, n_rows: int) -> tuple[np.ndarray | None, str]:
     if n_words:
         if n_words < len(values):
             n_others = counted(len(values) - n_words, "row")
-        return None, f"is text in {counted(n_words, 'row')} and a number in {n_others}"
+            return None, f"is text in {counted(n_words, 'row')} and a number in {n_others}"
         return np.array([values.get(row, "") for row in range(n_rows)], dtype=np.str_), ""
     if len(values) == n_rows:
         return np.array([values[row] for row in range(n_rows)]), ""

@@ -27,6 +27,7 @@ _FUNCTIONS = {
     "write_nwb": "io.nwb_write",
     "from_pynapple": "io.pynapple_in",
     "to_pynapple": "io.pynapple_out",
+    "from_neo": "io.neo_in",
     "align": "tensor.align",
     "align_behavior": "tensor.behavior",
     "make_tensor": "tensor.build",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -10,15 +9,18 @@ import numpy as np
 import xarray as xr
 
 from popdyn.errors import TensorError
-from popdyn.io.nwb_content import stored_array
+from popdyn.io.nwb_content import plain_value, stored_array
+from popdyn.io.nwb_restore import SeriesRecord
+from popdyn.tensor.behavior import behavior_names
 
 _NOT_IN_NAMES = re.compile(r"[/\\:]")
 
 
-def add_behavior(content: Any, session: xr.Dataset) -> None:
+def add_series(content: Any, session: xr.Dataset) -> tuple[SeriesRecord, ...]:
     """Write the behavior series of a session into ``processing/behavior``.
 
-    Series become TimeSeries, events TimeSeries inside one BehavioralEvents.
+    Series become TimeSeries, events TimeSeries inside one BehavioralEvents.  Returns what the
+    record keeps of them.
 
     Raises
     ------
@@ -27,25 +29,36 @@ def add_behavior(content: Any, session: xr.Dataset) -> None:
     """
     names = _names(session)
     if not names:
-        return
+        return ()
     from pynwb.behavior import BehavioralEvents
 
     module = content.create_processing_module(
         name="behavior", description="Behavior on the clock of the session"
     )
-    events = []
+    events, records = [], []
     for name in names:
+        is_event = session[name].attrs.get("kind") == "events"
+        records.append(_record(session, name, "BehavioralEvents/" if is_event else ""))
         series = _time_series(name, session[name], session[f"{name}_time"].values)
-        if session[name].attrs.get("kind") == "events":
+        if is_event:
             events.append(series)
         else:
             module.add(series)
     if events:
         module.add(BehavioralEvents(name="BehavioralEvents", time_series=events))
+    return tuple(records)
+
+
+def _record(session: xr.Dataset, name: str, folder: str) -> SeriesRecord:
+    dim = f"{name}_channel"
+    labels = session[dim].values.tolist() if dim in session.coords else []
+    attrs = {str(key): plain_value(value) for key, value in session[name].attrs.items()}
+    stored = f"processing/behavior/{folder}{_NOT_IN_NAMES.sub('_', name)}"
+    return SeriesRecord(path=stored, attrs=attrs, channels=tuple(map(str, labels)))
 
 
 def _names(session: xr.Dataset) -> list[str]:
-    names = [str(name) for name in json.loads(str(session.attrs.get("behavior") or "[]"))]
+    names = behavior_names(session)
     for name in names:
         if name not in session or f"{name}_time" not in session.coords:
             message = (

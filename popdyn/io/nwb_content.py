@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from popdyn.errors import TensorError
-from popdyn.io.nwb_restore import ColumnRecord, IntervalsRecord, TableRecord
+from popdyn.io.nwb_restore import ColumnRecord, IntervalsRecord, TableRecord, stored_name
 from popdyn.tensor.contract import column_names
 
 # Names that NWB gives a meaning and a type of its own: attributes of every table, and columns.
@@ -22,7 +22,6 @@ _RESERVED = {
     "trial": _OF_TABLES | {"timeseries", "spike_times"},
 }
 _TIMES = ("start_time", "stop_time")
-_NOT_IN_NAMES = re.compile(r"[/\\:]")
 _LITERAL_BYTES = re.compile(r"^b'.*'$|^b\".*\"$", re.DOTALL)
 _PLACEHOLDERS = frozenset(("", "no description", "no desc", "none", "placeholder", "n/a"))
 # Arrays above this many bytes are compressed.
@@ -104,10 +103,8 @@ def plan_table(
 
 def _plan_column(name: str, coord: xr.DataArray, taken: set[str]) -> Column:
     where = f"column {name!r} of the {coord.dims[0]} table"
-    wanted = str(coord.attrs.get("file_name", name))
-    stored = _NOT_IN_NAMES.sub("_", name if "/" in wanted else wanted)
+    stored = stored_name(name, coord.attrs)
     _check_text(np.array([stored]), f"the name of {where}", literal=False)
-    stored = "_" if stored in ("", ".", "..") else stored
     if stored == "tags" and coord.dtype.kind != "U":
         stored = "tags_"
     while stored in taken:
@@ -115,15 +112,17 @@ def _plan_column(name: str, coord: xr.DataArray, taken: set[str]) -> Column:
     values = np.asarray(coord.values)
     if values.dtype.kind == "U":
         _check_text(values, where)
-    attrs = {str(key): _plain(value) for key, value in coord.attrs.items()}
-    written = _description(name if stored == wanted else wanted, str(coord.dims[0]), attrs)
+    attrs = {str(key): plain_value(value) for key, value in coord.attrs.items()}
+    called = str(coord.attrs.get("file_name", name))
+    written = _description(called, str(coord.dims[0]), attrs)
     record = ColumnRecord(
         name=name, stored=stored, dtype=values.dtype.name, attrs=attrs, written=written
     )
     return Column(record, values)
 
 
-def _plain(value: Any) -> str | int | float:
+def plain_value(value: Any) -> str | int | float:
+    """Return an attribute as JSON can hold it."""
     plain = value.item() if isinstance(value, np.generic) else value
     return plain if isinstance(plain, (str, int, float)) else str(plain)
 

@@ -7,7 +7,8 @@ on the Session read from the file.  The file is right wherever the two disagree.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ _OF_THE_FILE = frozenset(
     ("popdyn", "file", "trials", "session_start_time", "nwb_version", "n_unsorted", "problems")
     + ("input_digest", "source_id", "behavior")
 )
+_NOT_IN_NAMES = re.compile(r"[/\\:]")
 
 Plain = str | int | float
 
@@ -70,6 +72,14 @@ class IntervalsRecord(_Frozen):
     never: tuple[int, ...] = ()
 
 
+class SeriesRecord(_Frozen):
+    """One behavior series: where it lies in the file, its attributes and names of channels."""
+
+    path: str
+    attrs: dict[str, Plain]
+    channels: tuple[str, ...] = ()
+
+
 Tables = dict[Literal["neuron", "trial"], TableRecord]
 
 
@@ -80,6 +90,7 @@ class Record(_Frozen):
     attrs: dict[str, Plain]
     tables: Tables
     intervals: IntervalsRecord
+    behavior: tuple[SeriesRecord, ...] = ()
     digest: str
 
 
@@ -88,6 +99,19 @@ def core_digest(session: xr.Dataset) -> str:
     rows = {"neuron", "trial"}
     columns = {str(name) for name, coord in session.coords.items() if set(coord.dims) <= rows}
     return digest(session.drop_vars([n for n in session.variables if n not in columns | _CORE]))
+
+
+def stored_name(name: str, attrs: Mapping[str, Any]) -> str:
+    """Return the name that a column asks for in a file: its own, else what it was called before.
+
+    Examples
+    --------
+    >>> stored_name("trial_time", {"file_name": "time"}), stored_name("a:b", {})
+    ('time', 'a_b')
+    """
+    wanted = str(attrs.get("file_name", name))
+    plain = _NOT_IN_NAMES.sub("_", name if "/" in wanted else wanted)
+    return "_" if plain in ("", ".", "..") else plain
 
 
 def restore_attributes(
@@ -134,7 +158,7 @@ def restore_attributes(
             new = _restore_table(new, dim, table, frozenset(corrected))
     if observed == "auto":
         new = _restore_intervals(new, record.intervals)
-    return _restore_attrs(new, record, keep_source_id)
+    return _restore_attrs(_restore_behavior(new, record), record, keep_source_id)
 
 
 def _restore_table(
@@ -156,11 +180,17 @@ def _restore_table(
         if found is None:
             continue
         variable = own[found].variable
-        name = column.name if column.name not in taken | set(rest) | set(restored) else found
+        is_free = column.name not in taken | set(rest) | set(restored)
+        name = column.name if is_free and _is_name_of(column) else found
         restored[name] = _restore_column(variable, column, column.stored in corrected)
     new = session.drop_vars(list(own))
     ids = _restored_ids(session[dim].values, own.get(by_stored.get(table.id_column, "")), table)
     return new.assign_coords({dim: (dim, ids, session[dim].attrs), **restored, **rest})
+
+
+def _is_name_of(column: ColumnRecord) -> bool:
+    """Whether a column of that name would have been stored as this one was."""
+    return column.stored.rstrip("_") == stored_name(column.name, column.attrs).rstrip("_")
 
 
 def _is_derived(dim: str, coord: xr.DataArray) -> bool:
@@ -225,6 +255,24 @@ def _restore_intervals(session: xr.Dataset, intervals: IntervalsRecord) -> xr.Da
         obs_stop=("interval", stop, attrs["obs_stop"]),
         obs_neuron=("interval", owner, attrs["obs_neuron"]),
     )
+
+
+def _restore_behavior(session: xr.Dataset, record: Record) -> xr.Dataset:
+    """Put back attributes and channels of the behavior series that were read, by their path."""
+    new = session
+    by_path = {series.path: series for series in record.behavior}
+    for name, variable in session.data_vars.items():
+        path = str(variable.attrs.get("path", ""))
+        series = by_path.get(path.strip("/"))
+        if series is None:
+            continue
+        values = variable.variable.copy()
+        values.attrs = {**series.attrs, "path": path}
+        new = new.assign({name: values})
+        dim = f"{name}_channel"
+        if len(series.channels) == variable.sizes.get(dim, 0) > 0:
+            new = new.assign_coords({dim: (dim, np.array(series.channels, dtype=np.str_))})
+    return new
 
 
 def _restore_attrs(session: xr.Dataset, record: Record, keep_source_id: bool) -> xr.Dataset:

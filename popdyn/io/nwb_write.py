@@ -23,9 +23,10 @@ import numpy as np
 import xarray as xr
 
 from popdyn.errors import SourceError, TensorError
-from popdyn.io.nwb_behavior import add_behavior
+from popdyn.io.nwb_behavior import add_series
 from popdyn.io.nwb_content import (
     TablePlan,
+    plain_value,
     plan_intervals,
     plan_table,
     ragged,
@@ -34,12 +35,14 @@ from popdyn.io.nwb_content import (
 from popdyn.io.nwb_counts import session_of_counts
 from popdyn.io.nwb_electrodes import ElectrodePlan, add_electrodes, plan_electrodes, region
 from popdyn.io.nwb_header import Header, new_file
-from popdyn.io.nwb_restore import SCRATCH_NAME, IntervalsRecord, Record, Tables, core_digest
+from popdyn.io.nwb_restore import SCRATCH_NAME, IntervalsRecord, Record, core_digest
 from popdyn.tensor.result import add_history
 from popdyn.tensor.session import check_session, is_session
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_ABOUT = "What popdyn knows of the session beyond NWB, as JSON"
 
 
 def write_nwb(
@@ -158,8 +161,14 @@ def write_nwb(
         intervals = _add_units(content, session, neurons, where, resolution)
         if session.sizes["trial"]:
             _add_trials(content, session, trials)
-        add_behavior(content, session)
-        _add_record(content, session, {"neuron": neurons.record, "trial": trials.record}, intervals)
+        record = Record(
+            attrs=_attrs(session),
+            tables={"neuron": neurons.record, "trial": trials.record},
+            intervals=intervals,
+            behavior=add_series(content, session),
+            digest=core_digest(session),
+        )
+        content.add_scratch(record.model_dump_json(), name=SCRATCH_NAME, description=_ABOUT)
         _write(content, target, overwrite)
     return target
 
@@ -259,25 +268,10 @@ def _add_trials(content: Any, session: xr.Dataset, plan: TablePlan) -> None:
         content.add_time_intervals(table)
 
 
-def _add_record(
-    content: Any, session: xr.Dataset, tables: Tables, intervals: IntervalsRecord
-) -> None:
+def _attrs(session: xr.Dataset) -> dict[str, str | int | float]:
+    """Return the attributes of the session, with one more step in its history."""
     attrs = add_history(session.attrs, "write_nwb")
-    plain = {
-        key: value.item() if isinstance(value, np.generic) else value
-        for key, value in attrs.items()
-    }
-    record = Record(
-        attrs={key: v for key, v in plain.items() if isinstance(v, (str, int, float))},
-        tables=tables,
-        intervals=intervals,
-        digest=core_digest(session),
-    )
-    content.add_scratch(
-        record.model_dump_json(),
-        name=SCRATCH_NAME,
-        description="What popdyn knows of the session beyond NWB, as JSON",
-    )
+    return {key: plain_value(value) for key, value in attrs.items()}
 
 
 @contextmanager

@@ -30,9 +30,13 @@ def read_back(path, trials="trials", **options):
     session = quietly(pdn.read_session, path, trials, **options)
     if any(step["step"] == "write_nwb" for step in json.loads(session.attrs["popdyn"])):
         return session
-    clocks, observed = options.get("clocks", ()), options.get("observed", "auto")
-    named = "source_id" in options
-    return restore_attributes(session, text, clocks=clocks, observed=observed, keep_source_id=named)
+    return restore_attributes(
+        session,
+        stored_text(path),
+        corrected={*options.get("clocks", ()), *options.get("units", ())},
+        observed=options.get("observed", "auto"),
+        keep_source_id="source_id" in options,
+    )
 
 
 def same_column(one, other, name):

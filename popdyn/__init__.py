@@ -24,6 +24,7 @@ _FUNCTIONS = {
     "describe_page": "reporting.recording_page",
     "read_session": "io.nwb",
     "read_nwb": "io.nwb",
+    "read_sessions": "io.sessions",
     "write_nwb": "io.nwb_write",
     "from_pynapple": "io.pynapple_in",
     "to_pynapple": "io.pynapple_out",

@@ -20,11 +20,13 @@ from popdyn.io.tables import one_line
 # h5py has no type information.
 _H5: Any = h5py
 _LOG = logging.getLogger("popdyn")
-_HEAD_BYTES = 512
+HEAD_BYTES = 512
 # Files that did no harm to another process: path, size, time of the last change.
 _HARMLESS: set[tuple[str, int, int]] = set()
-# Seconds until the other process is given up, where it cannot count its own; its signal.
-_PATIENCE, _CPU_TIME_OVER = 300, 24
+# Seconds until the other process is given up, where it cannot count its own.
+_PATIENCE = 300
+# What its exit codes say; -24 is the signal that its time is over.
+_ENDS = {-24: "runs in circles", probe.GREEDY: "takes more memory than it can need"}
 _ZARR = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
 # First bytes of files that people mistake for NWB, and what to do about each.
 _KINDS = {
@@ -50,9 +52,6 @@ def find_file(path: str | os.PathLike[str]) -> Path:
     given: Any = path
     if not isinstance(given, (str, os.PathLike)):
         message = f"expected the path of an NWB file, got {type(given).__name__}."
-        raise SourceError(message)
-    if re.match(r"^(https?|s3|dandi|gs)://", str(path)):
-        message = f"{path} is an address; popdyn reads files. Download it and give its path."
         raise SourceError(message)
     file = Path(path).expanduser()
     try:
@@ -105,16 +104,17 @@ def check_first_bytes(file: Path) -> None:
     """Refuse what is not HDF5 by what it is."""
     try:
         with file.open("rb") as stream:
-            head = stream.read(_HEAD_BYTES)
+            head = stream.read(HEAD_BYTES)
     except OSError as error:
         message = f"{file} cannot be opened ({kind_and_words(error)}). Check its permissions."
         raise SourceError(message) from error
     if not _H5.is_hdf5(file):
-        message = f"{file} {_what_it_is(head, file.stat().st_size)}."
+        message = f"{file} {what_it_is(head, file.stat().st_size)}."
         raise SourceError(message)
 
 
-def _what_it_is(head: bytes, size: int) -> str:
+def what_it_is(head: bytes, size: int) -> str:
+    """Say what a file that is not HDF5 is, and what to do, from its first bytes."""
     if not head:
         return "is empty (0 bytes); copy or download it again"
     if head.startswith(b"version https://git-lfs"):
@@ -130,7 +130,7 @@ def _what_it_is(head: bytes, size: int) -> str:
         if head.startswith(magic):
             return words
     try:
-        words = head.decode("utf-8", errors="strict" if size < _HEAD_BYTES else "ignore")
+        words = head.decode("utf-8", errors="strict" if size < HEAD_BYTES else "ignore")
     except UnicodeDecodeError:
         words = "\0"
     if all(letter.isprintable() or letter in "\t\r\n" for letter in words):
@@ -154,7 +154,7 @@ def check_harmless(file: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=_PATIENCE)
         survived = done.returncode == 0 or b"touched" in done.stdout
-        how = "runs in circles" if done.returncode == -_CPU_TIME_OVER else "crashes HDF5"
+        how = _ENDS.get(done.returncode, "crashes HDF5")
     except subprocess.TimeoutExpired:
         survived, how = False, f"takes HDF5 more than {_PATIENCE} s"
     except OSError as error:  # no interpreter to start: read it unguarded

@@ -31,13 +31,17 @@ from popdyn.tensor.result import add_history
 from popdyn.tensor.session import own_session
 
 
-def describe_nwb(path: str | os.PathLike[str]) -> FileSummary:
+def describe_nwb(
+    path: str | os.PathLike[str], *, cache_folder: str | os.PathLike[str] | None = None
+) -> FileSummary:
     """Say what an NWB file holds and what looks wrong in it.
 
     Parameters
     ----------
     path : str or path-like
-        An NWB file.
+        An NWB file (HDF5, schema 1 or 2; Zarr with the extra ``zarr``), or an http(s) address.
+    cache_folder : path-like, optional
+        Folder in which what is fetched from an address is kept for the next time.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def describe_nwb(path: str | os.PathLike[str]) -> FileSummary:
     >>> summary.problems[1]
     'there is no table named trials; choose one by name: encoding_table, recognition_table, ...'
     """
-    return summarize(read_recording(path))
+    return summarize(read_recording(path, cache_folder=cache_folder))
 
 
 class Reading(TypedDict, total=False):
@@ -73,6 +77,7 @@ class Reading(TypedDict, total=False):
     observed: str
     neuron_table: str | None
     source_id: str | None
+    cache_folder: str | os.PathLike[str] | None
 
 
 def read_session(
@@ -87,6 +92,7 @@ def read_session(
     observed: str = "auto",
     neuron_table: str | None = None,
     source_id: str | None = None,
+    cache_folder: str | os.PathLike[str] | None = None,
 ) -> xr.Dataset:
     """Read the spikes, neurons and trials of an NWB file, unbinned.
 
@@ -96,7 +102,7 @@ def read_session(
     Parameters
     ----------
     path : str or path-like
-        An NWB file.
+        An NWB file (HDF5, schema 1 or 2; Zarr with the extra ``zarr``), or an http(s) address.
     trials : str, optional
         Name of the interval table whose rows are the trials; None for a session without.
     clocks : mapping, optional
@@ -126,6 +132,8 @@ def read_session(
         Which table of neurons, in a file with several: ``"processing/ecephys/units"``.
     source_id : str, optional
         Name of the source; the session's identifier by default.
+    cache_folder : path-like, optional
+        Folder in which what is fetched from an address is kept for the next time.
 
     Returns
     -------
@@ -154,7 +162,9 @@ def read_session(
     's'
     """
     only = () if trials is None else (str(trials),)
-    recording = read_recording(path, only=only, neuron_table=neuron_table)
+    recording = read_recording(
+        path, only=only, neuron_table=neuron_table, cache_folder=cache_folder
+    )
     neurons = wanted_neurons(recording)
     table = None if trials is None else wanted_table(recording, str(trials))
     asked = check_corrections(
@@ -228,7 +238,7 @@ def read_nwb(
     Parameters
     ----------
     path : str or path-like
-        An NWB file.
+        An NWB file (HDF5, schema 1 or 2; Zarr with the extra ``zarr``), or an http(s) address.
     align : str
         Column of event times.
     window : (float, float)
@@ -242,7 +252,7 @@ def read_nwb(
         `popdyn.tensor.selection.matching`.
     **reading
         ``clocks``, ``units``, ``shift``, ``restart_offset``, ``overlaps``, ``observed``,
-        ``neuron_table``, ``source_id``: as for `read_session`.
+        ``neuron_table``, ``source_id``, ``cache_folder``: as for `read_session`.
 
     Returns
     -------

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from popdyn.errors import SourceError
-from popdyn.io.contents import find_tables
+from popdyn.io.contents import Found, find_tables
+from popdyn.io.event_tables import read_events
 from popdyn.io.hdf5 import DAMAGE
 from popdyn.io.neurons import Neurons, has_spikes, read_neurons
 from popdyn.io.node import Node, kind_of
@@ -25,6 +26,7 @@ class Recording:
     """What an NWB file holds: header, neurons, and interval tables by name.
 
     ``rows`` has the number of rows of every interval table, ``tables`` those that were read.
+    ``events`` has the number of events of what can serve as trials besides.
     ``neurons`` is None where there are none, or where they cannot be read: ``neuron_damage``
     says why.
     """
@@ -39,6 +41,7 @@ class Recording:
     rows: dict[str, int]
     tables: dict[str, Table]
     contents: tuple[str, ...]
+    events: dict[str, int] = field(default_factory=dict)
 
     @property
     def has_units(self) -> bool:
@@ -50,6 +53,7 @@ def read_recording(
     path: str | os.PathLike[str],
     only: tuple[str, ...] | None = None,
     neuron_table: str | None = None,
+    cache_folder: str | os.PathLike[str] | None = None,
 ) -> Recording:
     """Read a file once.
 
@@ -60,15 +64,16 @@ def read_recording(
         Interval tables to read; all of them by default.
     neuron_table : str, optional
         Where the table of neurons lies, if the file has several.
+    cache_folder : path-like, optional
+        See `popdyn.io.source.open_nwb`.
 
     Raises
     ------
     SourceError
         See `popdyn.io.source.open_nwb`; also if there is no such table of neurons.
     """
-    with open_nwb(path) as (root, source):
+    with open_nwb(path, cache_folder) as (root, source):
         found = find_tables(root)
-        wanted = {k: t for k, t in found.intervals.items() if only is None or k in only}
         units = _chosen(found.neurons, neuron_table, source)
         neurons, damage = _read_neurons(units)
         return Recording(
@@ -80,9 +85,23 @@ def read_recording(
             neuron_damage=damage,
             neuron_tables=tuple(node.path for node in found.neurons),
             rows={name: row_count(table) for name, table in found.intervals.items()},
-            tables={name: read_table(table, name) for name, table in wanted.items()},
+            tables=_read_tables(found, only),
             contents=tuple(_contents(root)),
+            events={name: events.n_events for name, events in found.events.items()},
         )
+
+
+def _read_tables(found: Found, only: tuple[str, ...] | None) -> dict[str, Table]:
+    """Read the tables asked for: of intervals, and of events with columns of their own."""
+    tables = {
+        name: read_table(table, name)
+        for name, table in found.intervals.items()
+        if only is None or name in only
+    }
+    for name, events in found.events.items():
+        if (only is None and events.form in ("table", "annotated")) or name in (only or ()):
+            tables[name] = read_events(events)
+    return tables
 
 
 def _chosen(tables: tuple[Node, ...], wanted: str | None, source: Source) -> Node | None:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
 import h5py
 
 from popdyn.errors import PopdynError, SourceError
+from popdyn.io.answers import shown
 from popdyn.io.hdf5 import DAMAGE, HDF5Node
 from popdyn.io.local_file import (
+    HEAD_BYTES,
     check_first_bytes,
     check_harmless,
     damaged_line,
     find_file,
     kind_and_words,
     listed,
+    what_it_is,
 )
 from popdyn.io.node import Node, kind_of, words_of
+from popdyn.io.remote import RemoteFile, is_address, open_remote
 from popdyn.io.version1 import as_version_2, stated_version_1
 
 # h5py has no type information.
@@ -52,8 +59,10 @@ class Source:
 
 
 @contextmanager
-def open_nwb(path: str | os.PathLike[str]) -> Iterator[tuple[Node, Source]]:
-    """Open a file for the length of a ``with`` block.
+def open_nwb(
+    path: str | os.PathLike[str], cache_folder: str | os.PathLike[str] | None = None
+) -> Iterator[tuple[Node, Source]]:
+    """Open a file, or an http(s) address, for the length of a ``with`` block.
 
     Everything that goes wrong, also while the block reads from the file, becomes one
     SourceError.
@@ -61,6 +70,8 @@ def open_nwb(path: str | os.PathLike[str]) -> Iterator[tuple[Node, Source]]:
     Parameters
     ----------
     path : str or path-like
+    cache_folder : path-like, optional
+        Where what is fetched from an address is kept for the next time.
 
     Yields
     ------
@@ -73,7 +84,10 @@ def open_nwb(path: str | os.PathLike[str]) -> Iterator[tuple[Node, Source]]:
         If the path is missing, not a file, not HDF5, cut off, damaged, or not NWB.
     """
     with ExitStack() as stack:
-        root, place = _open_local(path, stack)
+        if is_address(path):
+            root, place = _open_address(path, cache_folder, stack)
+        else:
+            root, place = _open_local(path, stack)
         old = stated_version_1(root)
         version = old or _check_nwb(root, place.location)
         try:
@@ -99,6 +113,37 @@ def _open_local(path: str | os.PathLike[str], stack: ExitStack) -> tuple[Node, S
     except DAMAGE as error:
         raise SourceError(damaged_line(file, error)) from error
     return HDF5Node(content, "/"), Source(str(file), file.name, file.stem, file.stat().st_size)
+
+
+def _open_address(
+    path: str | os.PathLike[str],
+    cache_folder: str | os.PathLike[str] | None,
+    stack: ExitStack,
+) -> tuple[Node, Source]:
+    # A Path makes one slash of two.
+    address = re.sub(r"^(\w+):/+", r"\1://", os.fspath(path))
+    remote = stack.enter_context(open_remote(address, cache_folder=cache_folder))
+    # What fails on the way is swallowed by HDF5, or taken for damage: it comes first.
+    stack.push(partial(_raise_first, remote))
+    name = PurePosixPath(remote.name).name
+    try:
+        content = stack.enter_context(_H5.File(remote, "r"))
+    except DAMAGE as error:
+        remote.seek(0)
+        what = what_it_is(remote.read(HEAD_BYTES), remote.size)
+        message = (
+            f"{name} at {shown(address)} cannot be opened ({kind_and_words(error)}): it {what}."
+        )
+        raise SourceError(message) from error
+    place = Source(shown(address), name, PurePosixPath(name).stem, remote.size)
+    return HDF5Node(content, "/"), place
+
+
+def _raise_first(remote: RemoteFile, *raised: object) -> bool:
+    del raised
+    if remote.error is not None:
+        raise remote.error
+    return False
 
 
 def _check_nwb(root: Node, file: str) -> str:

@@ -73,6 +73,35 @@ def test_describe_prints_what_a_file_holds(run):
     assert "35" in out
 
 
+def test_describe_writes_a_page_beside_the_table(run, tmp_path):
+    page = tmp_path / "human.html"
+    words = ("--trials", "encoding_table", "--align", "boundary1_time")
+    code, out, err = run("describe", HUMAN, "--html", page, *words)
+    assert (code, err) == (0, [])
+    assert "encoding_table: 90 rows" in out
+    assert out.endswith(f"page: {page}\n")
+    assert "around boundary1_time" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--html", HUMAN), "is an input, or written already: name another file to write"),
+        (("--html", "/nowhere/x.html"), "the folder /nowhere does not exist"),
+        (("--align", "boundary1_time"), "choose what the page shows: give --html PAGE.html too"),
+        (("--html", "x.html", "--align", "boundary_time"), "has no event in encoding_table"),
+        (("--html", "x.html", "--trials", "encoding"), "has no interval table 'encoding'"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_one_line_and_two(run, words, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run("describe", HUMAN, *words)
+    assert code == 2
+    assert len(err) == 1
+    assert told in err[0]
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

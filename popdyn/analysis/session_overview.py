@@ -20,7 +20,7 @@ from popdyn.analysis.stability import (
     stability_problems,
     third_rates,
 )
-from popdyn.analysis.trial_structure import trial_problems, trial_structure
+from popdyn.analysis.trial_structure import trial_structure
 from popdyn.errors import TensorError
 from popdyn.resample import BOUND
 from popdyn.tensor.result import as_json, make_result
@@ -104,7 +104,6 @@ def session_overview(
             session["neuron"].values, counts.drift, counts.n_short, counts.n_intervals
         ),
         *silence_problems(*shared_silences(session, edges, counts.seconds, counts.mean_rate)),
-        *trial_problems(trials),
     ]
     result = make_result(
         {**_variables(counts, n_observed), **raster, **trials.variables, **around},
@@ -173,6 +172,8 @@ def _edges(start: float, stop: float, n_bins: int | None) -> Floats:
     power = np.floor(np.log10((stop - start) / _N_BINS[1]))
     for width in (step * 10.0 ** (power + more) for more in (0, 1) for step in _WIDTHS):
         first, last = np.floor(start / width), np.ceil(stop / width)
+        # A product may round past the moment its quotient was rounded from.
+        first, last = first - (first * width > start), last + (last * width < stop)
         # One bin more or less by where the session starts is no reason to change the width.
         if last - first <= _N_BINS[1]:
             break

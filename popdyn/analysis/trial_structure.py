@@ -141,14 +141,3 @@ def trial_ends(trials: Trials) -> Floats:
     known = length[np.isfinite(length)]
     typical = float(np.median(known)) if known.size else 1.0
     return np.where(np.isfinite(end), end, trials.start + typical)
-
-
-def trial_problems(trials: Trials) -> list[str]:
-    """Lines for people about trials that overlap."""
-    overlap = trials.gap < 0
-    if not overlap.any():
-        return []
-    return [
-        f"{overlap.sum()} of {trials.start.size} trials stop after the next one starts (by up to "
-        f"{-np.nanmin(trials.gap):.3g} s): their spikes count in both"
-    ]

@@ -118,7 +118,7 @@ def population_rate(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
             n_observed, edges, baseline=None, color=GUIDE_COLOR, linewidth=0.9, linestyle="--",
         )  # fmt: skip
         right.set_ylim(0, n_observed.max() * 1.08)
-        right.set_ylabel("neurons observed (dashed)", fontsize=FONT_SIZE)
+        right.set_ylabel("neurons (dashed)", fontsize=FONT_SIZE)
         right.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
         right.tick_params(labelsize=SMALL_FONT_SIZE)
         right.spines["top"].set_visible(False)
@@ -178,7 +178,7 @@ def rate_distribution(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     ax.set_xlim(-0.7, max(order.size - 0.3, 0.7))
-    ax.set_xlabel("neuron (sorted by rate)")
+    ax.set_xlabel("neuron (rank by rate)")
     ax.set_ylabel("rate (Hz)")
     add_legend(ax)
     return ax

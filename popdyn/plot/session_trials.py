@@ -57,7 +57,7 @@ def session_raster(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> from popdyn.tensor.session import make_session
     >>> overview = pdn.session_overview(make_session([0.5, 1.5], [0, 2]))
     >>> pdn.plot.session_raster(overview).get_ylabel()
-    'neuron (id, sorted by rate)'
+    'neuron (id)'
     """
     result = drawable(result, "session_raster", "spike_time", "spike_row", "raster_neuron")
     ax = new_axes(ax, figure_size=(7.0, 3.2))
@@ -197,7 +197,7 @@ def name_neurons(ax: Axes, ids: np.ndarray) -> None:
     if ids.size <= _FEW:
         words = [str(name) for name in ids]
         ax.set_yticks(range(ids.size), [plain(w if len(w) < 12 else w[:10] + "…") for w in words])
-        ax.set_ylabel("neuron (id, sorted by rate)")
+        ax.set_ylabel("neuron (id)")
     else:
         ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         ax.set_ylabel("neuron (rank by rate)")
@@ -228,10 +228,11 @@ def _event_marks(
         label=plain(label), rasterized=many, **look,
     )  # fmt: skip
     for beyond, edge, marker in ((times > high, high, ">"), (times < low, low, "<")):
-        ax.plot(
-            np.full(beyond.sum(), edge), rows[beyond], marker, color=look["color"], markersize=3,
-            clip_on=False, rasterized=many,
-        )  # fmt: skip
+        if beyond.any():
+            ax.plot(
+                np.full(beyond.sum(), edge), rows[beyond], marker, color=look["color"],
+                markersize=3, clip_on=False, rasterized=many,
+            )  # fmt: skip
 
 
 def _looks(result: xr.Dataset) -> dict[str, dict[str, Any]]:

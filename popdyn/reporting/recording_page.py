@@ -23,6 +23,9 @@ from popdyn.reporting.folder import write_whole
 from popdyn.reporting.inputs import html_path
 
 _WINDOW = (-0.5, 1.0)
+# Pictures of further tables read the spikes again: only where that takes no time.
+_MANY_SPIKES = 2_000_000
+_MOST_TABLES = 5
 
 
 def describe_page(
@@ -101,19 +104,28 @@ def write_page(
     call = _call(summary, path, trials, align)
     found = _look(summary, path, call)
     title = summary.file or Path(os.fspath(path)).name
-    content = page.html(
-        page.Page(
-            title,
-            recording_tables.lead(summary, _problems(summary, found), call.text),
-            (
-                *recording_pictures.sections(found.overview, call.align if align else None),
-                *recording_tables.sections(summary, found.overview),
-            ),
-            f"Made with popdyn {popdyn.__version__} from {title}.",
-        )
-    )
+    lead = recording_tables.lead(summary, _problems(summary, found), call.text)
+    sections = _sections(summary, found, call, align)
+    footer = f"Made with popdyn {popdyn.__version__} from {title}."
+    content = page.html(page.Page(title, lead, sections, footer))
     write_whole(written, content.encode("utf-8", errors="replace"))
     return written
+
+
+def _sections(
+    summary: FileSummary, found: _Look, call: _Call, align: str | None
+) -> tuple[page.Section, ...]:
+    """Put the chapters in order: the session, the tables (the chosen one first), the rest."""
+    first = found.overviews.get(call.trials)
+    made = [] if first is None else [recording_pictures.session_section(first)]
+    for table in sorted(summary.tables, key=lambda one: one.name != call.trials):
+        overview = found.overviews.get(table.name)
+        event = align if table.name == call.trials else None
+        drawn = None if overview is None else recording_pictures.trial_figure(overview, event)
+        made.append(recording_tables.table_section(table, drawn))
+    if summary.neurons is not None:
+        made.append(recording_tables.neuron_section(summary.neurons, first))
+    return (*made, recording_tables.facts_section(summary))
 
 
 def _target(path: str | os.PathLike[str], target: str | os.PathLike[str] | None) -> Path:
@@ -146,7 +158,7 @@ def _call(
 ) -> _Call:
     """Take the suggested call, or the same with the table and event that were asked for."""
     suggested = _keywords(summary.suggestion)
-    table = trials if trials is not None else suggested.get("trials", "trials")
+    table = trials if trials is not None else suggested.get("trials", _usual(summary))
     _check_names(summary, table, trials, align)
     is_asked = trials is not None or align is not None
     event = align or (suggested.get("align") if trials is None else None) or "start_time"
@@ -156,6 +168,11 @@ def _call(
     named = "" if table == "trials" else f", trials={table!r}"
     text = f"pdn.read_nwb({name!r}, align={event!r}, window={_WINDOW}{named})"
     return _Call(text, table, event)
+
+
+def _usual(summary: FileSummary) -> str | None:
+    """Name the table that a call reads without being told, if it is there."""
+    return "trials" if any(table.name == "trials" for table in summary.tables) else None
 
 
 def _keywords(call: str) -> dict[str, Any]:
@@ -192,26 +209,42 @@ def _lacking(file: str, what: str, name: str, there: list[str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """The overview of the session, if there are neurons that can be read, and new problems."""
+    """The overview for each table that could be read with the neurons, and new problems."""
 
-    overview: xr.Dataset | None
+    overviews: dict[str | None, xr.Dataset]
     problems: tuple[str, ...]
 
 
 def _look(summary: FileSummary, path: str | os.PathLike[str], call: _Call) -> _Look:
     """Read the session and sum it up; what cannot be read leaves the rest of the page."""
     if summary.neurons is None or not summary.neurons.ids:
-        return _Look(None, ())
+        return _Look({}, ())
+    overviews: dict[str | None, xr.Dataset] = {}
+    problems: list[str] = []
     with warnings.catch_warnings():
         # Each of these stands in the list of what looks wrong.
         warnings.simplefilter("ignore", PopdynWarning)
-        try:
-            session = read_session(path, call.trials)
-            overview = session_overview(session)
-        except PopdynError as error:
-            return _Look(None, (f"there are no pictures: {error}",))
-    problems = [*json.loads(session.attrs["problems"]), *json.loads(overview.attrs["problems"])]
-    return _Look(overview, tuple(problems))
+        for name in _tables(summary, call):
+            try:
+                session = read_session(path, name)
+                overviews[name] = session_overview(session)
+            except PopdynError as error:
+                what = "the session" if name is None else name
+                problems.append(f"there are no pictures of {what}: {error}")
+                continue
+            if name == call.trials:
+                told = (session.attrs["problems"], overviews[name].attrs["problems"])
+                problems += [line for lines in told for line in json.loads(lines)]
+    return _Look(overviews, tuple(problems))
+
+
+def _tables(summary: FileSummary, call: _Call) -> list[str | None]:
+    """List the tables to draw: the chosen one, and others with rows where reading is cheap."""
+    chosen: list[str | None] = [call.trials]
+    if summary.neurons is None or sum(summary.neurons.n_spikes) > _MANY_SPIKES:
+        return chosen
+    filled = [table.name for table in summary.tables if table.n_rows]
+    return chosen + [name for name in filled if name != call.trials][: _MOST_TABLES - 1]
 
 
 def _problems(summary: FileSummary, found: _Look) -> tuple[str, ...]:

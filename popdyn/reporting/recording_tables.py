@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from popdyn.io.summary import ColumnSummary, FileSummary, NeuronSummary, TableSummary
-from popdyn.reporting.page import Block, Cell, Code, Header, Items, Section, Table, Text
+from popdyn.reporting.page import Block, Cell, Code, Figure, Header, Items, Section, Table, Text
 
 _COLUMN_HEADS = ("column", "values", "type", "units", "missing", "clock")
 _NEURON_HEADS = (
@@ -75,27 +75,7 @@ def _counted(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
-def sections(summary: FileSummary, overview: xr.Dataset | None) -> tuple[Section, ...]:
-    """Make the chapters after the pictures: the file, the neurons, the interval tables.
-
-    Parameters
-    ----------
-    summary : FileSummary
-    overview : Dataset, optional
-        Result of ``popdyn.session_overview``.
-
-    Returns
-    -------
-    tuple of Section
-    """
-    made = [Section("The file", (_facts(summary),))]
-    if summary.neurons is not None:
-        made.append(_neuron_section(summary.neurons, overview))
-    made += [_table_section(table) for table in summary.tables]
-    return tuple(made)
-
-
-def _facts(summary: FileSummary) -> Table:
+def facts_section(summary: FileSummary) -> Section:
     """Header lines, coverage and what else there is, without empty ones."""
     rows = [(label, words) for label, words in summary.header if words.strip()]
     if summary.neurons is not None:
@@ -103,10 +83,12 @@ def _facts(summary: FileSummary) -> Table:
     rows += [("also holds", line) for line in summary.contents]
     rows = rows or [("header", "empty")]
     cells = tuple((Cell(label), Cell(words)) for label, words in rows)
-    return Table("What the file says of itself", (Header("about"), Header("")), cells)
+    about = Table("What the file says of itself", (Header("about"), Header("in the file")), cells)
+    return Section("The file", (about,))
 
 
-def _neuron_section(neurons: NeuronSummary, overview: xr.Dataset | None) -> Section:
+def neuron_section(neurons: NeuronSummary, overview: xr.Dataset | None) -> Section:
+    """Make the chapter of the neurons: a row for each, and every column."""
     blocks: list[Block] = []
     if neurons.ids:
         blocks.append(_neuron_table(neurons, overview))
@@ -147,7 +129,12 @@ def _checked(overview: xr.Dataset | None, position: int) -> tuple[Cell, Cell]:
     if not np.isfinite(drift):
         return Cell(_percent(share)), Cell("too few spikes", quiet=True)
     low, high = one["drift_bound"].values
-    return Cell(_percent(share)), Cell(f"{drift:+.2f} [{low:.2f}, {high:.2f}]")
+    return Cell(_percent(share)), Cell(f"{_signed(drift)} [{_signed(low)}, {_signed(high)}]")
+
+
+def _signed(value: float) -> str:
+    """Two digits with a sign, none for what rounds to zero."""
+    return f"{value:+.2f}" if abs(value) >= 0.005 else "0.00"
 
 
 def _percent(share: float) -> str:
@@ -162,14 +149,17 @@ def _number(value: float, form: str) -> str:
     return f"{value:{form}}" if np.isfinite(value) else "–"
 
 
-def _table_section(table: TableSummary) -> Section:
+def table_section(table: TableSummary, drawn: Figure | None) -> Section:
+    """Make the chapter of an interval table: its pictures, and every column."""
     events = ", ".join(table.events) or "none"
     about = f"{_counted(table.n_rows, 'row')}. Can be aligned to: {events}."
     words = (about, table.description) if table.description.strip() else (about,)
     blocks: list[Block] = [Text(words)]
+    if drawn is not None:
+        blocks.append(drawn)
     if table.columns:
         blocks.append(_column_table(f"Columns of {table.name}", table.columns))
-    return Section(f"Trials: {table.name}" if table.name != "trials" else "Trials", tuple(blocks))
+    return Section(f"Table {table.name}", tuple(blocks))
 
 
 def _column_table(caption: str, columns: tuple[ColumnSummary, ...]) -> Table:

@@ -604,7 +604,15 @@ def test_a_failure_under_hdf5_does_not_crash_python_at_its_end(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_interrupt_gets_through_at_once(large):
+@pytest.fixture
+def interrupts():
+    """Interrupts as at a terminal: a process in the background ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_gets_through_at_once(large, interrupts):
     with serve(large, delay=30.0) as server:
         interrupt = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
         interrupt.start()
@@ -614,7 +622,7 @@ def test_an_interrupt_gets_through_at_once(large):
         assert time.monotonic() - began < 2.0
 
 
-def test_an_interrupt_gets_through_hdf5_and_leaves_the_file_usable(large):
+def test_an_interrupt_gets_through_hdf5_and_leaves_the_file_usable(large, interrupts):
     with (
         serve(large) as server,
         open_remote(server.address) as remote,

@@ -50,12 +50,16 @@ class ColumnRecord(_Frozen):
 
 
 class TableRecord(_Frozen):
-    """One table: where its ids are, its columns, and columns that only NWB asked for."""
+    """One table: where its ids are, its columns, and columns that only NWB asked for.
+
+    ``derived`` says whether what reading derives from the electrodes is news to the Session.
+    """
 
     id_column: str = ""
     id_dtype: str
     columns: tuple[ColumnRecord, ...]
     added: tuple[str, ...] = ()
+    derived: bool = False
 
 
 class IntervalsRecord(_Frozen):
@@ -172,7 +176,7 @@ def _restore_table(
         name: coord.variable
         for stored, name in by_stored.items()
         for coord in [own[name]]
-        if stored not in known and not _is_derived(dim, coord)
+        if stored not in known and (table.derived or not _is_derived(dim, coord))
     }
     restored: dict[str, xr.Variable] = {}
     for column in table.columns:

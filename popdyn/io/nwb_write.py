@@ -98,8 +98,9 @@ def write_nwb(
     electrodes : pandas.DataFrame or mapping, optional
         One row per electrode, the index (or a column ``id``) its id.  ``group`` names the
         probe and is needed; ``location``, ``x``, ``y``, ``z``, ``imp``, ``filtering``,
-        ``device`` and any other column are written.  Without it the neuron columns
-        ``location`` and ``group_name`` make one electrode per distinct pair.
+        ``device`` and any other column are written, and neurons read from the file have the
+        location and group of their electrodes.  Without it the neuron columns ``location`` and
+        ``group_name`` make one electrode per distinct pair.
     neuron_electrodes : str or sequence, optional
         The electrodes of each neuron: a neuron column of ids, or an id or list of ids each.
     resolution : float, optional
@@ -163,7 +164,10 @@ def write_nwb(
             _add_trials(content, session, trials)
         record = Record(
             attrs=_attrs(session),
-            tables={"neuron": neurons.record, "trial": trials.record},
+            tables={
+                "neuron": neurons.record.model_copy(update={"derived": electrodes is not None}),
+                "trial": trials.record,
+            },
             intervals=intervals,
             behavior=add_series(content, session),
             digest=core_digest(session),

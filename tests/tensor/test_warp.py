@@ -110,6 +110,35 @@ def test_a_tensor_is_warped_as_the_overlaps_and_the_cumulative_count_say():
     np.testing.assert_allclose(rates.values, warped.values, rtol=1e-6)  # counts are single
 
 
+@pytest.mark.filterwarnings("ignore:.*are seen in")
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), n_bins=st.integers(150, 300))
+def test_nan_and_the_end_of_a_tensor_make_nan_wherever_a_bin_touches_them(seed, n_bins):
+    times = unequal(seed=seed)
+    counts = binned(session_of(times, poisson(seed=seed)), n_bins, 0.009).astype(float)
+    unseen = np.random.default_rng(seed).random(counts.shape) < 0.02
+    counts = counts.copy(data=np.where(unseen, np.nan, counts.values))
+    warped = pdn.warp(counts, EVENTS, [4, 9])
+    expected = [
+        [
+            oracle.warp_binned(train, 0.0, 0.009, t - t[0], (4, 9))
+            for t, train in zip(times, one.T, strict=True)
+        ]
+        for one in counts.values / 0.009
+    ]
+    np.testing.assert_allclose(warped.values, np.moveaxis(expected, 1, 2), rtol=1e-9)
+
+
+def test_a_bin_that_ends_just_past_the_tensor_is_nan():
+    times = np.array([[0.0, 1.0], [3.0, 4.05]])
+    session = session_of(times, poisson(), ["cue_time", "go_time"])
+    with pytest.warns(pdn.PopdynWarning, match="1 of 2 trials are seen in some phases only"):
+        warped = pdn.warp(
+            pdn.align(session, "cue_time", (0.0, 1.0), 0.1), ["cue_time", "go_time"], 5
+        )
+    assert np.isnan(warped.values[0]).tolist() == [[False] * 2] * 4 + [[False, True]]
+
+
 def test_fine_bins_of_a_tensor_come_close_to_the_session():
     session = session_of(unequal(), poisson())
     exact = pdn.warp(session, EVENTS, 5).values
@@ -235,6 +264,10 @@ def test_trials_without_a_whole_sequence_are_left_out_and_counted():
     )
     assert warped.attrs["n_dropped"] == 3
     assert warped["trial"].values.tolist() == [3, 4, 5, 6, 7]
+    with pytest.warns(pdn.PopdynWarning, match="1 of 8 trials have no 'go_time'"):
+        aligned = pdn.align(session, "go_time", (-3.0, 0.1), 0.05)
+    with pytest.warns(pdn.PopdynWarning, match="of 7 trials, 1 have events out of order, 1 have"):
+        assert pdn.warp(aligned, EVENTS, 2).attrs["n_dropped"] == 3
 
 
 def test_no_trial_left_is_an_error_that_says_why():
@@ -288,6 +321,9 @@ def test_durations_that_differ_too_much_are_said():
         "(median 1 s; 1 of 3 trials). Warping assumes that activity scales with duration"
     )
     assert warnings_of(session_of(times, poisson()), EVENTS, 2, max_stretch=3.0) == []
+    times[2, 2] = 9.3
+    (quick,) = warnings_of(session_of(times, poisson()), EVENTS, 2)
+    assert "'set to go' lasts 0.3 to 1 s (median 1 s; 1 of 3 trials)" in quick
 
 
 def test_a_window_that_ends_before_the_last_event_is_said_and_seen():

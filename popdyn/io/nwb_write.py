@@ -170,7 +170,7 @@ def write_nwb(
             },
             intervals=intervals,
             behavior=add_series(content, session),
-            digest=core_digest(session),
+            digest=core_digest(session.drop_vars(made)),
         )
         content.add_scratch(record.model_dump_json(), name=SCRATCH_NAME, description=_ABOUT)
         _write(content, target, overwrite)

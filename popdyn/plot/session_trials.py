@@ -117,13 +117,7 @@ def trial_structure(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax, figure_size=(3.6, 3.6))
     n_trials, limits = result.sizes["trial"], _event_limits(result)
     many = n_trials * (result.sizes["event"] + 1) > _MANY
-    duration = np.minimum(result["duration"].values, limits[1])
-    ended = np.flatnonzero(np.isfinite(duration))
-    if ended.size:
-        ax.barh(
-            ended, duration[ended], height=1.0, color=_LASTING, linewidth=0, rasterized=many,
-            label="start to stop",
-        )  # fmt: skip
+    _bars(ax, np.minimum(result["duration"].values, limits[1]))
     for name, look in _looks(result).items():
         _event_marks(ax, result["event_time"].sel(event=name).values, limits, name, look, many)
     ax.axvline(0.0, color=GUIDE_COLOR, linewidth=0.8)
@@ -190,6 +184,17 @@ def event_rate(result: xr.Dataset, *, ax: Axes | None = None, event: str | None 
     ax.set_ylabel("mean rate (Hz)")
     add_legend(ax)
     return ax
+
+
+def _bars(ax: Axes, duration: np.ndarray) -> None:
+    """Draw a bar per trial from its start to its stop, all of them as one shape."""
+    known = np.repeat(np.isfinite(duration), 2)
+    if known.any():
+        edges = (np.arange(duration.size)[:, None] + np.array([-0.5, 0.5])).ravel()
+        ends = np.nan_to_num(np.repeat(duration, 2))
+        ax.fill_betweenx(
+            edges, 0.0, ends, where=known, color=_LASTING, linewidth=0, label="start to stop"
+        )
 
 
 def name_neurons(ax: Axes, ids: np.ndarray) -> None:

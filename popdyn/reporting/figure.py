@@ -205,8 +205,10 @@ def smaller(figure: Figure) -> tuple[bytes | None, bytes | None]:
     >>> svg is not None, png is None
     (True, True)
     """
+    engine = figure.get_layout_engine()
     with _boxes_for_missing_glyphs():
-        figure.draw_without_rendering()
+        if engine is not None:
+            engine.execute(figure)
     figure.set_layout_engine("none")
     svg = _saved(figure, "svg", {"Date": None, "Creator": None})
     if len(svg) <= _LARGE:

@@ -247,6 +247,15 @@ def test_a_target_that_expired_is_asked_for_anew():
     assert 3 <= paths.count("/data/recording.nwb") <= 5
 
 
+def test_a_target_that_fails_is_asked_for_anew():
+    with serve(BYTES, redirect=1, status=500, status_from=2, status_times=1) as server:
+        with opened(server.address) as remote:
+            assert remote.read_at(BLOCK, 9) == BYTES[BLOCK : BLOCK + 9]
+        paths = [request.path.split("?")[0] for request in server.gets]
+    address, target = "/data/recording.nwb", "/target-1"
+    assert paths == [address, target, target, address, target]
+
+
 def test_a_redirect_never_leaves_a_secure_connection():
     assert next_place("http://a/b", "https://c/d") == "https://c/d"
     assert next_place("https://a/b", "/d") == "https://a/d"
@@ -263,6 +272,15 @@ def test_a_proxy_that_is_set_is_used(monkeypatch):
         assert server.requests[0].path == "http://archive.invalid/a.nwb"
         headers = {name.lower(): value for name, value in server.requests[0].headers.items()}
         assert headers["proxy-authorization"] == "Basic bWU6d29yZA=="
+
+
+def test_a_proxy_is_not_asked_for_hosts_that_go_without(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    with serve(BYTES) as server:
+        with pytest.raises(SourceError, match="no connection could be made|name of the host"):
+            opened(server.address, n_retries=0)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert read_all(server)[2] == BYTES
 
 
 # ---------------------------------------------------------------- as a file

@@ -29,6 +29,8 @@ from popdyn.io.local_file import (
 from popdyn.io.node import Node, kind_of, words_of
 from popdyn.io.remote import RemoteFile, is_address, open_remote
 from popdyn.io.version1 import as_version_2, stated_version_1
+from popdyn.io.zarr_files import zarr_path
+from popdyn.io.zarr_store import ZarrNode, open_zarr
 
 # h5py has no type information.
 _H5: Any = h5py
@@ -105,6 +107,11 @@ def open_nwb(
 
 
 def _open_local(path: str | os.PathLike[str], stack: ExitStack) -> tuple[Node, Source]:
+    store = zarr_path(path)
+    if store is not None:
+        root, n_bytes = open_zarr(store, stack)
+        stem = PurePosixPath(store.stem).stem
+        return root, Source(str(store), store.name, stem, n_bytes)
     file = find_file(path)
     check_first_bytes(file)
     check_harmless(file)
@@ -160,11 +167,12 @@ def _check_nwb(root: Node, file: str) -> str:
         raise SourceError(message)
     if kind_of(root) != "NWBFile" and not version:
         holds = listed(names) if names else "nothing"
+        what = "a Zarr store" if isinstance(root, ZarrNode) else "an HDF5 file"
         if root.attribute("popdyn_kind") is not None:
             message = f"{file} was written by popdyn.save, it is no NWB file: use popdyn.load."
             raise SourceError(message)
         message = (
-            f"{file} is an HDF5 file but not NWB (no NWBFile at its root): it holds {holds}. "
+            f"{file} is {what} but not NWB (no NWBFile at its root): it holds {holds}. "
             "Convert it to NWB, or build a tensor with popdyn.from_spikes or popdyn.make_tensor."
         )
         raise SourceError(message)

@@ -61,16 +61,16 @@ def to_pynapple(session: xr.Dataset, *, drop_trials: bool = False) -> dict[str, 
 
     Notes
     -----
-    pynapple 0.8 and newer.  Spike times in seconds are kept bit for bit; should a version round
-    them, a warning says by how much.
+    pynapple 0.8 and newer.  0.11.3 keeps times in seconds bit for bit; older versions round them to
+    a nanosecond, and a warning says so.
 
     Examples
     --------
     >>> from popdyn.tensor.session import make_session
-    >>> to_pynapple(make_session([0.5], [0, 1]))["units"]  # doctest: +SKIP
-      Index    rate
-    -------  ------
-          0     ...
+    >>> session = make_session([0.5], [0, 1], trials={"start_time": [0.0], "stop_time": [1.0]})
+    >>> objects = to_pynapple(session)
+    >>> objects["units"][0].t.tolist(), objects["trials"].end.tolist()
+    ([0.5], [1.0])
     """
     nap = _pynapple()
     check_session(session)
@@ -98,10 +98,18 @@ def to_pynapple(session: xr.Dataset, *, drop_trials: bool = False) -> dict[str, 
 
 def _pynapple() -> ModuleType:
     try:
-        return importlib.import_module("pynapple")
+        found = importlib.import_module("pynapple")
     except ImportError as error:
         message = "to_pynapple needs the package pynapple: pip install pynapple"
         raise PopdynError(message) from error
+    version = str(getattr(found, "__version__", "0.8"))
+    if version.startswith(tuple(f"0.{minor}." for minor in range(8))):
+        message = (
+            f"to_pynapple needs pynapple 0.8 or newer (metadata), found {version}: "
+            "pip install --upgrade pynapple"
+        )
+        raise PopdynError(message)
+    return found
 
 
 def _group(nap: ModuleType, session: xr.Dataset) -> Any:
@@ -156,7 +164,10 @@ def _spike_lines(session: xr.Dataset, group: Any) -> list[str]:
             f"intervals of their neuron, and pynapple drops them (neurons {named(lost)})."
         )
     if moved:
-        lines.append(f"pynapple rounded spike times, by up to {moved:.3g} s.")
+        lines.append(
+            f"this version of pynapple rounds times: spikes moved by up to {moved:.2g} s (pynapple "
+            "0.11.3 keeps them)."
+        )
     return lines
 
 

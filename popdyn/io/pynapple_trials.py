@@ -126,14 +126,31 @@ def to_trials(nap: ModuleType, session: xr.Dataset, drop: bool) -> tuple[Any, li
     metadata = {name: values[order] for name, values in columns.items()}
     if not np.array_equal(ids, np.arange(ids.size)):
         metadata = {"trial": ids, **metadata}
-    n_touching = int((stop[:-1] == start[1:]).sum())
-    if n_touching:
-        metadata["stop_time"] = stop
-        lines.append(
-            f"{n_touching} trials touch the next, and pynapple ends them a microsecond earlier: "
-            "the metadata column 'stop_time' keeps their end."
-        )
+    plain = nap.IntervalSet(start, stop)
+    if len(plain) == start.size:
+        line, exact = _moved(plain, start, stop)
+        lines += [line] if line else []
+        metadata |= exact
     return nap.IntervalSet(start, stop, metadata=metadata), lines
+
+
+def _moved(made: Any, start: np.ndarray, stop: np.ndarray) -> tuple[str, dict[str, np.ndarray]]:
+    """Say how far pynapple moved trials, and return the exact times as metadata."""
+    own = bounds_of(made)
+    exact = {
+        name: times
+        for name, times, seen in (("start_time", start, own[0]), ("stop_time", stop, own[1]))
+        if not np.array_equal(times, seen)
+    }
+    if not exact:
+        return "", {}
+    most = max(np.abs(own[0] - start).max(), np.abs(own[1] - stop).max())
+    n_moved = int(((own[0] != start) | (own[1] != stop)).sum())
+    return (
+        f"pynapple moved the ends of {n_moved} of {start.size} trials, by up to {most:.1g} s (it "
+        "parts trials that touch, and some versions round): the metadata "
+        f"{' and '.join(exact)} keep the exact times."
+    ), exact
 
 
 def _seconds(session: xr.Dataset, name: str) -> np.ndarray:

@@ -209,12 +209,13 @@ def test_align_counts_what_pynapples_perievent_does():
 
 
 def test_a_spike_on_the_right_edge_is_in_pynapples_interval_and_not_in_our_bin():
-    """pynapple's intervals are closed on both sides, our bins open on the right."""
+    """pynapple's intervals are closed on both sides; its bins, like ours, open on the right."""
     session = small_session(spike_time=[0.0, 1.0, 2.0], neuron_start=[0, 3], neurons=None, obs=None)
     ours = pdn.align(session, "start_time", (0.0, 1.0), 1.0).values[0, 0, 0]
     units = quietly(pdn.to_pynapple, session)["units"]
-    theirs = units.count(ep=nap.IntervalSet(0.0, 1.0)).values[0, 0]
-    assert (ours, theirs) == (1.0, 2)
+    closed = units.count(ep=nap.IntervalSet(0.0, 1.0)).values[0, 0]
+    binned = units.count(1.0, ep=nap.IntervalSet(0.0, 1.0)).values[0, 0]
+    assert (ours, binned, closed) == (1.0, 1, 2)
 
 
 # --- from pynapple ---------------------------------------------------------------------------
@@ -339,7 +340,10 @@ def test_trials_that_touch_keep_their_exact_end():
     session = small_session(trials={"start_time": [0.0, 4.0], "stop_time": [4.0, 9.0]})
     objects, said = messages(pdn.to_pynapple, session)
     assert objects["trials"].end.tolist() == [4.0 - 1e-6, 9.0]
-    assert "1 trials touch the next, and pynapple ends them a microsecond earlier" in said[0]
+    assert said[0] == (
+        "pynapple moved the ends of 1 of 2 trials, by up to 1e-06 s (it parts trials that touch, "
+        "and some versions round): the metadata stop_time keep the exact times."
+    )
     assert pdn.from_pynapple(objects)["stop_time"].values.tolist() == [4.0, 9.0]
 
 
@@ -376,14 +380,37 @@ def test_events_relative_to_the_trial_and_hidden_metadata_are_named():
     assert objects["units"].get_info("count").tolist() == [1, 2]
 
 
-def test_rounding_by_a_version_of_pynapple_is_said(monkeypatch):
-    real = nap.Ts
+def test_rounding_by_a_version_of_pynapple_is_said_and_trials_stay_exact(monkeypatch):
+    """As pynapple before 0.11.3 does, to nine digits."""
+    spikes, intervals = nap.Ts, nap.IntervalSet
+    monkeypatch.setattr(nap, "Ts", lambda t, **kwargs: spikes(t=np.round(t, 9), **kwargs))
     monkeypatch.setattr(
-        nap, "Ts", lambda t, **kwargs: real(t=np.round(t, 1), **kwargs)
-    )  # as pynapple before 0.8 did, to nine digits
-    session = small_session()
-    _, said = messages(pdn.to_pynapple, session)
-    assert said[0] == "pynapple rounded spike times, by up to 0.05 s."
+        nap,
+        "IntervalSet",
+        lambda a, b, **kwargs: intervals(np.round(a, 9), np.round(b, 9), **kwargs),
+    )
+    third = 1.0 / 3.0
+    session = small_session(
+        spike_time=[third], neuron_start=[0, 1], neurons=None, obs=None,
+        trials={"start_time": [third], "stop_time": [2 * third]},
+    )  # fmt: skip
+    objects, said = messages(pdn.to_pynapple, session)
+    assert said[0].startswith(
+        "this version of pynapple rounds times: spikes moved by up to 3.3e-10"
+    )
+    assert said[1].startswith("pynapple moved the ends of 1 of 1 trials, by up to 3e-10 s")
+    back = pdn.from_pynapple(objects)
+    assert back["start_time"].values.tolist() == [third]
+    assert back["stop_time"].values.tolist() == [2 * third]
+    assert back["spike_time"].values.tolist() == [round(third, 9)]
+
+
+def test_a_pynapple_without_metadata_is_refused(monkeypatch):
+    monkeypatch.setattr(nap, "__version__", "0.7.1")
+    with pytest.raises(
+        PopdynError, match=r"needs pynapple 0.8 or newer.* found 0.7.1: pip install"
+    ):
+        pdn.to_pynapple(small_session())
 
 
 def test_a_session_is_not_changed_by_being_carried():

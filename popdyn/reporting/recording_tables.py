@@ -8,7 +8,7 @@ import xarray as xr
 from popdyn.io.summary import ColumnSummary, FileSummary, NeuronSummary, TableSummary
 from popdyn.reporting.page import Block, Cell, Code, Figure, Header, Items, Section, Table, Text
 
-_COLUMN_HEADS = ("column", "values", "type", "units", "missing", "clock")
+_COLUMN_HEADS = ("column", "values", "type", "units", "missing")
 _NEURON_HEADS = (
     "neuron",
     "spikes",
@@ -168,9 +168,8 @@ def _column_table(caption: str, columns: tuple[ColumnSummary, ...]) -> Table:
             Cell(column.name, (column.description,) if column.description.strip() else ()),
             Cell(column.values, quiet=column.values.startswith("left out")),
             Cell(column.type),
-            Cell(column.units),
+            Cell(column.units, (f"{column.clock} clock",) if column.clock else ()),
             Cell(f"{column.n_missing:,}" if column.n_missing else ""),
-            Cell(column.clock),
         )
         for column in columns
     )

@@ -20,6 +20,7 @@ class Vices:
     head: int = 200  # status of HEAD: 403 and 405 as presigned addresses do
     head_length: int = 0  # added to the Content-Length of HEAD
     etag: str | None = '"first"'
+    etag_until: int = 10**9  # no ETag from this GET on
     modified: str | None = None  # Last-Modified
     conditions: bool = True  # False: If-Match and If-None-Match are not heeded
     delay: float = 0.0  # seconds before the first byte
@@ -141,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         content, etag = owner.content, vices.etag
         if number >= vices.new_from:
             content, etag = vices.new_content, '"second"' if etag else None
-        headers = {"ETag": etag} if etag else {}
+        headers = {"ETag": etag} if etag and number < vices.etag_until else {}
         if vices.modified:
             headers["Last-Modified"] = vices.modified
         if vices.page:

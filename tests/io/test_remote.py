@@ -132,6 +132,7 @@ def test_right_bytes_come_from_a_server_that(vices):
         ({"redirect": 1, "target_uses": 0}, ["status 403"]),
         ({"new_content": OTHER, "new_from": 1}, ["status 412", "changed", "open it again"]),
         ({"new_content": OTHER, "new_from": 1, "conditions": False}, ["its ETag differs"]),
+        ({"etag_until": 1}, ["without the ETag the file had before (6 tries)"]),
         ({"new_content": OTHER[:-5], "new_from": 1, "etag": None}, ["327,752 bytes, which had"]),
     ],
     ids=str,

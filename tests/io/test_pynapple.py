@@ -18,7 +18,7 @@ from popdyn.io.series import as_series
 from popdyn.tensor.behavior import add_behavior
 from tests.io.recordings import ALM, HUMAN, THALAMUS
 
-nap = pytest.importorskip("pynapple")
+nap = pytest.importorskip("pynapple", minversion="0.11.3")
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:pynapple")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from popdyn.io.event_tables import Events, find_events
 from popdyn.io.node import Node, holds_data, is_table, kind_of, walk
+from popdyn.io.stored_series import places
 
 _USUAL_NEURONS = "/units"
 # NWB's own tables come first, in this order.
@@ -13,10 +15,11 @@ _FIRST = ("/intervals/trials", "/intervals/epochs", "/intervals/invalid_times")
 
 @dataclass(frozen=True)
 class Found:
-    """Tables of a file: intervals by name, and those of neurons, the usual one first."""
+    """Tables of a file: intervals and events by name, and neurons, the usual table first."""
 
     intervals: dict[str, Node] = field(default_factory=dict)
     neurons: tuple[Node, ...] = ()
+    events: dict[str, Events] = field(default_factory=dict)
 
 
 def find_tables(root: Node) -> Found:
@@ -24,13 +27,14 @@ def find_tables(root: Node) -> Found:
 
     A table counts by what it holds: ``spike_times`` make neurons, ``start_time`` makes
     intervals, whatever an extension calls its type.  A table whose name is taken is called
-    ``parent:name``.
+    ``parent:name``.  Events, one row each, come after them and never take their names.
 
     Parameters
     ----------
     root : Node
     """
-    tables = [node for node in walk(root) if is_neurons(node) or is_intervals(node)]
+    groups = list(walk(root))
+    tables = [node for node in groups if is_neurons(node) or is_intervals(node)]
     neurons = [node for node in tables if is_neurons(node)]
     neurons.sort(key=lambda node: (node.path != _USUAL_NEURONS, "spike_times" not in node.names))
     spans = [node for node in tables if not is_neurons(node)]
@@ -43,7 +47,8 @@ def find_tables(root: Node) -> Found:
         if name in named:
             name = node.path
         named[name] = node
-    return Found(named, tuple(neurons))
+    others = [place for place in places(groups) if not is_neurons(place.node)]
+    return Found(named, tuple(neurons), find_events(others, named))
 
 
 def is_neurons(node: Node) -> bool:

@@ -89,7 +89,8 @@ def suggested_table(recording: Recording, clocks: dict[str, Clocks]) -> str | No
     filled = {name: table for name, table in recording.tables.items() if table.n_rows}
     if "trials" in filled:
         return "trials"
-    likely = [name for name in filled if name not in NOT_TRIALS] or list(filled)
+    rare = NOT_TRIALS | set(recording.events)
+    likely = [name for name in filled if name not in rare] or list(filled)
     if not likely:
         return None
     return max(

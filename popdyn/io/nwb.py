@@ -17,6 +17,7 @@ from typing import Any, TypedDict, Unpack
 import xarray as xr
 
 from popdyn.errors import warn
+from popdyn.io.behavior import read_series
 from popdyn.io.corrections import check_corrections, correct
 from popdyn.io.coverage import Coverage, find_coverage, session_span, warn_partial
 from popdyn.io.describe import find_problems, summarize
@@ -27,6 +28,7 @@ from popdyn.io.tables import Table
 from popdyn.io.times import column_units
 from popdyn.io.wanted import wanted_neurons, wanted_table
 from popdyn.tensor.align import align as align_session
+from popdyn.tensor.behavior import add_behavior
 from popdyn.tensor.result import add_history
 from popdyn.tensor.session import own_session
 
@@ -91,6 +93,7 @@ def read_session(
     overlaps: str = "keep",
     observed: str = "auto",
     neuron_table: str | None = None,
+    behavior: str | Sequence[str] = (),
     source_id: str | None = None,
     cache_folder: str | os.PathLike[str] | None = None,
 ) -> xr.Dataset:
@@ -130,6 +133,9 @@ def read_session(
         ``"session"``: all neurons, all the time.  ``"spikes"``: first to last spike.
     neuron_table : str, optional
         Which table of neurons, in a file with several: ``"processing/ecephys/units"``.
+    behavior : str or list of str
+        Series and events to read with the spikes, named as `describe_nwb` lists them, for
+        `align_behavior`.
     source_id : str, optional
         Name of the source; the session's identifier by default.
     cache_folder : path-like, optional
@@ -181,7 +187,12 @@ def read_session(
     _warn(neurons, table, (*findings.serious, *notes))
     if not findings.serious:
         warn_partial(neurons, coverage, span)
-    history = {"file": recording.source.name, "trials": trials, "observed": observed}
+    series = read_series(path, behavior, span, cache_folder) if behavior else []
+    told = [line for one in series for line in one.notes]
+    history: dict[str, Any] = {
+        "file": recording.source.name, "trials": trials, "observed": observed,
+        **({"behavior": [one.name for one in series]} if series else {}),
+    }  # fmt: skip
     attrs = {
         "source": "recording",
         "source_id": _source_id(recording, source_id),
@@ -189,16 +200,11 @@ def read_session(
         "trials": table.name if table is not None else "",
         "session_start_time": recording.started,
         "nwb_version": recording.source.schema,
-        "problems": json.dumps([*notes, *findings.problems, *coverage.problems]),
+        "problems": json.dumps([*notes, *findings.problems, *coverage.problems, *told]),
     }
     clock = findings.clocks[table.name].clock if table is not None else {}
-    return _as_session(
-        neurons,
-        table,
-        coverage,
-        clock,
-        add_history(attrs, "read_session", **history, **asked.asked()),
-    )
+    attrs = add_history(attrs, "read_session", **history, **asked.asked())
+    return add_behavior(_as_session(neurons, table, coverage, clock, attrs), series)
 
 
 def _as_session(

@@ -40,7 +40,7 @@ def wanted_table(recording: Recording, name: str) -> Table:
     if not recording.rows:
         message = (
             f"{recording.source.name} has no interval tables, so no table {name!r}. Read it with "
-            "trials=None and cut it with popdyn.from_spikes."
+            f"trials=None and cut it with popdyn.from_spikes.{_events_line(recording, name)}"
         )
         raise SourceError(message)
     near = difflib.get_close_matches(name, list(recording.rows), n=1)
@@ -49,8 +49,20 @@ def wanted_table(recording: Recording, name: str) -> Table:
     message = (
         f"{recording.source.name} has no interval table {name!r}; it has "
         f"{_with_rows(recording.rows)}. Choose one, for example trials={meant!r}."
+        f"{_events_line(recording, name)}"
     )
     raise SourceError(message)
+
+
+def _events_line(recording: Recording, name: str) -> str:
+    """Name what else could be trials: a few names, so that they do not hide the tables."""
+    if not recording.events:
+        return ""
+    names = list(recording.events)
+    first = [*difflib.get_close_matches(name, names, n=1), *names]
+    shown = [f"{event} ({recording.events[event]})" for event in dict.fromkeys(first)][:3]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f" Events can be trials too: {', '.join(shown)}{more}."
 
 
 def _with_rows(rows: dict[str, int]) -> str:

@@ -46,6 +46,8 @@ class Series:
         Names of the channels, where they have some.
     period : float
         Full circle in the units of the values where they are angles; 0 where they are not.
+    notes : tuple of str
+        What looks wrong, in words for people.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Series:
     path: str = ""
     channels: tuple[str, ...] = field(default=())
     period: float = 0.0
+    notes: tuple[str, ...] = field(default=())
 
 
 def behavior_names(session: xr.Dataset) -> list[str]:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Vali
 from pydantic_core import PydanticCustomError
 
 from popdyn.comparison.refusal import nearest_file
+from popdyn.io.remote import is_address
+from popdyn.io.zarr_files import is_zarr
 
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
@@ -59,9 +61,22 @@ def existing_file(value: Any, info: ValidationInfo) -> Any:
     raise PydanticCustomError(kind, words, {"reason": reason, **found})
 
 
+def existing_recording(value: Any, info: ValidationInfo) -> Any:
+    """Resolve the path of a recording, which may be a Zarr store (a folder) or an address."""
+    if isinstance(value, (str, Path)):
+        if is_address(value):
+            return Path(value)
+        folder = Path((info.context or {}).get("folder", "."))
+        path = (folder / Path(value).expanduser()).resolve()
+        if path.is_dir() and is_zarr(path):
+            return path
+    return existing_file(value, info)
+
+
 Size = Annotated[Literal["smallest"] | int, BeforeValidator(_size)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
 File = Annotated[Path, BeforeValidator(existing_file)]
+RecordingFile = Annotated[Path, BeforeValidator(existing_recording)]
 Plain = Annotated[str | bool | int | float, BeforeValidator(_plain)]
 Selection = dict[str, Any]
 

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from popdyn.comparison.fields import File, Plain, Selection, Table, existing_file
+from popdyn.comparison.fields import File, Plain, RecordingFile, Selection, Table, existing_file
 from popdyn.comparison.refusal import nearest_name
 from popdyn.tensor.roles import ROLES
 
@@ -70,7 +70,34 @@ class _Source(Table):
     example_neuron: Annotated[str | None, BeforeValidator(_as_id)] = None
 
 
-class Recording(_Source):
+class Reading(Table):
+    """Arguments of ``pdn.read_session``, for files that mislead.
+
+    Attributes
+    ----------
+    clocks, units, shift, restart_offset, overlaps, observed, neuron_table
+        As there: the clock and unit of times, what is added to them, trials that overlap, when
+        neurons count as observed, which table of neurons.
+    """
+
+    clocks: dict[str, Literal["session", "trial"]] = {}
+    units: dict[str, str | float] = {}
+    shift: dict[str, float] = {}
+    restart_offset: float | None = None
+    overlaps: Literal["keep", "drop", "cut"] = "keep"
+    observed: Literal["auto", "session", "spikes"] = "auto"
+    neuron_table: str | None = None
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Arguments for ``pdn.read_session``."""
+        return {name: getattr(self, name) or None for name in ("clocks", "units", "shift")} | {
+            name: getattr(self, name)
+            for name in ("restart_offset", "overlaps", "observed", "neuron_table")
+        }
+
+
+class Recording(_Source, Reading):
     """An NWB file: its interval table, the event column in it, what to keep.
 
     Attributes
@@ -81,17 +108,12 @@ class Recording(_Source):
         Its interval table.
     align : str
         Event column of that table.
-    clocks, observed
-        As for ``pdn.read_session``: which columns count from the trial's start, and when
-        neurons count as observed, where the file misleads.
     """
 
     kind: Literal["recording"]
-    path: File
+    path: RecordingFile
     trials: str = "trials"
     align: str
-    clocks: dict[str, Literal["session", "trial"]] = {}
-    observed: Literal["auto", "session", "spikes"] = "auto"
 
 
 class SavedTensor(_Source):
@@ -159,14 +181,12 @@ class Network(Model, _Source):
     align: str
 
 
-class Member(Table):
+class Member(Reading):
     """One recording of a pseudo-population; what it leaves out its source provides."""
 
-    path: File
+    path: RecordingFile
     trials: str | None = None
     align: str | None = None
-    clocks: dict[str, Literal["session", "trial"]] = {}
-    observed: Literal["auto", "session", "spikes"] = "auto"
     neurons: Selection = {}
     select: Selection = {}
     roles: Roles = {}

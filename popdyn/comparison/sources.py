@@ -14,7 +14,14 @@ import numpy as np
 import xarray as xr
 
 from popdyn.comparison.seeds import derive_seed
-from popdyn.comparison.source_spec import Member, Pseudopopulation, Recording, Role, SavedTensor
+from popdyn.comparison.source_spec import (
+    Member,
+    Pseudopopulation,
+    Reading,
+    Recording,
+    Role,
+    SavedTensor,
+)
 from popdyn.comparison.spec import Alignment, Spec
 from popdyn.errors import PopdynError, PopdynWarning, SpecError, warn
 from popdyn.io.nwb import read_session
@@ -187,9 +194,7 @@ def with_conditions(prepared: Prepared, by: tuple[str, ...]) -> Prepared:
 
 
 def _prepare_recording(source: Recording, spec: Spec) -> Prepared:
-    session = read_session(
-        source.path, trials=source.trials, clocks=source.clocks or None, observed=source.observed
-    )
+    session = read_session(source.path, trials=source.trials, **source.reading)
     return from_session(session, source, source.align, spec.alignment, source.path.name)
 
 
@@ -269,8 +274,7 @@ def _prepare_member(source: Pseudopopulation, member: Member, spec: Spec) -> Pre
         path=Path(member.path),
         trials=member.trials or source.trials,
         align=member.align or str(source.align),
-        clocks=member.clocks,
-        observed=member.observed,
+        **{name: getattr(member, name) for name in Reading.model_fields},
         neurons={**source.neurons, **member.neurons},
         select={**source.select, **member.select},
         roles={**source.roles, **member.roles},

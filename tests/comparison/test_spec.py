@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from popdyn.comparison.source_spec import Recording
 from popdyn.comparison.spec import Spec, load_model, load_spec
 from popdyn.comparison.tables import toml_text
 from popdyn.errors import SpecError
+from popdyn.io.remote import is_address
 from tests.comparison.conftest import ROOT
 
 HUMAN = ROOT / "data" / "human_mtl_boundaries_sub-4_ses-4.nwb"
@@ -220,3 +222,23 @@ def test_every_wrong_place_is_named_and_neurons_may_have_integer_ids(spec_of):
         load_spec(spec_of(source))
     source = {"id": "a", "kind": "recording", "path": str(HUMAN), "align": "start_time"}
     assert load_spec(spec_of(source | {"example_neuron": 9})).sources[0].example_neuron == "9"
+
+
+def test_a_recording_that_misleads_is_mended_in_the_spec():
+    table = {"kind": "recording", "id": "a", "align": "go_time", "path": str(HUMAN)}
+    asked = {"units": {"spike_times": "ms"}, "shift": {"trials": -3.0}, "overlaps": "drop"}
+    source = Recording.model_validate({**table, **asked})
+    reading = source.reading
+    assert {name: reading[name] for name in asked} == asked
+    assert reading["clocks"] is None
+    with pytest.raises(ValueError, match="overlaps"):
+        Recording.model_validate({**table, "overlaps": "ignore"})
+
+
+def test_a_recording_may_lie_at_an_address():
+    table = {"kind": "recording", "id": "a", "align": "go_time"}
+    source = Recording.model_validate({**table, "path": "https://host.example/a/b.nwb"})
+    assert source.path.name == "b.nwb"
+    assert is_address(source.path)
+    with pytest.raises(ValueError, match="leads to no file"):
+        Recording.model_validate({**table, "path": "nothing.nwb"})

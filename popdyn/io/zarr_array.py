@@ -27,7 +27,7 @@ _SAFE_3 = frozenset(
     ("bytes", "blosc", "gzip", "zstd", "crc32c", "transpose", "sharding_indexed")
     + ("vlen-utf8", "vlen-bytes")
 )
-_MOST_PIECES = 1_000_000
+_MOST_PIECES, _MANY_PIECES = 1_000_000, 1000
 # Compression makes a column a thousand times smaller at most; a wrong size claims far more.
 _MOST_EXPANSION, _SMALL = 5000, 10_000_000
 
@@ -53,6 +53,11 @@ class ArrayFacts:
     def coded_by(self) -> tuple[str, ...]:
         """Names of the codecs."""
         return tuple(str(codec.get("id", codec.get("name", "?"))) for codec in self.codecs)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a value; 1 where it is not known."""
+        return self.dtype.itemsize if self.dtype is not None else 1
 
 
 def facts_of_2(about: dict[str, Any]) -> ArrayFacts:
@@ -173,6 +178,13 @@ def _piece_keys(files: Files, key: str, facts: ArrayFacts) -> list[str]:
     if n_pieces > _MOST_PIECES:
         message = f"it claims {n_pieces:,} pieces"
         raise ValueError(message)
+    if n_pieces > _MANY_PIECES:
+        # A look into the folder costs less than asking for each of a million pieces.
+        is_nested = facts.separator == "/"
+        held = len(files.names(f"{key}/{facts.prefix}" if is_nested else key))
+        if held < (grid[0] if is_nested else n_pieces):
+            message = f"it claims {n_pieces:,} pieces, but its folder holds {held:,} things"
+            raise ValueError(message)
     names = [
         facts.separator.join([*([facts.prefix] if facts.prefix else []), *map(str, place)])
         for place in itertools.product(*(range(n) for n in grid))
@@ -182,9 +194,9 @@ def _piece_keys(files: Files, key: str, facts: ArrayFacts) -> list[str]:
     if len(sizes) < n_pieces:
         message = f"{n_pieces - len(sizes)} of its {n_pieces} pieces are not in the store"
         raise ValueError(message)
-    n_bytes = n_values * (facts.dtype.itemsize if facts.dtype is not None else 1)
-    n_piece = math.prod(facts.piece) * (facts.dtype.itemsize if facts.dtype is not None else 1)
-    if max(n_bytes, n_piece) > _SMALL and max(n_bytes, n_piece) > _MOST_EXPANSION * sum(sizes):
+    # Pieces at the edge are stored whole.
+    n_bytes = n_pieces * math.prod(facts.piece) * facts.itemsize
+    if n_bytes > _SMALL and n_bytes > _MOST_EXPANSION * sum(sizes):
         message = f"it claims {n_values:,} values, but only {sum(sizes):,} bytes are stored"
         raise ValueError(message)
     return keys

@@ -220,6 +220,7 @@ def test_a_missing_piece_of_the_spikes_is_one_line(store):
         ({"dtype": "<f4"}, "bytes of values"),
         ({"shape": [10**15], "chunks": [10**15]}, "it claims 1,000,000,000,000,000 values"),
         ({"shape": [10**15]}, "it claims 200,000,000,000,000 pieces"),
+        ({"shape": [30_000]}, "it claims 6,000 pieces, but its folder holds 3 things"),
         ({"shape": [7]}, "1 of its 2 pieces are not in the store"),
         ({"shape": [-5]}, "it has no shape"),
         ({"shape": ["5"]}, "it has no shape"),
@@ -286,7 +287,7 @@ def test_random_damage_gives_a_session_or_one_line(store, tmp_path):
         for p in sorted(store.rglob("*"))
         if p.is_file() and p.parts[len(store.parts)] in ("units", "intervals", ".zattrs", "general")
     ]
-    for _ in range(60):
+    for _ in range(40):
         part = rng.choice(parts)
         place = store / part
         content = bytearray(place.read_bytes())

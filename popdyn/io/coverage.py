@@ -36,6 +36,8 @@ class Coverage:
     problems: tuple[str, ...]
 
 
+# Times that are infinite or absurd are said, they raise no warnings of NumPy's.
+@np.errstate(invalid="ignore", over="ignore")
 def session_span(neurons: Neurons, trials: Table | None) -> tuple[float, float]:
     """Start and stop (s) of a session: from its first to its last spike or trial.
 
@@ -56,6 +58,7 @@ def session_span(neurons: Neurons, trials: Table | None) -> tuple[float, float]:
     return float(min(low for low, _ in extremes)), float(max(high for _, high in extremes))
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def find_coverage(neurons: Neurons, span: tuple[float, float], observed: str = "auto") -> Coverage:
     """Decide when each neuron was observed.
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 # Seconds of computing after which a file is taken to lead in circles.
@@ -21,6 +23,15 @@ _MOST_PIECES, _MOST_REFERENCES, _MOST_NODES, _DEEPEST = 100_000, 10_000, 20_000,
 _SKIPPED = ("specifications", "templates")
 # Groups of large raw data: their attributes are touched, not their values.
 _RAW = ("acquisition", "stimulus")
+# Bytes that text and lists may take, and how many more for each byte of the file: the length of
+# a damaged text makes HDF5 take gigabytes before it looks at what there is.
+_ROOM, _ROOM_PER_BYTE = 400_000_000, 30
+# Exit code where that was not enough.
+GREEDY = 3
+
+
+class _Greedy(BaseException):
+    """Reading asked for more memory than a file of this size can need."""
 
 
 def touch(path: str) -> None:
@@ -41,7 +52,7 @@ def _touch_group(h5: Any, file: Any, group: Any, depth: int, count: list[int]) -
         count[0] += 1
         if name in _SKIPPED or count[0] > _MOST_NODES:
             continue
-        with contextlib.suppress(Exception):
+        with _damaged_or_greedy():
             child = group[name]
             if isinstance(child, h5.Group) and depth < _DEEPEST:
                 _touch_group(h5, file, child, depth + 1, count)
@@ -52,7 +63,7 @@ def _touch_group(h5: Any, file: Any, group: Any, depth: int, count: list[int]) -
 
 def _touch_attributes(file: Any, node: Any) -> None:
     for name in list(node.attrs):
-        with contextlib.suppress(Exception):
+        with _damaged_or_greedy():
             value = node.attrs[name]
             if type(value).__name__ == "Reference":
                 dict(file[value].attrs)
@@ -66,24 +77,41 @@ def _touch_values(h5: Any, file: Any, data: Any) -> None:
         values = data[()]
         if h5.check_ref_dtype(data.dtype) is not None:
             for reference in values.ravel()[:_MOST_REFERENCES]:
-                with contextlib.suppress(Exception):
+                with _damaged_or_greedy():
                     dict(file[reference].attrs)
     elif data.chunks is not None:
         for piece in range(min(data.id.get_num_chunks(), _MOST_PIECES)):
             data.id.get_chunk_info(piece)
 
 
-def _limit_time() -> None:
+@contextlib.contextmanager
+def _damaged_or_greedy() -> Iterator[None]:
+    """Let pass what merely fails: it fails in the reader too, with a better line."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MemoryError) or "alloc" in str(error):
+            raise _Greedy from error
+
+
+def _limit(path: str) -> None:
     with contextlib.suppress(ImportError, OSError, ValueError):  # not on every system
         import resource
 
         resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        importlib.import_module("h5py")
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        room = _ROOM + _ROOM_PER_BYTE * Path(path).stat().st_size
+        limit = pages * resource.getpagesize() + room
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 if __name__ == "__main__":
-    _limit_time()
-    # What merely fails here fails in the reader too, with a better line.
-    with contextlib.suppress(Exception):
-        touch(sys.argv[1])
+    _limit(sys.argv[1])
+    try:
+        with _damaged_or_greedy():
+            touch(sys.argv[1])
+    except _Greedy:
+        sys.exit(GREEDY)
     sys.stdout.write("touched")

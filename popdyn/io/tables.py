@@ -10,6 +10,7 @@ import numpy as np
 
 from popdyn.io.hdf5 import DAMAGE
 from popdyn.io.node import Node, kind_of, words_of
+from popdyn.io.rows import are_elements, enumerated, row_starts
 from popdyn.tensor.contract import text
 
 # Text that stands for "no value"; compared in lower case.
@@ -139,6 +140,8 @@ def stored_columns(node: Node) -> list[str]:
         is_index = target != name and target in names
         if is_index and (name not in listed or kind_of(child) == "VectorIndex"):
             continue
+        if name not in listed and are_elements(node, child):
+            continue
         found.append(name)
     return found
 
@@ -167,7 +170,8 @@ def counted(n: int, noun: str) -> str:
 
 def left_out_line(table: Table) -> list[str]:
     """One line naming the columns that cannot be one value per row; none where all can."""
-    left_out = [f"{c.name} ({c.left_out})" for c in table.columns if c.values is None]
+    lacking = [c for c in table.columns if c.values is None]
+    left_out = [f"{' '.join(c.name.split()):.100} ({c.left_out})" for c in lacking]
     return [f"{table.name}: left out {', '.join(left_out)}"] if left_out else []
 
 
@@ -224,9 +228,10 @@ def _read_column(node: Node, name: str, n_rows: int) -> list[Column]:
         what = f"records of {fields}" if fields else "a type that cannot be read"
         return [replace(blank, left_out=f"holds {what}")]
     try:
-        values, left_out = _row_values(node, name, data, n_rows)
+        values, words = _row_values(node, name, data, n_rows)
         if values is None:
-            return [replace(blank, left_out=left_out)]
+            return [replace(blank, left_out=words)]
+        blank = replace(blank, note=words)
         if values.ndim == 2 and 1 < values.shape[1] <= _MOST_PARTS and values.dtype.kind != "U":
             about = f"{description}; part {{}} of {name}".removeprefix("; ")
             return [
@@ -243,7 +248,7 @@ def _read_column(node: Node, name: str, n_rows: int) -> list[Column]:
 
 
 def _row_values(node: Node, name: str, data: Node, n_rows: int) -> tuple[np.ndarray | None, str]:
-    """One value per row; None and why where there is none."""
+    """One value per row and what to note of them; None and why where there is none."""
     index = index_of(node, name)
     if kind_of(data) == "DynamicTableRegion" or data.referred("table") is not None:
         table = data.referred("table")
@@ -251,11 +256,13 @@ def _row_values(node: Node, name: str, data: Node, n_rows: int) -> tuple[np.ndar
     if index is not None:
         return _ragged(node, name, data, index, n_rows)
     values = data.read()
-    elements = data.referred("elements") if kind_of(data) == "EnumData" else None
-    if elements is not None:
-        values = elements.read()[values.astype(int)]
+    if kind_of(data) == "EnumData":
+        return enumerated(data, values)
     if data.holds == "references":
         values = np.array([path.rsplit("/", 1)[-1] for path in values.ravel()], dtype=np.str_)
+        n_lost = int((values == "").sum())
+        lost = f"{n_lost} of {values.size} references lead nowhere; empty there"
+        return values, lost if n_lost else ""
     return values, ""
 
 
@@ -265,15 +272,14 @@ def _ragged(
     """Several values per row: text is joined, one number in each row is a number, else none."""
     if index_of(node, f"{name}_index") is not None:
         return None, "holds lists of lists, not one value per row"
-    ends = index.read().astype(np.int64)
     n_values = data.shape[0] if data.shape else 0
-    if ends.size != n_rows or (np.diff(ends) < 0).any() or (n_rows and ends[-1] > n_values):
-        return None, f"has an index that does not fit its {n_values} values"
-    if data.holds == "text":
-        pieces = np.split(clean_text(data.read())[0], ends)[: ends.size]
-        return np.array([", ".join(piece) for piece in pieces], dtype=np.str_), ""
-    if data.holds == "numbers" and np.array_equal(ends, np.arange(1, n_rows + 1)):
-        return data.read()[:n_rows], ""
+    starts, note = row_starts(index, n_rows, n_values)
+    if data.holds == "text" and len(data.shape) == 1:
+        words = clean_text(data.read())[0]
+        rows = zip(starts[:-1], starts[1:], strict=True)
+        return np.array([", ".join(words[low:high]) for low, high in rows], dtype=np.str_), note
+    if data.holds == "numbers" and np.array_equal(starts, np.arange(n_rows + 1)):
+        return data.read()[:n_rows], note
     return None, "holds several values per row"
 
 

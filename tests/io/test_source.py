@@ -138,7 +138,7 @@ def test_an_index_past_the_end_of_the_spikes_is_one_line(tmp_path):
     path = make_file(tmp_path / "x.nwb")
     with h5py.File(path, "r+") as file:
         file["units/spike_times_index"][...] = [4, 90]
-    line = "units/spike_times_index does not fit: 2 entries for 2 neurons, the last at 90 of 7"
+    line = "units/spike_times_index does not fit: 2 entries for 2 rows, the last at 90 of 7"
     assert line in refusal(path, pdn.read_session)
     assert line in "".join(pdn.describe_nwb(path).problems)
 

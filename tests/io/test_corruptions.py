@@ -1,0 +1,107 @@
+"""Valid files, damaged at random: no traceback, no hang, no wrong number."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.io.corruptions import KINDS, damage
+from tests.io.damaged_reading import FAILED, DamagedReader
+from tests.io.damaged_sources import TABLES, source
+
+RESULTS = Path(__file__).parent / "results" / "corruptions.csv"
+_FIELDS = ("seed", "file", "kind", "damage", "outcome", "noticed", "words", "seconds")
+N_DAMAGES = 2000
+
+
+class Campaign:
+    """Damages by seed, each read once; files are made when first asked for."""
+
+    def __init__(self, folder, reader):
+        self._folder = folder
+        self._reader = reader
+        self._sound = {}
+
+    def row(self, seed):
+        """One row of the table; None where the file to damage is not here."""
+        name, kind = chosen(seed)
+        path = source(name, self._folder)
+        if path is None:
+            return None
+        if name not in self._sound:
+            self._sound[name] = self._reader.read(path, TABLES[name])
+        target = self._folder / "damaged.nwb"
+        words = damage(path, target, kind, seed)
+        found = self._reader.outcome(target, TABLES[name], self._sound[name])
+        return {
+            "seed": seed, "file": name, "kind": kind, "damage": words, "outcome": found.outcome,
+            "noticed": "yes" if found.noticed else "no",
+            "words": " ".join(found.line.split()[:16])[:160], "seconds": f"{found.seconds:.3f}",
+            "line": found.line,
+        }  # fmt: skip
+
+
+def chosen(seed):
+    """File and kind of damage of a seed: every pair comes up equally often."""
+    names = list(TABLES)
+    return names[seed % len(names)], KINDS[(seed // len(names)) % len(KINDS)]
+
+
+def failures(rows):
+    bad = [row for row in rows if row["outcome"] in FAILED]
+    return "\n".join(
+        f"{r['seed']} {r['file']}, {r['damage']}: {r['outcome']}: {r.get('line', r['words'])}"
+        for r in bad
+    )
+
+
+def test_every_kind_of_damage_is_read_right_or_refused_in_a_line(tmp_path):
+    with DamagedReader() as reader:
+        campaign = Campaign(tmp_path, reader)
+        # Steps that share no factor with the number of files meet every kind and made file.
+        seeds = [10 * k + (k * 3) % 5 for k in range(3 * len(KINDS))]
+        rows = [row for row in map(campaign.row, seeds) if row is not None]
+    assert {row["kind"] for row in rows} == set(KINDS)
+    assert len({row["outcome"] for row in rows}) >= 3
+    assert failures(rows) == ""
+
+
+def test_a_sound_file_agrees_with_the_plain_reading(tmp_path):
+    with DamagedReader() as reader:
+        for name in ("plain", "compressed", "newest", "checked", "one neuron", "alm"):
+            found = reader.read(source(name, tmp_path), TABLES[name])
+            kinds = {what for what, _ in found["wrong"]}
+            assert kinds <= {"outcome_elements"}, found["wrong"]
+
+
+def test_the_same_seed_does_the_same_damage(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    for kind in KINDS:
+        words = [damage(source("plain", d), d / "x.nwb", kind, 5) for d in (first, second)]
+        assert words[0] == words[1]
+        assert (first / "x.nwb").read_bytes() == (second / "x.nwb").read_bytes()
+
+
+@pytest.mark.slow
+def test_two_thousand_damages_are_read_right_or_refused_in_a_line(tmp_path):
+    RESULTS.parent.mkdir(exist_ok=True)
+    partial = RESULTS.with_suffix(".partial.csv")
+    done = {}
+    if partial.is_file():
+        with partial.open(newline="") as stream:
+            done = {int(row["seed"]): row for row in csv.DictReader(stream)}
+    with DamagedReader() as reader, partial.open("a", newline="") as stream:
+        writer = csv.DictWriter(stream, _FIELDS, extrasaction="ignore", lineterminator="\n")
+        if not done:
+            writer.writeheader()
+        campaign = Campaign(tmp_path, reader)
+        for seed in range(N_DAMAGES):
+            row = campaign.row(seed) if seed not in done else None
+            if row is not None:
+                writer.writerow(row)
+                stream.flush()
+                done[seed] = row
+    assert failures(done.values()) == ""
+    partial.replace(RESULTS)

@@ -225,12 +225,12 @@ def _decoded(raw: bytes, decoders: list[Any], facts: ArrayFacts) -> np.ndarray:
     """One piece, decoded and in its shape."""
     n_values = math.prod(facts.piece)
     dtype = facts.dtype if facts.dtype is not None else np.dtype("O")
-    if decoders and getattr(decoders[0], "codec_id", "") == "blosc" and dtype.kind != "O":
+    if decoders and getattr(decoders[0], "codec_id", "") == "blosc":
         # Blosc trusts the lengths in its header.
-        n_said = int.from_bytes(raw[4:8], "little")
-        n_stored = int.from_bytes(raw[12:16], "little")
-        if n_stored != len(raw) or (len(decoders) == 1 and n_said != n_values * dtype.itemsize):
-            message = f"a piece of {len(raw)} bytes says {n_said} bytes of values"
+        n_said, n_stored = (int.from_bytes(raw[k : k + 4], "little") for k in (4, 12))
+        is_whole = len(decoders) > 1 or n_said == n_values * dtype.itemsize
+        if n_stored != len(raw) or not is_whole:
+            message = f"a piece of {len(raw)} bytes says {n_stored}, and {n_said} of values"
             raise ValueError(message)
     data: Any = raw
     for decoder in decoders:

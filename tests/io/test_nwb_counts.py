@@ -34,7 +34,7 @@ def counts_again(tensor, event, window, width):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     width=st.sampled_from([0.001, 0.003, 0.01, 1 / 30, 0.1, 0.25, 2.0]),

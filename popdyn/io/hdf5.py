@@ -39,9 +39,11 @@ class HDF5Node:
     def names(self) -> list[str]:
         """Names of what a group holds, broken links among them."""
         try:
-            return list(self._content) if self.is_group else []
+            names = list(self._content) if self.is_group else []
         except DAMAGE:
             return []
+        # Names that are no UTF-8 come as bytes; nothing is found under what stands for them.
+        return [n if isinstance(n, str) else bytes(n).decode(errors="replace") for n in names]
 
     def child(self, name: str) -> HDF5Node | None:
         """Return what the group holds under a name; None if nothing, or nothing readable."""

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from popdyn.analysis.event_rate import event_rates
 from popdyn.analysis.observed import equal_exposure, neurons_within, observed_counts
 from popdyn.analysis.overview_stretch import choose_stretch, rows_by_rate, stretch_spikes
-from popdyn.analysis.silence import shared_silences, silence_problems
 from popdyn.analysis.stability import (
     N_BLOCKS,
     drift_index,
@@ -103,7 +102,6 @@ def session_overview(
         *stability_problems(
             session["neuron"].values, counts.drift, counts.n_short, counts.n_intervals
         ),
-        *silence_problems(*shared_silences(session, edges, counts.seconds, counts.mean_rate)),
     ]
     result = make_result(
         {**_variables(counts, n_observed), **raster, **trials.variables, **around},

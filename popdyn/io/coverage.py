@@ -9,6 +9,7 @@ import numpy as np
 from popdyn.errors import SourceError, warn
 from popdyn.io.neurons import Neurons
 from popdyn.io.tables import Table
+from popdyn.tensor.silence import shared_silences, silence_problems
 
 POLICIES = ("auto", "session", "spikes")
 # A silence at the start or end counts as "not recorded" when it is longer than this share of
@@ -138,6 +139,16 @@ def count_outside(neurons: Neurons, intervals: Intervals) -> int:
         closed = np.searchsorted(high, spikes, side="left")
         n_outside += int((opened <= closed).sum())
     return n_outside
+
+
+def gap_problems(
+    neurons: Neurons, coverage: Coverage, span: tuple[float, float]
+) -> tuple[str, ...]:
+    """Lines about stretches in which all neurons are silent although they were observed."""
+    whole = np.full(neurons.n_neurons, np.inf)
+    obs = coverage.intervals or (-whole, whole, np.arange(neurons.n_neurons))
+    found = shared_silences(neurons.spike_time, neurons.neuron_start, obs)
+    return tuple(silence_problems(found, span[1] - span[0]))
 
 
 def warn_partial(neurons: Neurons, coverage: Coverage, span: tuple[float, float]) -> None:

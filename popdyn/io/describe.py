@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from popdyn.io.clock_problems import clock_problems
-from popdyn.io.coverage import find_coverage, session_span
+from popdyn.io.coverage import find_coverage, gap_problems, session_span
 from popdyn.io.neurons import Neurons
 from popdyn.io.problems import neuron_problems, outside_problems, table_problems
 from popdyn.io.recording import NOT_TRIALS, Recording
@@ -16,6 +16,7 @@ from popdyn.io.tables import Column, Table
 from popdyn.io.times import Clocks, candidate_events, column_units, detect_clocks
 
 _MOST_VALUES = 6
+_MOST_LINES = 8
 _YES_NO = ("is_", "has_", "is this", "whether", "true ", "flag")
 
 
@@ -107,7 +108,8 @@ def summarize(recording: Recording) -> FileSummary:
     if recording.neurons is not None:
         table = recording.tables[chosen] if chosen is not None else None
         span = session_span(recording.neurons, table)
-        problems += find_coverage(recording.neurons, span).problems
+        coverage = find_coverage(recording.neurons, span)
+        problems += [*coverage.problems, *gap_problems(recording.neurons, coverage, span)]
         neurons = _neuron_summary(recording.neurons, span)
     tables = tuple(
         _table_summary(table, findings.clocks[name].clock)
@@ -121,9 +123,17 @@ def summarize(recording: Recording) -> FileSummary:
         neurons=neurons,
         tables=tables,
         contents=recording.contents,
-        problems=tuple(problems),
+        problems=(*problems, *_series_lines(recording)),
         suggestion=_suggestion(recording, chosen),
+        series=recording.series,
     )
+
+
+def _series_lines(recording: Recording) -> list[str]:
+    """Lines about series that cannot be read as they are, a few of many."""
+    lines = [line for one in recording.series for line in (one.problem, *one.notes) if line]
+    more = [f"and {len(lines) - _MOST_LINES} more about series"] if len(lines) > _MOST_LINES else []
+    return [*lines[:_MOST_LINES], *more]
 
 
 def _suggestion(recording: Recording, chosen: str | None) -> str:

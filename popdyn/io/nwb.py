@@ -19,7 +19,7 @@ import xarray as xr
 from popdyn.errors import warn
 from popdyn.io.behavior import read_series
 from popdyn.io.corrections import check_corrections, correct
-from popdyn.io.coverage import Coverage, find_coverage, session_span, warn_partial
+from popdyn.io.coverage import Coverage, find_coverage, gap_problems, session_span, warn_partial
 from popdyn.io.describe import find_problems, summarize
 from popdyn.io.neurons import Neurons
 from popdyn.io.recording import Recording, read_recording
@@ -185,6 +185,7 @@ def read_session(
     span = session_span(neurons, table)
     coverage = find_coverage(neurons, span, observed)
     _warn(neurons, table, (*findings.serious, *notes))
+    gaps = gap_problems(neurons, coverage, span)
     if not findings.serious:
         warn_partial(neurons, coverage, span)
     series = read_series(path, behavior, span, cache_folder) if behavior else []
@@ -200,7 +201,7 @@ def read_session(
         "trials": table.name if table is not None else "",
         "session_start_time": recording.started,
         "nwb_version": recording.source.schema,
-        "problems": json.dumps([*notes, *findings.problems, *coverage.problems, *told]),
+        "problems": json.dumps([*notes, *findings.problems, *coverage.problems, *gaps, *told]),
     }
     clock = findings.clocks[table.name].clock if table is not None else {}
     attrs = add_history(attrs, "read_session", **history, **asked.asked())

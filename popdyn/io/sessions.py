@@ -147,7 +147,7 @@ def _named(files: list[str]) -> dict[str, str]:
         if len(set(stems)) == len(stems):
             return dict(zip(stems, files, strict=True))
         if n_parts > max(map(len, parts)):
-            return {f"{stem}_{k}": file for k, (stem, file) in enumerate(zip(stems, files, strict=True))}
+            return {f"{stem}_{k}": files[k] for k, stem in enumerate(stems)}
         n_parts += 1
 
 

@@ -225,18 +225,6 @@ def test_a_raster_holds_at_most_20000_spikes_and_the_rows_asked_for():
     assert few[-1] == 0
 
 
-def test_spikes_stored_around_trials_only_are_found(thalamus):
-    told = problems(pdn.session_overview(thalamus))
-    assert "all neurons are silent together for 2 s and more" in told
-    spikes = poisson([8.0, 9.0, 10.0], 300)
-    assert "silent together" not in problems(pdn.session_overview(session_of(spikes)))
-    kept = [own[own % 10 < 6] for own in spikes]
-    found = problems(pdn.session_overview(session_of(kept)))
-    assert "30 times (40 % of the time" in found or "29 times (39 % of the time" in found
-    # Two neurons may well fall silent together.
-    assert "silent together" not in problems(pdn.session_overview(session_of(kept[:2])))
-
-
 def test_without_trials_there_is_still_a_raster_and_no_trial():
     result = pdn.session_overview(session_of(poisson([5.0, 2.0], 100)))
     assert (result.sizes["trial"], result.sizes["event"], result.sizes["around"]) == (0, 0, 0)

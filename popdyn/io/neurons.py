@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from popdyn.io.hdf5 import DAMAGE
 from popdyn.io.node import Node, holds_data, words_of
-from popdyn.io.tables import Column, Table, clean_text, index_of, one_line, read_table
+from popdyn.io.rows import row_starts
+from popdyn.io.tables import (
+    Column,
+    Table,
+    clean_text,
+    index_of,
+    listed_columns,
+    one_line,
+    read_table,
+)
 
 _BULK = frozenset(("spike_times", "obs_intervals"))
 # A key-value text such as "brain_region: ALM; hemisphere: left" becomes one column per key.
@@ -43,13 +53,13 @@ class Neurons:
         """Spikes of each neuron."""
         return np.diff(self.neuron_start)
 
-    @property
+    @cached_property
     def n_unsorted(self) -> int:
         """Spikes stored earlier than the one before them in the same neuron."""
         falls = np.flatnonzero(self.spike_time[1:] < self.spike_time[:-1])
         return int((~np.isin(falls + 1, self.neuron_start)).sum())
 
-    @property
+    @cached_property
     def extent(self) -> tuple[np.ndarray, np.ndarray]:
         """First and last spike of each neuron (s), NaN where there is none."""
         first, last = (np.full(self.n_neurons, np.nan) for _ in range(2))
@@ -60,7 +70,7 @@ class Neurons:
             last[filled] = np.maximum.reduceat(self.spike_time, starts)
         return first, last
 
-    @property
+    @cached_property
     def rates(self) -> np.ndarray:
         """Spikes per second between a neuron's first and last spike (Hz)."""
         first, last = self.extent
@@ -91,12 +101,12 @@ def read_neurons(units: Node) -> Neurons:
     usual = units.path in ("/units", "units")
     note = () if usual else (f"neurons: read from the table {units.path}, not /units",)
     data = _spike_data(units)
-    spike_time, neuron_start, n_not_finite = _read_spikes(units, data, table.n_rows)
+    spike_time, neuron_start, n_not_finite, left = _read_spikes(units, data, table.n_rows)
     extra, where_notes = _locations(units, table)
     obs, obs_note = _read_obs(units, table.n_rows)
     table = Table(
         table.name, table.ids, (*table.columns, *extra), table.description,
-        (*note, *table.notes, *where_notes, *obs_note),
+        (*note, *table.notes, *left, *where_notes, *obs_note),
     )  # fmt: skip
     stated = data.attribute("resolution")
     resolution = float(stated) if isinstance(stated, (int, float)) else float("nan")
@@ -106,27 +116,32 @@ def read_neurons(units: Node) -> Neurons:
 
 def _spike_data(units: Node) -> Node:
     data = units.child("spike_times")
-    if data is None or data.is_group or data.holds != "numbers":
+    kind = data.dtype if data is not None and data.holds == "numbers" else None
+    if data is None or kind is None or kind.kind == "b":
         why = units.why_absent("spike_times") or "hold no numbers"
         message = f"{units.path}/spike_times {why}"
         raise ValueError(message)
     return data
 
 
-def _read_spikes(units: Node, data: Node, n_neurons: int) -> tuple[np.ndarray, np.ndarray, int]:
+def _read_spikes(
+    units: Node, data: Node, n_neurons: int
+) -> tuple[np.ndarray, np.ndarray, int, tuple[str, ...]]:
+    _check_shape(data, 1)
     try:
         spikes = data.read()
     except DAMAGE as error:
         message = f"{data.path} cannot be read: {one_line(error)}"
         raise ValueError(message) from error
     spikes = np.ascontiguousarray(spikes.ravel(), dtype=np.float64)
-    starts = _offsets(units, "spike_times", n_neurons, spikes.size)
+    starts, note = _offsets(units, "spike_times", n_neurons, spikes.size)
     n_bad = sum(int((~np.isfinite(part)).sum()) for part in pieces(spikes))
     if n_bad:
         bad = ~np.isfinite(spikes)
         starts = starts - np.concatenate([[0], np.cumsum(bad)])[starts]
         spikes = spikes[~bad]
-    return spikes[: starts[-1]], starts, n_bad
+    left = (f"neurons.spike_times: {note}; left out",) if note else ()
+    return spikes[: starts[-1]], starts, n_bad, left
 
 
 def pieces(values: np.ndarray, size: int = 1 << 20) -> Iterator[np.ndarray]:
@@ -135,31 +150,30 @@ def pieces(values: np.ndarray, size: int = 1 << 20) -> Iterator[np.ndarray]:
         yield values[first : first + size]
 
 
-def _offsets(units: Node, name: str, n_rows: int, n_values: int) -> np.ndarray:
-    """Where each row's values start; without an index one row holds all, or each row one."""
+def _offsets(units: Node, name: str, n_rows: int, n_values: int) -> tuple[np.ndarray, str]:
+    """Where each row's values start, and a note; without an index one row has all, or each one."""
     index = index_of(units, name)
-    if index is None:
-        if n_rows > 1 and n_values != n_rows:
-            why = units.why_absent(f"{name}_index") or "is not there"
-            message = (
-                f"{units.path}/{name}_index {why}: nothing says which of the {n_values} values "
-                f"belong to which of the {n_rows} neurons"
-            )
-            raise ValueError(message)
-        return np.array([0, n_values]) if n_rows == 1 else np.arange(n_rows + 1)
-    ends = index.read().astype(np.int64).ravel()
-    if (
-        ends.size != n_rows
-        or (np.diff(ends) < 0).any()
-        or (n_rows and ends[-1] > n_values)
-        or (ends.size and ends[0] < 0)
-    ):
+    if index is not None:
+        return row_starts(index, n_rows, n_values)
+    is_there = f"{name}_index" in units.names
+    if is_there or (n_rows > 1 and n_values != n_rows):
+        why = units.why_absent(f"{name}_index")
+        why = why or ("is no index" if is_there else "is not there")
         message = (
-            f"{units.path}/{name}_index does not fit: {ends.size} entries for {n_rows} neurons, "
-            f"the last at {ends[-1] if ends.size else 0} of {n_values} values"
+            f"{units.path}/{name}_index {why}: nothing says which of the {n_values} values "
+            f"belong to which of the {n_rows} neurons"
         )
         raise ValueError(message)
-    return np.concatenate([[0], ends])
+    return (np.array([0, n_values]) if n_rows == 1 else np.arange(n_rows + 1)), ""
+
+
+def _check_shape(data: Node, width: int) -> None:
+    """Refuse values that an index of rows would share out wrongly."""
+    n_values = int(np.prod(data.shape))
+    if n_values not in (width, width * (data.shape[0] if data.shape else 0)):
+        size = " x ".join(str(n) for n in data.shape)
+        message = f"{data.path} is an array of {size}, not {width} per row"
+        raise ValueError(message)
 
 
 def _read_obs(
@@ -168,22 +182,26 @@ def _read_obs(
     """Observation intervals, and what is wrong with them."""
     data = units.child("obs_intervals") if "obs_intervals" in units.names else None
     if data is None or data.is_group:
-        return None, ()
+        if "obs_intervals" not in (*units.names, *listed_columns(units)):
+            return None, ()
+        why = units.why_absent("obs_intervals") or "is listed in colnames, but holds no data"
+        return None, (f"neurons.obs_intervals {why}: as if it were not there",)
     try:
         intervals = data.read().astype(np.float64)
         if not intervals.size:
             return None, ("neurons.obs_intervals is empty: as if it were not there",)
+        _check_shape(data, 2)
         intervals = intervals.reshape(-1, 2)
-        starts = _offsets(units, "obs_intervals", n_neurons, len(intervals))
+        starts, note = _offsets(units, "obs_intervals", n_neurons, len(intervals))
     except DAMAGE as error:
         return None, (f"neurons.obs_intervals cannot be used: {one_line(error)}",)
     owner = np.repeat(np.arange(n_neurons), np.diff(starts))
     start, stop = intervals[: owner.size].T
     usable = (stop >= start) & ~np.isnan(start) & ~np.isnan(stop)
     n_bad = int((~usable).sum())
-    note = f"neurons.obs_intervals: {n_bad} of {usable.size} end before they start or are NaN"
+    bad = f"{n_bad} of {usable.size} end before they start or are NaN" if n_bad else ""
     found = (start[usable], stop[usable], owner[usable])
-    return found, ((f"{note}; left out",) if n_bad else ())
+    return found, tuple(f"neurons.obs_intervals: {line}; left out" for line in (note, bad) if line)
 
 
 def _locations(units: Node, table: Table) -> tuple[list[Column], tuple[str, ...]]:
@@ -231,11 +249,11 @@ def _from_electrodes(
         if index_of(units, "electrodes") is None and rows.size != n_neurons:
             note = f"neurons.electrodes has {rows.size} entries and no index: locations left out"
             return {}, note
-        starts = _offsets(units, "electrodes", n_neurons, rows.size)
+        starts, left = _offsets(units, "electrodes", n_neurons, rows.size)
         table = read_table(electrodes, electrodes.name)
     except DAMAGE as error:
         return {}, f"neurons.electrodes cannot be used: {one_line(error)}"
-    note = ""
+    note = f"neurons.electrodes: {left}" if left else ""
     outside = (rows < 0) | (rows >= table.n_rows)
     if outside.any():
         note = f"neurons.electrodes: {int(outside.sum())} entries point past the electrodes table"

@@ -335,6 +335,29 @@ def test_memory_is_bounded_and_old_blocks_are_fetched_again(plain_server):
         assert remote.n_bytes_fetched == n_fetched + BLOCK
 
 
+def test_blocks_in_use_stay_in_memory_and_the_first_one_always(plain_server):
+    with opened(plain_server.address, cache_bytes=4 * BLOCK) as remote:
+        for index in (3, 5, 7, 9, 3, 11, 3, 13, 3, 15):
+            remote.read_at(index * BLOCK, 5)
+        n_requests = remote.n_requests
+        assert n_requests == 1 + 7
+        assert remote.read_at(3 * BLOCK, 5) == BYTES[3 * BLOCK :][:5]
+        assert remote.read_at(0, 5) == BYTES[:5]
+        assert remote.n_requests == n_requests
+
+
+def test_what_is_there_is_not_fetched_with_its_neighbors(plain_server, tmp_path):
+    for folder in (None, tmp_path):
+        with opened(plain_server.address, cache_folder=folder) as remote:
+            remote.read_at(6 * BLOCK, 5)
+        with opened(plain_server.address, cache_folder=folder) as remote:
+            remote.read_at(8 * BLOCK, 2 * BLOCK)
+            n_before = remote.n_bytes_fetched
+            assert remote.read_at(4 * BLOCK, 6 * BLOCK) == BYTES[4 * BLOCK : 10 * BLOCK]
+            n_held = 2 if folder is None else 3
+            assert remote.n_bytes_fetched - n_before == (6 - n_held) * BLOCK
+
+
 def test_it_counts_what_it_asked_for_and_what_came():
     with serve(BYTES) as server, opened(server.address) as remote:
         assert (remote.n_requests, remote.n_bytes_fetched) == (1, BLOCK)

@@ -22,6 +22,7 @@ from popdyn.io.corrections import check_corrections, correct
 from popdyn.io.coverage import Coverage, find_coverage, gap_problems, session_span, warn_partial
 from popdyn.io.describe import find_problems, summarize
 from popdyn.io.neurons import Neurons
+from popdyn.io.nwb_restore import restore_attributes
 from popdyn.io.recording import Recording, read_recording
 from popdyn.io.summary import FileSummary
 from popdyn.io.tables import Table
@@ -205,7 +206,14 @@ def read_session(
     }
     clock = findings.clocks[table.name].clock if table is not None else {}
     attrs = add_history(attrs, "read_session", **history, **asked.asked())
-    return add_behavior(_as_session(neurons, table, coverage, clock, attrs), series)
+    session = add_behavior(_as_session(neurons, table, coverage, clock, attrs), series)
+    return restore_attributes(
+        session,
+        recording.stored_by_popdyn,
+        corrected={*asked.clocks, *asked.units},
+        observed=observed,
+        keep_source_id=source_id is not None,
+    )
 
 
 def _as_session(

@@ -7,11 +7,14 @@ import os
 from dataclasses import dataclass, field
 
 from popdyn.errors import SourceError
+from popdyn.io.behavior import series_of
 from popdyn.io.contents import Found, find_tables
 from popdyn.io.event_tables import read_events
 from popdyn.io.hdf5 import DAMAGE
 from popdyn.io.neurons import Neurons, has_spikes, read_neurons
 from popdyn.io.node import Node, kind_of
+from popdyn.io.series_record import SeriesSummary
+from popdyn.io.series_summary import summarize_series
 from popdyn.io.source import Source, open_nwb
 from popdyn.io.tables import MISSING_TEXT, Table, one_line, read_table, row_count
 
@@ -26,9 +29,10 @@ class Recording:
     """What an NWB file holds: header, neurons, and interval tables by name.
 
     ``rows`` has the number of rows of every interval table, ``tables`` those that were read.
-    ``events`` has the number of events of what can serve as trials besides.
+    ``events`` has the number of events of what can serve as trials besides, ``series`` what
+    could be behavior, where all tables were read.
     ``neurons`` is None where there are none, or where they cannot be read: ``neuron_damage``
-    says why.
+    says why.  ``stored_by_popdyn`` is what `popdyn.write_nwb` put beside the tables.
     """
 
     source: Source
@@ -42,6 +46,8 @@ class Recording:
     tables: dict[str, Table]
     contents: tuple[str, ...]
     events: dict[str, int] = field(default_factory=dict)
+    stored_by_popdyn: str = ""
+    series: tuple[SeriesSummary, ...] = ()
 
     @property
     def has_units(self) -> bool:
@@ -87,8 +93,17 @@ def read_recording(
             rows={name: row_count(table) for name, table in found.intervals.items()},
             tables=_read_tables(found, only),
             contents=tuple(_contents(root)),
+            stored_by_popdyn=_stored_text(root),
             events={name: events.n_events for name, events in found.events.items()},
+            series=_summarize_all(root, found, neurons) if only is None else (),
         )
+
+
+def _summarize_all(root: Node, found: Found, neurons: Neurons | None) -> tuple[SeriesSummary, ...]:
+    span = None
+    if neurons is not None and neurons.spike_time.size:
+        span = float(neurons.spike_time.min()), float(neurons.spike_time.max())
+    return tuple(summarize_series(series, span) for series in series_of(root, found).values())
 
 
 def _read_tables(found: Found, only: tuple[str, ...] | None) -> dict[str, Table]:
@@ -122,6 +137,15 @@ def _read_neurons(units: Node | None) -> tuple[Neurons | None, str]:
         return read_neurons(units), ""
     except DAMAGE as error:
         return None, one_line(error, 300)
+
+
+def _stored_text(root: Node) -> str:
+    data = root.absolute("/scratch/popdyn")
+    try:
+        is_text = data is not None and not data.is_group and data.holds == "text"
+        return str(data.read().ravel()[0]) if data is not None and is_text else ""
+    except DAMAGE:
+        return ""
 
 
 def _words(root: Node, path: str) -> str:

@@ -21,6 +21,7 @@ from popdyn.io.tables import (
     Table,
     clean_text,
     index_of,
+    listed_columns,
     one_line,
     read_table,
     row_count,
@@ -61,11 +62,18 @@ def find_events(found: Iterable[Place], taken: Iterable[str]) -> dict[str, Event
     taken : iterable of str
         Names that other tables have.
     """
-    forms = [(place.node, form_of(place)) for place in found]
+    forms = [(place.node, _form_or_none(place)) for place in found]
     events = [(node, form) for node, form in forms if form]
     names = unique_names([node for node, _ in events], taken)
     named = [(names["/" + node.path.strip("/")], node, form) for node, form in events]
     return {name: Events(name, node, form) for name, node, form in named}
+
+
+def _form_or_none(place: Place) -> str:
+    try:
+        return form_of(place)
+    except DAMAGE:
+        return ""
 
 
 def form_of(place: Place) -> str:
@@ -82,7 +90,9 @@ def form_of(place: Place) -> str:
     if kind_of(node) == "IntervalSeries":
         return "intervals"
     data = node.child("data") if "data" in node.names else None
-    if holds_data(node, "label_keys") or (data is not None and data.attribute("labels")):
+    if holds_data(node, "label_keys") or (
+        data is not None and data.attribute("labels") is not None
+    ):
         return "labeled"
     if data is None:
         return "times" if "data" not in node.names else ""
@@ -227,8 +237,7 @@ def _from_table(node: Node) -> Made:
     if length is not None and length.holds == "numbers" and length.shape == start.shape:
         stop = start + length.read().astype(np.float64)
         made["stop_time"] = MadeData(f"{node.path}/stop_time", stop, {"unit": "s"})
-    listed = node.attribute("colnames") or []
-    rest = [name for name in ([listed] if isinstance(listed, str) else listed) if name != time]
+    rest = [name for name in listed_columns(node) if name != time]
     about = {
         "neurodata_type": "TimeIntervals", "description": words_of(node, "description"),
         "colnames": [*made, *rest],

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from popdyn.io.node import Node, holds_data, kind_of
-from popdyn.io.tables import Column, clean_text
+from popdyn.io.node import Node, holds_data, kind_of, words_of
+from popdyn.io.tables import Column, clean_text, plain_description
 from popdyn.io.times import column_units
 
 # Where a recording keeps series; tables of neurons and of electrodes lie elsewhere.
@@ -167,3 +167,19 @@ def series_units(group: Node) -> str:
     if words.lower() in _NO_UNITS:
         return "unknown"
     return column_units(Column("", "float64", np.zeros(0), units=words))
+
+
+def unit_notes(node: Node) -> list[str]:
+    """Say where timestamps are stated in something else than seconds."""
+    for name in ("timestamps", "starting_time"):
+        stated = words_of(node.child(name), "unit") if name in node.names else ""
+        if stated and stated.lower() not in ("s", "sec", "second", "seconds"):
+            return [
+                f"its {name} are stated in {stated!r}, where NWB expects seconds; not converted"
+            ]
+    return []
+
+
+def described(node: Node) -> str:
+    """Return what a series says of itself; ``""`` where that is a placeholder."""
+    return plain_description(words_of(node, "description"))

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 import xarray as xr
 
+from popdyn.io.series_record import SeriesSummary, series_rows, series_variables
 from popdyn.tensor.result import make_result
 
 _WIDTHS = {"values": 58, "name": 28}
@@ -72,6 +73,8 @@ class FileSummary:
         What looks wrong.
     suggestion : str
         A call of `read_nwb` that works, or what is lacking.
+    series : tuple of SeriesSummary
+        Series and events, those that are no behavior among them.
     """
 
     file: str
@@ -83,6 +86,7 @@ class FileSummary:
     contents: tuple[str, ...]
     problems: tuple[str, ...]
     suggestion: str
+    series: tuple[SeriesSummary, ...] = ()
 
     def __str__(self) -> str:
         """Return the summary as text of about 120 columns."""
@@ -104,7 +108,7 @@ class FileSummary:
         return f"<div class='popdyn-summary'>{''.join(parts)}</div>"
 
     def to_dataset(self) -> xr.Dataset:
-        """Return the summary as a Dataset with dims ``neuron``, ``column``, ``problem``.
+        """Return the summary as a Dataset.
 
         Returns
         -------
@@ -112,7 +116,9 @@ class FileSummary:
             ``n_spikes``, ``mean_rate`` (Hz), ``first_spike`` and ``last_spike`` (s) per neuron;
             ``table``, ``name``, ``type``, ``column_units``, ``clock``, ``n_missing``,
             ``column_values``, ``is_event`` per column of the neurons and of every interval
-            table; ``problem``.
+            table; ``problem``; ``series``, ``series_path``, ``series_kind``,
+            ``series_units``, ``n_samples``, ``n_channels``, ``sampling_rate`` (Hz),
+            ``series_start``, ``series_stop`` (s), ``is_behavior`` per series.
         """
         seconds = {"units": "s", "clock": "session"}
         neurons = self.neurons or NeuronSummary((), (), (), (), (), (), "")
@@ -123,6 +129,7 @@ class FileSummary:
             "last_spike": ("neuron", np.array(neurons.last_spike, dtype=np.float64), seconds),
             "problem": ("problem_index", np.array(self.problems, dtype=np.str_)),
             **_column_variables(self),
+            **series_variables(self.series),
         }
         result = make_result(
             variables,
@@ -188,6 +195,7 @@ def _header_rows(summary: FileSummary) -> list[tuple[str, ...]]:
         rows.append(("coverage", summary.neurons.coverage))
     names = ", ".join(f"{t.name} ({t.n_rows} rows)" for t in summary.tables)
     rows.append(("intervals", names or "none"))
+    rows += series_rows(summary.series)
     return rows + [("also holds", line) for line in summary.contents]
 
 

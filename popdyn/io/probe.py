@@ -43,19 +43,24 @@ def touch(path: str) -> None:
     """
     h5py: Any = importlib.import_module("h5py")
     with h5py.File(path, "r") as file:
-        _touch_group(h5py, file, file, 0, [0])
+        _touch_group(h5py, file, file, 0, set())
 
 
-def _touch_group(h5: Any, file: Any, group: Any, depth: int, count: list[int]) -> None:
+def _touch_group(h5: Any, file: Any, group: Any, depth: int, seen: set[Any]) -> None:
     _touch_attributes(file, group)
     for name in list(group):
-        count[0] += 1
-        if name in _SKIPPED or count[0] > _MOST_NODES:
+        if name in _SKIPPED or len(seen) > _MOST_NODES:
             continue
         with _damaged_or_greedy():
             child = group[name]
+            # Each trial of an NWB 1 file links to the same long series.
+            about = h5.h5o.get_info(child.id)
+            place = (about.fileno, about.addr)
+            if place in seen:
+                continue
+            seen.add(place)
             if isinstance(child, h5.Group) and depth < _DEEPEST:
-                _touch_group(h5, file, child, depth + 1, count)
+                _touch_group(h5, file, child, depth + 1, seen)
             elif isinstance(child, h5.Dataset):
                 _touch_attributes(file, child)
                 _touch_values(h5, file, child)

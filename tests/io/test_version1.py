@@ -11,9 +11,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn.errors import SourceError
-from popdyn.io.gather import gather_columns, natural_order
-from popdyn.io.hdf5 import HDF5Node
-from popdyn.io.made_node import MadeData, MadeGroup
+from popdyn.io import probe
 from tests.io.recordings import described, problems
 
 STARTS = np.arange(1, 13) * 8.0
@@ -355,34 +353,14 @@ def test_a_file_without_epochs_is_read_without_trials(tmp_path):
         pdn.read_session(path)
 
 
-def test_a_group_is_a_row_and_its_small_data_sets_are_values(tmp_path):
-    with h5py.File(tmp_path / "x.h5", "w") as file:
-        file["a/depth"], file["a/kind"], file["a/mixed"] = 3, b"FS", 1.0
-        file["b/depth"], file["b/mixed"], file["b/list"] = [4], b"one", [1, 2]
-        rows = [HDF5Node(file[name], f"/{name}") for name in "ab"]
-        columns, absent = gather_columns(rows, "/t")
-    assert columns["depth"].read().tolist() == [3, 4]
-    assert columns["kind"].read().tolist() == ["FS", ""]
-    assert absent["list"] == "holds several values in 1 of 2 rows"
-    assert absent["mixed"] == "is text in 1 row and a number in 1 row"
-
-
-def test_names_are_sorted_as_people_number_them():
-    assert natural_order(["b2", "a10", "a9", "a09", "1"]) == ["1", "a09", "a9", "a10", "b2"]
-    assert natural_order(["x" + "9" * 9000, "x1"])[0] == "x1"
-
-
-def test_a_made_group_is_a_node_like_any_other():
-    data = MadeData("/g/x", [1.5], {"unit": "s"})
-    root = MadeGroup("/", {"g": MadeGroup("/g", {"x": data}, {}, {"y": "is damaged"})})
-    group = root.absolute("/g")
-    assert group.names == ["x", "y"]
-    assert root.absolute("/g/x") is data
-    assert root.absolute("/g/z") is None
-    assert group.child("y") is None
-    assert group.why_absent("y") == "is damaged"
-    assert (data.name, data.shape, data.dtype, data.holds) == ("x", (1,), np.float64, "numbers")
-    assert (group.shape, group.dtype, group.holds) == ((), None, "other")
-    assert data.attribute("unit") == "s"
-    with pytest.raises(ValueError, match="/g is a group"):
-        group.read()
+def test_a_series_that_every_trial_links_to_is_tried_once(tmp_path, monkeypatch):
+    path = alm(tmp_path / "old.nwb")
+    with h5py.File(path, "r+") as file:
+        for trial in file["epochs"].values():
+            trial["lick_trace/timeseries"] = h5py.SoftLink("/acquisition/timeseries/lick_trace")
+            trial["again"] = file["acquisition/timeseries/lick_trace"]
+    touched = []
+    monkeypatch.setattr(probe, "_touch_values", lambda *given: touched.append(given[2].size))
+    probe.touch(str(path))
+    assert touched.count(5) == 1
+    assert touched.count(300) == 6

@@ -148,7 +148,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("make", "words"), REFUSED, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("make", "words"), REFUSED, ids=[words[:30] for _, words in REFUSED])
 def test_counts_that_cannot_be_spikes_are_refused(tmp_path, make, words):
     with pytest.raises(TensorError, match=words):
         pdn.write_nwb(tmp_path / "a.nwb", make())

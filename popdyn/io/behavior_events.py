@@ -8,6 +8,7 @@ import numpy as np
 
 from popdyn.io.event_tables import read_events
 from popdyn.io.node import words_of
+from popdyn.io.rows import row_starts
 from popdyn.io.stored_series import described, series_units, unit_notes
 from popdyn.io.tables import Column, Table, index_of, plain_description, read_table
 from popdyn.io.time_series import MOST_CODES, StoredSeries, codes_of
@@ -85,16 +86,13 @@ def from_column(series: StoredSeries) -> tuple[Series, list[str]]:
     index, data = index_of(table, name), table.child(name)
     assert index is not None  # it was found by its index
     assert data is not None
-    ends, times = index.read().astype(np.int64), data.read().astype(np.float64)
-    if ends.size and ((np.diff(ends) < 0).any() or ends[0] < 0 or ends[-1] > times.size):
-        message = f"has an index that does not fit its {times.size} times"
-        raise ValueError(message)
-    own = np.repeat(np.arange(ends.size), np.diff(ends, prepend=0))
+    rows, times = read_table(table, table.name), data.read().astype(np.float64)
+    starts, left = row_starts(index, rows.n_rows, times.size)
+    own = np.repeat(np.arange(rows.n_rows), np.diff(starts))
     times = times[: own.size]
-    rows = read_table(table, table.name)
     start = rows.numbers("start_time")
-    notes = []
-    if start is not None and start.size == ends.size and _relative(rows, times, own):
+    notes = [left] if left else []
+    if start is not None and _relative(rows, times, own):
         times = times + start[own]
         notes.append("its times are relative to the trial's start: start_time was added")
     timed = np.isfinite(times)

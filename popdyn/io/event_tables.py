@@ -16,10 +16,19 @@ import numpy as np
 from popdyn.io.hdf5 import DAMAGE
 from popdyn.io.made_node import MadeData, MadeGroup, made_table
 from popdyn.io.node import Node, holds_data, is_table, kind_of, words_of
-from popdyn.io.stored_series import Place, n_samples, read_times, read_values, unique_names
+from popdyn.io.rows import row_starts
+from popdyn.io.stored_series import (
+    Place,
+    n_samples,
+    read_times,
+    read_values,
+    unique_names,
+    why_no_behavior,
+)
 from popdyn.io.tables import (
     Table,
     clean_text,
+    counted,
     index_of,
     listed_columns,
     one_line,
@@ -85,7 +94,7 @@ def form_of(place: Place) -> str:
         if _time_column(node):
             return "table"
         return "annotated" if index_of(node, "event_times") is not None else ""
-    if not holds_data(node, "timestamps"):
+    if not holds_data(node, "timestamps") or why_no_behavior(node):
         return ""
     if kind_of(node) == "IntervalSeries":
         return "intervals"
@@ -145,7 +154,11 @@ def _sorted_table(node: Node, columns: dict[str, np.ndarray], about: dict[str, s
         raise ValueError(message)
     order = np.argsort(times, kind="stable")
     falls = int((np.diff(times) < 0).sum())
-    notes = [f"times fall {falls} times in the file; in order of time here"] if falls else []
+    times_fall = counted(falls, "time")
+    notes = [f"times fall {times_fall} in the file; in order of time here"] if falls else []
+    n_twice = int((np.diff(times[order]) == 0).sum())
+    if n_twice:
+        notes.append(f"{n_twice} of {times.size} events have the time of another; each is a row")
     if np.isnan(times).any():
         notes.append(f"{int(np.isnan(times).sum())} of {times.size} events have no time (NaN)")
     children: dict[str, Node] = {
@@ -251,17 +264,16 @@ def _from_annotated(node: Node) -> Made:
     if index is None or data is None:
         message = "its event_times are not there"
         raise ValueError(message)
-    ends, times = index.read().astype(np.int64), data.read().astype(np.float64)
-    if ends.size and ((np.diff(ends) < 0).any() or ends[0] < 0 or ends[-1] > times.size):
-        message = f"event_times_index does not fit its {times.size} times"
-        raise ValueError(message)
-    own = np.repeat(np.arange(ends.size), np.diff(ends, prepend=0))
-    columns = {"start_time": times[: own.size]}
     types = read_table(node, "types", skip=frozenset(("event_times",)))
+    times = data.read().astype(np.float64)
+    starts, left = row_starts(index, types.n_rows, times.size)
+    own = np.repeat(np.arange(types.n_rows), np.diff(starts))
+    columns = {"start_time": times[: own.size]}
     for name, column in types.kept.items():
-        if column.values is not None and column.values.size == ends.size:
+        if column.values is not None:
             columns[name] = column.values[own]
-    return _sorted_table(node, columns, {n: c.description for n, c in types.kept.items()})
+    made, notes = _sorted_table(node, columns, {n: c.description for n, c in types.kept.items()})
+    return made, [*notes, *([left] if left else [])]
 
 
 _FORMS: dict[str, Callable[[Node], Made]] = {

@@ -14,6 +14,17 @@ from popdyn.io.times import column_units
 
 # Where a recording keeps series; tables of neurons and of electrodes lie elsewhere.
 PLACES = ("/acquisition/", "/processing/", "/stimulus/", "/analysis/", "/scratch/", "/events/")
+# What electrodes, cameras and microscopes recorded is not behavior.
+_PHYSIOLOGY = frozenset(
+    ("ElectricalSeries", "SpikeEventSeries", "PatchClampSeries", "CurrentClampSeries")
+    + ("VoltageClampSeries", "IZeroClampSeries", "CurrentClampStimulusSeries", "OpticalSeries")
+    + ("VoltageClampStimulusSeries", "ImageSeries", "ImageMaskSeries", "IndexSeries")
+    + ("TwoPhotonSeries", "OnePhotonSeries", "RoiResponseSeries", "DecompositionSeries")
+)
+_PHYSIOLOGY_PARTS = frozenset(
+    ("electrodes", "electrode", "external_file", "dimension", "imaging_plane", "rois", "bands")
+)
+_MOST_CHANNELS, _MOST_VALUES = 64, 100_000_000
 _NO_UNITS = frozenset(("na", "n/a", "a.u.", "au", "addme", "unknown", "no unit", "none", ""))
 
 
@@ -183,3 +194,17 @@ def unit_notes(node: Node) -> list[str]:
 def described(node: Node) -> str:
     """Return what a series says of itself; ``""`` where that is a placeholder."""
     return plain_description(words_of(node, "description"))
+
+
+def why_no_behavior(node: Node) -> str:
+    """Say why a series is no behavior, by what recorded it or its size; ``""`` if it can be."""
+    kind = kind_of(node)
+    parts = _PHYSIOLOGY_PARTS & set(node.names)
+    if kind in _PHYSIOLOGY or parts:
+        return f"it is {kind or 'a recording'}" + (f" with {sorted(parts)[0]}" if parts else "")
+    data = node.child("data") if holds_data(node, "data") else None
+    shape = data.shape if data is not None else ()
+    if len(shape) > 2 or (len(shape) == 2 and shape[1] > _MOST_CHANNELS):
+        return f"it has {' x '.join(str(n) for n in shape)} values"
+    n_values = int(np.prod(shape)) if shape else 0
+    return f"it is huge ({n_values:,} values)" if n_values > _MOST_VALUES else ""

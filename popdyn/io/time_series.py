@@ -13,24 +13,13 @@ import numpy as np
 
 from popdyn.io.event_tables import Events
 from popdyn.io.node import Node, holds_data, is_table, kind_of
-from popdyn.io.stored_series import Place, has_times, unique_names
+from popdyn.io.stored_series import Place, has_times, unique_names, why_no_behavior
 from popdyn.io.tables import Column, index_of, stored_columns
 from popdyn.io.times import is_named_time
 
-# What electrodes, cameras and microscopes recorded is not behavior.
-_PHYSIOLOGY = frozenset(
-    ("ElectricalSeries", "SpikeEventSeries", "PatchClampSeries", "CurrentClampSeries")
-    + ("VoltageClampSeries", "IZeroClampSeries", "CurrentClampStimulusSeries", "OpticalSeries")
-    + ("VoltageClampStimulusSeries", "ImageSeries", "ImageMaskSeries", "IndexSeries")
-    + ("TwoPhotonSeries", "OnePhotonSeries", "RoiResponseSeries", "DecompositionSeries")
-)
-_PHYSIOLOGY_PARTS = frozenset(
-    ("electrodes", "electrode", "external_file", "dimension", "imaging_plane", "rois", "bands")
-)
 _SERIES_PARENTS = frozenset(
     ("BehavioralTimeSeries", "Position", "CompassDirection", "EyeTracking", "PupilTracking")
 )
-_MOST_CHANNELS, _MOST_VALUES = 64, 100_000_000
 # Sampling is regular when that share of the steps is within half a step of the median.
 _REGULAR_SHARE, _REGULAR_STEP = 0.8, 0.5
 # Whole numbers of so few kinds, at no regular times, are codes of events.
@@ -100,7 +89,7 @@ def find_series(
     for node in sampled:
         name = names["/" + node.path.strip("/")]
         series.append(
-            StoredSeries(name, node.path, node, parents[node.path], why_not=_why_not(node))
+            StoredSeries(name, node.path, node, parents[node.path], why_not=why_no_behavior(node))
         )
     taken |= set(names.values())
     for table in intervals.values():
@@ -116,20 +105,6 @@ def _is_series(node: Node) -> bool:
     if is_table(node):
         return False
     return has_times(node) or (holds_data(node, "data") and "timestamps" in node.names)
-
-
-def _why_not(node: Node) -> str:
-    """Why a series is no behavior: what recorded it, or its size."""
-    kind = kind_of(node)
-    parts = _PHYSIOLOGY_PARTS & set(node.names)
-    if kind in _PHYSIOLOGY or parts:
-        return f"it is {kind or 'a recording'}" + (f" with {sorted(parts)[0]}" if parts else "")
-    data = node.child("data") if holds_data(node, "data") else None
-    shape = data.shape if data is not None else ()
-    if len(shape) > 2 or (len(shape) == 2 and shape[1] > _MOST_CHANNELS):
-        return f"it has {' x '.join(str(n) for n in shape)} values"
-    n_values = int(np.prod(shape)) if shape else 0
-    return f"it is huge ({n_values:,} values)" if n_values > _MOST_VALUES else ""
 
 
 def _columns_of_times(table: Node) -> Iterator[str]:

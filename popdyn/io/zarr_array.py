@@ -229,11 +229,17 @@ def _decoded(raw: bytes, decoders: list[Any], facts: ArrayFacts) -> np.ndarray:
         # Blosc trusts the lengths in its header.
         n_said, n_stored = (int.from_bytes(raw[k : k + 4], "little") for k in (4, 12))
         is_whole = len(decoders) > 1 or n_said == n_values * dtype.itemsize
-        if n_stored != len(raw) or not is_whole:
+        if n_stored != len(raw) or not is_whole or n_said > _SMALL + _MOST_EXPANSION * len(raw):
             message = f"a piece of {len(raw)} bytes says {n_stored}, and {n_said} of values"
             raise ValueError(message)
     data: Any = raw
     for decoder in decoders:
+        if str(decoder.codec_id).startswith("vlen-"):
+            # Room for as many texts as the first bytes say is taken at once.
+            n_texts = int.from_bytes(bytes(data[:4]), "little")
+            if n_texts != n_values:
+                message = f"a piece holds {n_texts} texts, not {n_values}"
+                raise ValueError(message)
         data = decoder.decode(data)
     if dtype.kind == "O":
         flat = np.asarray(data, dtype=object).ravel()

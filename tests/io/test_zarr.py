@@ -241,6 +241,14 @@ def test_wrong_metadata_of_a_column_leave_it_out_with_a_reason(store, changes, w
     assert pdn.read_session(store).sizes["neuron"] == 5
 
 
+def test_a_piece_that_claims_billions_of_texts_takes_no_memory(store):
+    column = store / "units" / "quality"
+    edit_json(column / ".zarray", compressor=None)
+    (column / "0").write_bytes(b"\xff\xff\xff\x7f" + bytes(40))
+    assert "quality (cannot be read" in described(store)
+    assert "a piece holds 2147483647 texts, not 5" in described(store)
+
+
 @pytest.mark.parametrize("column", ["snr", "quality", "labels"])
 @pytest.mark.parametrize("n_lost", [1, 7, 20])
 def test_a_cut_off_piece_leaves_its_column_out(store, column, n_lost):

@@ -8,111 +8,66 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-import warnings
-from collections.abc import Callable
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-import popdyn as pdn
+from benchmarks.fresh import Figures, ReaderError, measure_fresh
+from benchmarks.made_files import write_recording
 from benchmarks.measure import Contestant, race
+from benchmarks.readers import CONTESTANTS, LEAVES_OUT, PACKAGES, POPDYN, PYNAPPLE, quiet
 from benchmarks.subject import Bar, Outcome
 
 HUMAN = Path(__file__).parents[1] / "data" / "human_mtl_boundaries_sub-4_ses-4.nwb"
 N_NEURONS, N_SPIKES, N_TRIALS = 2000, 4_000_000, 300
 
 
-def popdyn_reads(path: Path, trials: str) -> object:
-    """``popdyn.read_session``: spikes, neuron table, trial table, coverage, problems."""
-    return pdn.read_session(path, trials=trials)
+def compete(path: Path, trials: str, outcome: Outcome, n_calls: int) -> None:
+    """Let every reader read the same file in turns; no slower than pynapple is the bar."""
+    alone = able_readers(path, trials, outcome.remarks)
+    entrants = [Contestant(name, partial(quiet, CONTESTANTS[name], path, trials)) for name in alone]
+    timings = race(entrants, n_calls)
+    for timing in timings:
+        more = {
+            "first_process_cpu_s": round(alone[timing.name].cpu, 4),
+            "peak_MB": round(alone[timing.name].peak / 1e6, 1),
+            "leaves_out": LEAVES_OUT.get(timing.name, ""),
+        }
+        outcome.rows.append(timing.row() | more)
+    seconds = {timing.name: float(str(timing.row()["cpu_s"])) for timing in timings}
+    if PYNAPPLE in seconds:
+        ratio = round(seconds[POPDYN] / seconds[PYNAPPLE], 3)
+        outcome.bars.append(Bar("CPU seconds over those of pynapple", ratio, 1.0))
 
 
-def h5py_reads_columns(path: Path) -> object:
-    """The floor: the two columns that hold the spikes, nothing else."""
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        return file["units/spike_times"][:], file["units/spike_times_index"][:]
-
-
-def pynwb_reads_neuron_by_neuron(path: Path) -> object:
-    """What a loop over pynwb's table of units costs; spikes only."""
-    from pynwb import NWBHDF5IO
-
-    with NWBHDF5IO(path, "r") as file:
-        units = file.read().units
-        return [np.asarray(units["spike_times"][row]) for row in range(len(units))]
-
-
-def pynapple_reads(path: Path) -> object:
-    """``pynapple.load_file`` and its group of units."""
-    import pynapple as nap
-
-    file = nap.load_file(str(path))
-    group = file["units"]
-    file.io.close()
-    return group
+def able_readers(
+    path: Path, trials: str, remarks: list[str], warm: Path | None = None
+) -> dict[str, Figures]:
+    """Every reader that is installed and can read a file, with what its first call took."""
+    able = {}
+    for name in CONTESTANTS:
+        package = PACKAGES.get(name)
+        if package and not importlib.util.find_spec(package):
+            remarks.append(f"{package} is not installed: skipped (make bench installs it)")
+            continue
+        try:
+            able[name] = measure_fresh(name, path, trials, warm)
+        except ReaderError as error:
+            remarks.append(f"{name} cannot read this file ({str(error):.120})")
+    return able
 
 
-def write_many(path: Path) -> None:
-    """Write a file of many neurons, each with `N_SPIKES / N_NEURONS` spikes."""
-    from pynwb import NWBHDF5IO, NWBFile
-
-    rng = np.random.default_rng(2026)
-    file = NWBFile("made up", "many", datetime(2020, 1, 1, tzinfo=UTC))
-    for start in range(N_TRIALS):
-        file.add_trial(start_time=2.0 * start, stop_time=2.0 * start + 1.5)
-    for _ in range(N_NEURONS):
-        times = np.sort(rng.uniform(0.0, 2.0 * N_TRIALS, N_SPIKES // N_NEURONS))
-        file.add_unit(spike_times=times)
-    with NWBHDF5IO(path, "w") as out:
-        out.write(file)
-
-
-def quiet(run: Callable[..., object], *arguments: object) -> Callable[[], object]:
-    """What files have wrong with them is said elsewhere."""
-
-    def call() -> object:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return run(*arguments)
-
-    return call
-
-
-def contestants(path: Path, trials: str, outcome: Outcome) -> list[Contestant]:
-    """Every reader that is installed; the others are remarked on."""
-    entrants = [
-        Contestant("popdyn read_session", quiet(popdyn_reads, path, trials)),
-        Contestant("pynwb, neuron by neuron (spikes)", quiet(pynwb_reads_neuron_by_neuron, path)),
-        Contestant("h5py, two columns (spikes)", quiet(h5py_reads_columns, path)),
-    ]
-    if importlib.util.find_spec("pynapple"):
-        entrants.append(Contestant("pynapple load_file", quiet(pynapple_reads, path)))
-    else:
-        outcome.remarks.append("pynapple is not installed: skipped (make bench installs it)")
-    return entrants
-
-
-def measure_human(n_calls: int = 3) -> Outcome:
+def measure_human(n_calls: int = 5) -> Outcome:
     """Race the readers on the human recording."""
     outcome = Outcome("reading the human recording (35 neurons, 214,278 spikes)")
-    entrants = contestants(HUMAN, "encoding_table", outcome)
-    outcome.rows.extend(timing.row() for timing in race(entrants, n_calls))
+    compete(HUMAN, "encoding_table", outcome, n_calls)
     return outcome
 
 
-def measure_many(n_calls: int = 3) -> Outcome:
-    """Race the readers on many neurons: no slower than pynapple, which reads as much."""
+def measure_many(n_calls: int = 5) -> Outcome:
+    """Race the readers on many neurons."""
     outcome = Outcome("reading 2000 neurons, 4 M spikes, 300 trials")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "many.nwb"
-        write_many(path)
-        entrants = contestants(path, "trials", outcome)
-        outcome.rows.extend(timing.row() for timing in race(entrants, n_calls))
-    seconds = {str(row["contestant"]): float(str(row["cpu_s"])) for row in outcome.rows}
-    if "pynapple load_file" in seconds:
-        ratio = seconds["popdyn read_session"] / seconds["pynapple load_file"]
-        outcome.bars.append(Bar("CPU seconds over those of pynapple", round(ratio, 3), 1.0))
+        write_recording(path, N_NEURONS, N_SPIKES, N_TRIALS)
+        compete(path, "trials", outcome, n_calls)
     return outcome

@@ -145,7 +145,7 @@ def test_an_index_past_the_end_of_the_spikes_is_one_line(tmp_path):
 
 def test_what_is_not_a_path_is_refused():
     assert "got int" in refusal(3)
-    assert "is an address" in refusal("https://dandiarchive.org/x.nwb")
+    assert "popdyn reads http and https addresses" in refusal("dandi://dandi/000006/x.nwb")
     assert "File name too long" in refusal("x" * 5000)
 
 

@@ -21,13 +21,12 @@ from popdyn.io.tables import one_line
 _H5: Any = h5py
 _LOG = logging.getLogger("popdyn")
 HEAD_BYTES = 512
-# Files that did no harm to another process: path, size, time of the last change.
-_HARMLESS: set[tuple[str, int, int]] = set()
+# How another process fared with a file ("": well), by path, size, time of the last change.
+_TRIED: dict[tuple[str, int, int], str] = {}
 # Seconds until the other process is given up, where it cannot count its own.
 _PATIENCE = 300
 # What its exit codes say; -24 is the signal that its time is over.
 _ENDS = {-24: "runs in circles", probe.GREEDY: "takes more memory than it can need"}
-_ZARR = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
 # First bytes of files that people mistake for NWB, and what to do about each.
 _KINDS = {
     b"\x1f\x8b": "is gzip-compressed; unpack it (gunzip) and read the .nwb inside",
@@ -90,11 +89,6 @@ def _missing(file: Path) -> str:
 
 
 def _directory(file: Path) -> str:
-    if any((file / marker).exists() for marker in _ZARR):
-        return (
-            f"{file} is a Zarr store; popdyn reads NWB in HDF5. Export it to HDF5 with "
-            "hdmf_zarr's NWBZarrIO and pynwb's NWBHDF5IO.export."
-        )
     recordings = sorted(other.name for other in file.glob("*.nwb"))
     there = f"It holds {listed(recordings)}: give one of them" if recordings else "It has no .nwb"
     return f"{file} is a directory; expected an NWB file. {there}."
@@ -144,26 +138,32 @@ def what_it_is(head: bytes, size: int) -> str:
 def check_harmless(file: Path) -> None:
     """Refuse a file that crashes HDF5 or leads it in circles, tried in another process.
 
-    A process costs a tenth of a second; a file that did no harm is not tried again.
+    A process costs a tenth of a second; a file is not tried again.
     """
     about = file.stat()
     key = (str(file.resolve()), about.st_size, about.st_mtime_ns)
-    if key in _HARMLESS:
-        return
+    if key not in _TRIED:
+        _TRIED[key] = _harm(file)
+    if _TRIED[key]:
+        message = (
+            f"{file} is a damaged HDF5 file (reading it {_TRIED[key]}). Copy or download it again."
+        )
+        raise SourceError(message)
+
+
+def _harm(file: Path) -> str:
+    """Say what reading a file does to another process; ``""`` where it does no harm."""
     command = [sys.executable, "-P", probe.__file__, str(file)]
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=_PATIENCE)
-        survived = done.returncode == 0 or b"touched" in done.stdout
-        how = _ENDS.get(done.returncode, "crashes HDF5")
     except subprocess.TimeoutExpired:
-        survived, how = False, f"takes HDF5 more than {_PATIENCE} s"
+        return f"takes HDF5 more than {_PATIENCE} s"
     except OSError as error:  # no interpreter to start: read it unguarded
         _LOG.debug("%s was not tried in another process: %s", file.name, error)
-        return
-    if not survived:
-        message = f"{file} is a damaged HDF5 file (reading it {how}). Copy or download it again."
-        raise SourceError(message)
-    _HARMLESS.add(key)
+        return ""
+    if done.returncode == 0 or b"touched" in done.stdout:
+        return ""
+    return _ENDS.get(done.returncode, "crashes HDF5")
 
 
 def damaged_line(file: Path, error: Exception) -> str:
@@ -173,6 +173,12 @@ def damaged_line(file: Path, error: Exception) -> str:
         return (
             f"{file} is cut off: {int(sizes[1]):,} of {int(sizes[2]):,} bytes are there. Copy or "
             "download it again."
+        )
+    if "already open for write" in str(error):
+        return (
+            f"{file} is marked as open for writing: its writer crashed, or still runs. Close it; "
+            f"if nothing writes, `h5clear -s {file.name}` on a copy takes the mark away (the last "
+            "values may be lost)."
         )
     if re.search(r"\b(un)?lock(ed)?\b|errno = 11\b", str(error)):
         return (

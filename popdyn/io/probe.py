@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 # Seconds of computing after which a file is taken to lead in circles.
-CPU_SECONDS = 20
+CPU_SECONDS = 10
 # Numbers are read whole up to this size; of larger ones the index of pieces is walked.
 _SMALL = 1_000_000
 _MOST_PIECES, _MOST_REFERENCES, _MOST_NODES, _DEEPEST = 100_000, 10_000, 20_000, 10

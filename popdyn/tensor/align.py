@@ -97,7 +97,8 @@ def _align_session(
         if neurons is None
         else session_neurons(session, matching(session, "neuron", neurons))
     )
-    spacing = np.median(np.diff(np.sort(times))) if times.size > 2 else np.inf
+    with np.errstate(over="ignore"):  # damaged times may lie too far apart for a number
+        spacing = float(np.median(np.diff(np.sort(times)))) if times.size > 2 else np.inf
     if bin_width < 5.0 and edges[-1] - edges[0] > max(60.0, 20 * spacing):
         warn(
             f"the window {edges[0]:g} to {edges[-1]:g} s is far longer than the {spacing:.3g} s "

@@ -47,9 +47,12 @@ def shared_silences(
     >>> shared_silences(times, np.arange(4) * 200, all_time).round(1).tolist()
     [[10.0, 20.0]]
     """
-    if not spike_time.size:
+    first, last = (
+        (float(spike_time.min()), float(spike_time.max())) if spike_time.size else (0.0, np.inf)
+    )
+    # A damaged time can be too large for any bin.
+    if not np.isfinite(last - first):
         return np.zeros((0, 2))
-    first, last = float(spike_time.min()), float(spike_time.max())
     width = max(_BIN_WIDTH, (last - first) / _MOST_BINS)
     gaps = _empty_runs(_occupied(spike_time, neuron_start, first, last, width), first, width)
     gaps = gaps[np.diff(gaps, axis=1)[:, 0] >= _SHORTEST]

@@ -248,6 +248,10 @@ def _column(table: Any, name: str, part: str, n_rows: int) -> np.ndarray:
         raise UnreadableError(message)
     if h5py.check_ref_dtype(data.dtype) is not None:
         return np.array([_referred(data.file, reference) for reference in values])
+    codes = h5py.check_enum_dtype(data.dtype)
+    if codes:
+        words = {code: word for word, code in codes.items()}
+        return np.array([words.get(int(value), str(value)) for value in values])
     if values.dtype.kind in "biuf":
         return values
     return np.array([_text(value) for value in values])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from popdyn.io.event_tables import Events, find_events
@@ -15,11 +16,15 @@ _FIRST = ("/intervals/trials", "/intervals/epochs", "/intervals/invalid_times")
 
 @dataclass(frozen=True)
 class Found:
-    """Tables of a file: intervals and events by name, and neurons, the usual table first."""
+    """Tables of a file: intervals and events by name, and neurons, the usual table first.
+
+    ``lost`` are lines on what is no table though one belongs there.
+    """
 
     intervals: dict[str, Node] = field(default_factory=dict)
     neurons: tuple[Node, ...] = ()
     events: dict[str, Events] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
 
 
 def find_tables(root: Node) -> Found:
@@ -48,7 +53,22 @@ def find_tables(root: Node) -> Found:
             name = node.path
         named[name] = node
     others = [place for place in places(groups) if not is_neurons(place.node)]
-    return Found(named, tuple(neurons), find_events(others, named))
+    return Found(named, tuple(neurons), find_events(others, named), tuple(_lost(root)))
+
+
+def _lost(root: Node) -> Iterator[str]:
+    """Say where a table belongs and none can be had: a link that leads nowhere, or plain data."""
+    intervals = root.child("intervals") if "intervals" in root.names else None
+    for group, names in ((root, ("units", "intervals")), (intervals, None)):
+        for name in group.names if group is not None and names is None else names or ():
+            if group is None or name not in group.names:
+                continue
+            path = f"{group.path.rstrip('/')}/{name}"
+            child = group.child(name)
+            if child is None:
+                yield f"{path} {group.why_absent(name) or 'cannot be read'}"
+            elif not child.is_group:
+                yield f"{path} is a data set, not a table"
 
 
 def is_neurons(node: Node) -> bool:

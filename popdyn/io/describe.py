@@ -16,6 +16,7 @@ from popdyn.io.tables import Column, Table
 from popdyn.io.times import Clocks, candidate_events, column_units, detect_clocks
 
 _MOST_VALUES = 6
+_NEWEST_SCHEMA = 2
 _MOST_LINES = 8
 _YES_NO = ("is_", "has_", "is this", "whether", "true ", "flag")
 
@@ -32,6 +33,8 @@ class Findings:
     serious: tuple[str, ...]
 
 
+# Times that are infinite or absurd are said, they raise no warnings of NumPy's.
+@np.errstate(invalid="ignore", over="ignore")
 def find_problems(
     recording: Recording, trials: str | None, clocks: dict[str, str] | None = None
 ) -> Findings:
@@ -71,6 +74,13 @@ def _header_problems(recording: Recording, trials: str | None) -> list[str]:
             f"the session is said to start on {recording.started[:10]}: the date was removed or "
             "is wrong; times within the session are not affected"
         )
+    problems += [*_version_problems(recording.source.schema), *recording.lost]
+    if len(recording.neuron_tables) > 1 and recording.neurons is not None:
+        first, *others = [path.strip("/") for path in recording.neuron_tables]
+        problems.append(
+            f"there are {1 + len(others)} tables of neurons: {first}, {', '.join(others)}; the "
+            f"first is read unless neuron_table= names another (neuron_table={others[0]!r})"
+        )
     if not recording.has_units and recording.neurons is None:
         problems.append("there are no neurons (no `units` table)")
     elif recording.neuron_damage:
@@ -83,6 +93,18 @@ def _header_problems(recording: Recording, trials: str | None) -> list[str]:
         names = ", ".join(recording.rows)
         problems.append(f"there is no table named trials; choose one by name: {names}")
     return problems
+
+
+def _version_problems(schema: str) -> list[str]:
+    """One line on a version of NWB that popdyn cannot know."""
+    if not schema:
+        return ["the file does not state its nwb_version; read as NWB 2"]
+    major = schema.split(".")[0]
+    if major.isdigit() and int(major) > _NEWEST_SCHEMA:
+        return [
+            f"NWB {schema} is newer than this popdyn knows: what it reads may mean something else"
+        ]
+    return []
 
 
 def suggested_table(recording: Recording, clocks: dict[str, Clocks]) -> str | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Hashable
+from functools import cached_property
 from typing import Any
 
 import h5py
 import numpy as np
 
+from popdyn.io.hdf5_storage import check_stored, lacking_filter
 from popdyn.tensor.contract import text
 
 # h5py has no type information.
@@ -17,9 +20,8 @@ DAMAGE = (
     OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError, OverflowError,
     AttributeError, NotImplementedError, IndexError, AssertionError, ZeroDivisionError,
 )  # fmt: skip
-# Compression makes a column a thousand times smaller at most; a wrong size claims far more.
-_MOST_EXPANSION = 5000
-_SMALL = 10_000_000
+# Words of the two values of a type that other writers use for booleans.
+_FLAGS = {"false": 0, "true": 1}
 
 
 class HDF5Node:
@@ -29,13 +31,22 @@ class HDF5Node:
         self._content = content
         self.path = path
         self.is_group = isinstance(content, _H5.Group)
+        # What is asked for again and again: HDF5 takes long to answer.
+        self._children: dict[str, HDF5Node | None] = {}
+        self._attributes: dict[str, Any] = {}
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two paths that lead to the same node."""
+        same: Hashable = self._content
+        return same
 
     @property
     def name(self) -> str:
         """Last part of the path."""
         return posixpath.basename(self.path)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """Names of what a group holds, broken links among them."""
         try:
@@ -47,6 +58,11 @@ class HDF5Node:
 
     def child(self, name: str) -> HDF5Node | None:
         """Return what the group holds under a name; None if nothing, or nothing readable."""
+        if name not in self._children:
+            self._children[name] = self._child(name)
+        return self._children[name]
+
+    def _child(self, name: str) -> HDF5Node | None:
         try:
             found = self._content[name] if self.is_group else None
         except DAMAGE:
@@ -78,11 +94,12 @@ class HDF5Node:
 
     def attribute(self, name: str) -> Any:
         """Return an attribute as plain text, number, list of texts or array; None if absent."""
-        try:
-            value = self._content.attrs.get(name)
-        except DAMAGE:
-            return None
-        return _plain(value)
+        if name not in self._attributes:
+            try:
+                self._attributes[name] = _plain(self._content.attrs.get(name))
+            except DAMAGE:
+                self._attributes[name] = None
+        return self._attributes[name]
 
     def referred(self, name: str) -> HDF5Node | None:
         """Return the node that an attribute refers to."""
@@ -107,7 +124,8 @@ class HDF5Node:
     def dtype(self) -> np.dtype[Any] | None:
         """Type of the data; None where it is one that NumPy does not know."""
         try:
-            return None if self.is_group else np.dtype(self._content.dtype)
+            kind = None if self.is_group else np.dtype(self._content.dtype)
+            return np.dtype(bool) if _is_flag(kind) else kind
         except DAMAGE:
             return None
 
@@ -123,42 +141,54 @@ class HDF5Node:
             return "references"
         if _H5.check_string_dtype(kind) is not None or kind.kind in "SU":
             return "text"
+        if _words_of_type(kind):
+            return "text"
         return "numbers" if kind.kind in "biuf" else "other"
 
     def read(self) -> np.ndarray:
         """Read all data in one go; see `popdyn.io.node.Node.read`."""
-        self._check_stored()
-        kind = self.holds
-        if kind == "text":
-            return text(self._content[()])
-        if kind == "references":
-            file = self._content.file
-            paths = [_path_of(file, reference) for reference in np.ravel(self._content[()])]
-            return np.array(paths, dtype=np.str_).reshape(self.shape)
-        return np.asarray(self._content[()])
-
-    def _check_stored(self) -> None:
-        """Refuse sizes that cannot be true and pieces that were never written."""
-        data, kind = self._content, self.dtype
-        if kind is None:
+        if self.dtype is None:
             message = "it has a type that cannot be read"
             raise ValueError(message)
-        if data.shape is None or data.size == 0 or data.is_virtual or data.external:
-            return
-        n_bytes, n_stored = data.size * kind.itemsize, data.id.get_storage_size()
-        if n_bytes > _SMALL and n_bytes > _MOST_EXPANSION * max(n_stored, 1):
-            message = f"it claims {data.size:,} values, but only {n_stored:,} bytes are stored"
-            raise ValueError(message)
-        if data.chunks is not None:
-            sizes = zip(data.shape, data.chunks, strict=True)
-            n_chunks = int(np.prod([-(-n // n_each) for n, n_each in sizes]))
-            n_there = data.id.get_num_chunks()
-            if n_there < n_chunks:
-                message = f"{n_chunks - n_there} of its {n_chunks} pieces were never written"
-                raise ValueError(message)
-        elif not n_stored:
-            message = "its values were never written"
-            raise ValueError(message)
+        check_stored(self._content)
+        try:
+            return self._read()
+        except DAMAGE as error:
+            why = lacking_filter(self._content)
+            if why:
+                raise ValueError(why) from error
+            raise
+
+    def _read(self) -> np.ndarray:
+        kind, values = self.dtype, self._content[()]
+        words = _words_of_type(kind)
+        if words:
+            named = [words.get(int(code), str(code)) for code in np.ravel(values)]
+            return np.array(named, dtype=np.str_).reshape(self.shape)
+        if self.holds == "text":
+            return text(values)
+        if self.holds == "references":
+            file = self._content.file
+            paths = [_path_of(file, reference) for reference in np.ravel(values)]
+            return np.array(paths, dtype=np.str_).reshape(self.shape)
+        return np.asarray(values, dtype=kind if self.holds == "numbers" else None)
+
+
+def _codes_of_type(kind: Any) -> dict[str, int]:
+    """Words of an enumerated type and the code of each; none for h5py's own booleans."""
+    if kind is None:
+        return {}
+    return {str(word): int(code) for word, code in (_H5.check_enum_dtype(kind) or {}).items()}
+
+
+def _is_flag(kind: Any) -> bool:
+    return {word.lower(): code for word, code in _codes_of_type(kind).items()} == _FLAGS
+
+
+def _words_of_type(kind: Any) -> dict[int, str]:
+    """Code to word of an enumerated type that stands for more than false and true."""
+    codes = {} if _is_flag(kind) else _codes_of_type(kind)
+    return {code: word for word, code in codes.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,11 @@ class MadeData:
     def name(self) -> str:
         """Last part of the path."""
         return posixpath.basename(self.path)
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two paths that lead to the same node."""
+        return self.path
 
     @property
     def names(self) -> list[str]:

@@ -6,7 +6,7 @@ and a part of a file that is unknown or damaged does not keep it from the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,6 +34,10 @@ class Node(Protocol):
     @property
     def name(self) -> str:
         """Last part of the path."""
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two paths that lead to the same node."""
 
     @property
     def names(self) -> list[str]:
@@ -101,22 +105,24 @@ def holds_data(node: Node, name: str) -> bool:
 
 
 def walk(root: Node) -> Iterator[Node]:
-    """Yield every group below a node, parents first; tables and series are not entered.
+    """Yield every group below a node once, parents first; tables and series are not entered.
+
+    Links may lead to a group by several paths, or in circles: the shortest path counts.
 
     Parameters
     ----------
     root : Node
     """
     waiting = [(root, 0)]
-    n_seen = 0
+    seen = {root.identity}
     while waiting:
         group, depth = waiting.pop(0)
         for name in group.names:
             child = group.child(name) if name not in _SKIPPED else None
-            if child is None or not child.is_group:
+            if child is None or not child.is_group or child.identity in seen:
                 continue
-            n_seen += 1
+            seen.add(child.identity)
             yield child
-            entered = depth < _DEEPEST and n_seen < _MOST_GROUPS
+            entered = depth < _DEEPEST and len(seen) < _MOST_GROUPS
             if entered and not is_table(child) and not holds_data(child, "data"):
                 waiting.append((child, depth + 1))

@@ -22,11 +22,10 @@ _TOUCHING = 1e-6
 _COARSE = 1e-4
 _PAIR = re.compile(r"(?<![\w.])-?\d+\s*=|=\s*-?\d+(?![\w.])")
 _RANGE = re.compile(r"(?<![\w.])(-?\d+)\s*(?:-|\.\.|to)\s*(\d+)(?![\w.])")
+_PLAIN_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?![\w.])")
 
 
-# Times that are infinite or absurd are said, they raise no warnings of NumPy's.
-@np.errstate(invalid="ignore", over="ignore")
 def table_problems(table: Table, clock: dict[str, str]) -> list[str]:
     """Lines about an interval table: lengths, missing events, codes, left-out columns."""
     found = [*table.notes]
@@ -46,7 +45,8 @@ def _rows(table: Table) -> Iterator[str]:
 def _start_times(table: Table) -> Iterator[str]:
     start = table.numbers("start_time")
     if start is None:
-        yield f"{table.name} has no start_time"
+        if "start_time" not in table.kept:
+            yield f"{table.name} has no start_time"
         return
     n_missing = int(np.isnan(start).sum())
     if n_missing:
@@ -124,6 +124,8 @@ def _missing_events(table: Table, clock: dict[str, str]) -> Iterator[str]:
 
 def _column_lines(column: Column, table: Table) -> Iterator[str]:
     values = table.numbers(column.name)
+    if values is None:
+        yield from _times_as_text(column)
     if values is None or not values.size:
         return
     yield from _codes(column, values)
@@ -132,6 +134,21 @@ def _column_lines(column: Column, table: Table) -> Iterator[str]:
     if is_named_time(column) and column_units(column, is_time=True) not in ("s",):
         units = column_units(column, is_time=True)
         yield f"is stated in {units}, where NWB expects seconds; values are as in the file"
+
+
+def _times_as_text(column: Column) -> Iterator[str]:
+    """Text where times belong: nothing can be aligned to it."""
+    if column.values is None or column.values.dtype.kind != "U":
+        return
+    words = column.values[~column.missing]
+    if not words.size or not (column.name == "start_time" or is_named_time(column)):
+        return
+    are_numbers = all(_PLAIN_NUMBER.match(word) for word in words.tolist())
+    if are_numbers or column.name in ("start_time", "stop_time"):
+        yield (
+            f"holds text ({str(words[0])[:20]!r}), not numbers: nothing can be aligned to it; "
+            "store seconds as numbers"
+        )
 
 
 def described_codes(description: str) -> frozenset[int]:

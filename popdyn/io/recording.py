@@ -31,6 +31,8 @@ class Recording:
     ``rows`` has the number of rows of every interval table, ``tables`` those that were read.
     ``events`` has the number of events of what can serve as trials besides, ``series`` what
     could be behavior, where all tables were read.
+    ``neuron_tables`` are those there are, or the one that was asked for.
+    ``lost`` says where a table belongs and none can be had.
     ``neurons`` is None where there are none, or where they cannot be read: ``neuron_damage``
     says why.  ``stored_by_popdyn`` is what `popdyn.write_nwb` put beside the tables.
     """
@@ -46,6 +48,7 @@ class Recording:
     tables: dict[str, Table]
     contents: tuple[str, ...]
     events: dict[str, int] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
     stored_by_popdyn: str = ""
     series: tuple[SeriesSummary, ...] = ()
 
@@ -89,12 +92,15 @@ def read_recording(
             started=_moment(_words(root, "session_start_time")),
             neurons=neurons,
             neuron_damage=damage,
-            neuron_tables=tuple(node.path for node in found.neurons),
+            neuron_tables=tuple(
+                node.path for node in found.neurons if neuron_table is None or node is units
+            ),
             rows={name: row_count(table) for name, table in found.intervals.items()},
             tables=_read_tables(found, only),
             contents=tuple(_contents(root)),
             stored_by_popdyn=_stored_text(root),
             events={name: events.n_events for name, events in found.events.items()},
+            lost=found.lost,
             series=_summarize_all(root, found, neurons) if only is None else (),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from popdyn.io.node import Node
@@ -27,15 +29,24 @@ def row_starts(index: Node, n_rows: int, n_values: int) -> tuple[np.ndarray, str
         If the index falls, or does not fit the rows or the values.
     """
     # Unsigned numbers too large for int64 become negative, and are refused as such.
-    starts = np.concatenate([[0], index.read().astype(np.int64).ravel()])
-    if starts.size != n_rows + 1 or (np.diff(starts) < 0).any() or starts[-1] > n_values:
+    stored = index.read()
+    starts = np.concatenate([[0], stored.astype(np.int64).ravel()])
+    falls = bool((np.diff(starts) < 0).any())
+    if starts.size != n_rows + 1 or falls or starts[-1] > n_values:
         message = (
             f"{index.path} does not fit: {starts.size - 1} entries for {n_rows} rows, the last at "
-            f"{starts[-1]} of {n_values} values"
+            f"{starts[-1]} of {n_values} values{_overflow(stored.dtype, n_values) if falls else ''}"
         )
         raise ValueError(message)
     n_left = n_values - int(starts[-1])
     return starts, f"the last {n_left} of {n_values} values belong to no row" if n_left else ""
+
+
+def _overflow(kind: np.dtype[Any], n_values: int) -> str:
+    """Say that an index falls, and whether its type is too small for what it counts."""
+    most = int(np.iinfo(kind).max) if kind.kind in "iu" else n_values
+    why = f", and {kind} ends at {most}: written with too small a type" if most < n_values else ""
+    return f"; it falls{why}"
 
 
 def enumerated(data: Node, codes: np.ndarray) -> tuple[np.ndarray | None, str]:

@@ -98,7 +98,8 @@ def read_table(node: Node, name: str, skip: frozenset[str] = frozenset()) -> Tab
     listed = listed_columns(node)
     stored = stored_columns(node)
     stored_ids, notes = _stored_ids(node, name, stored)
-    ids, more = _unique_ids(stored_ids, name)
+    spare = _free("file_id", {*listed, *stored})
+    ids, more = _unique_ids(stored_ids, name, spare)
     columns: list[Column] = []
     for column in [*[c for c in listed if c in stored], *[c for c in stored if c not in listed]]:
         if column in skip:
@@ -106,13 +107,13 @@ def read_table(node: Node, name: str, skip: frozenset[str] = frozenset()) -> Tab
         read = _read_column(node, column, ids.size)
         if column not in listed and listed:
             note = "is stored in the table but missing from its colnames; read all the same"
-            read = [replace(c, note=note) if c.values is not None else c for c in read]
+            read = [replace(c, note="; ".join(filter(None, (note, c.note)))) for c in read]
         columns += read
     lacking = [c for c in listed if c not in stored and c not in skip]
     columns += [Column(c, "nothing", None, left_out=_why_lacking(node, c)) for c in lacking]
     if ids is not stored_ids:
-        columns.append(Column("file_id", stored_ids.dtype.name, stored_ids, "id in the file"))
-    repeated = tuple(f"{name}.{column.name}: {column.note}" for column in columns if column.note)
+        columns.append(Column(spare, stored_ids.dtype.name, stored_ids, "id in the file"))
+    repeated = tuple(f"{name}.{c.name}: {c.note}" for c in columns if c.note and not c.left_out)
     description = plain_description(words_of(node, "description"))
     return Table(name, ids, tuple(columns), description, (*notes, *more, *repeated))
 
@@ -149,8 +150,8 @@ def stored_columns(node: Node) -> list[str]:
 def row_count(node: Node) -> int:
     """Return the number of rows of a table, without reading it."""
     ids = node.child("id") if "id" in node.names else None
-    if ids is not None and len(ids.shape) == 1:
-        return ids.shape[0]
+    if ids is not None and not ids.is_group and len(ids.shape) < 2:
+        return ids.shape[0] if ids.shape else 1
     return _common_length(node, stored_columns(node))
 
 
@@ -181,7 +182,7 @@ def _stored_ids(node: Node, name: str, stored: list[str]) -> tuple[np.ndarray, t
     why = node.why_absent("id") or "are not there"
     if ids is not None and not ids.is_group:
         try:
-            values = ids.read()
+            values = _as_whole(np.atleast_1d(ids.read()))
             if values.ndim == 1 and values.dtype.kind in "iuU":
                 return np.ascontiguousarray(values, values.dtype.newbyteorder("=")), ()
             why = f"are an array of {values.dtype} of shape {values.shape}"
@@ -191,23 +192,37 @@ def _stored_ids(node: Node, name: str, stored: list[str]) -> tuple[np.ndarray, t
     return np.arange(n_rows), (f"{name}: the ids {why}; rows are numbered 0, 1, 2, ...",)
 
 
+def _as_whole(values: np.ndarray) -> np.ndarray:
+    """Return whole numbers that were stored as floating ones as integers."""
+    exact = values.dtype.kind == "f" and (np.abs(values) < 2**53).all()
+    return values.astype(np.int64) if exact and (values == np.round(values)).all() else values
+
+
 def _common_length(node: Node, stored: list[str]) -> int:
     """Rows of a table without ids: what most of its columns hold."""
     lengths = []
     for name in stored:
         data = index_of(node, name) or node.child(name)
-        if data is not None and data.shape:
-            lengths.append(data.shape[0])
+        if data is not None and not data.is_group:
+            lengths.append(data.shape[0] if data.shape else 1)
     return max(set(lengths), key=lengths.count) if lengths else 0
 
 
-def _unique_ids(ids: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def _free(name: str, taken: set[str]) -> str:
+    """Return a name for a column, or the same with a number where the table has it."""
+    number = 2
+    while (free := name if number == 2 else f"{name}_{number - 1}") in taken:
+        number += 1
+    return free
+
+
+def _unique_ids(ids: np.ndarray, name: str, spare: str) -> tuple[np.ndarray, tuple[str, ...]]:
     n_repeated = ids.size - np.unique(ids).size
     if not n_repeated:
         return ids, ()
     note = (
         f"{name}: {n_repeated} of {ids.size} ids repeat an earlier one; rows are numbered "
-        "0, 1, 2, ... instead, the file's ids are in the column file_id"
+        f"0, 1, 2, ... instead, the file's ids are in the column {spare}"
     )
     return np.arange(ids.size), (note,)
 
@@ -285,6 +300,8 @@ def _ragged(
 
 def _fill(blank: Column, values: np.ndarray, n_rows: int) -> Column:
     """Complete a column with its values, or say why they cannot be one value per row."""
+    if not values.ndim:  # MATLAB stores a column of one row as a single value
+        values = values.reshape(1)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
@@ -312,10 +329,12 @@ def clean_text(values: Any) -> tuple[np.ndarray, str]:
     (array(['left', 'right'], dtype='<U5'), "1 of 2 values were written as b'...'; unwrapped")
     """
     words = text(values)
+    n_lost = sum("\ufffd" in word for word in words.ravel())
+    lost = f"{n_lost} of {words.size} values are not UTF-8; \ufffd stands for what is lost"
     matches = [_LITERAL_BYTES.match(word) for word in words.ravel()]
     n_literal = sum(match is not None for match in matches)
     if not n_literal:
-        return words, ""
+        return words, lost if n_lost else ""
     plain = [
         (match[1] if match[1] is not None else match[2]) if match else str(word)
         for match, word in zip(matches, words.ravel(), strict=True)

@@ -9,6 +9,8 @@ from popdyn.io.neurons import Neurons
 from popdyn.io.recording import Recording
 from popdyn.io.tables import Table
 
+_MOST_TABLES = 10
+
 
 def wanted_neurons(recording: Recording) -> Neurons:
     """Return the neurons of a recording; a SourceError says what a file without them has."""
@@ -17,7 +19,7 @@ def wanted_neurons(recording: Recording) -> Neurons:
     if recording.neuron_damage:
         message = (
             f"the neurons of {recording.source.name} cannot be read: {recording.neuron_damage}. "
-            "Download the file again, or ask `pynwb-validate` what is wrong."
+            f"{_what_to_do(recording.neuron_damage)}"
         )
         raise SourceError(message)
     what = "no neurons (no `units` table with spike times)"
@@ -25,6 +27,10 @@ def wanted_neurons(recording: Recording) -> Neurons:
         what = "a `units` table without spike_times"
     if recording.neurons is not None:
         what = "a `units` table without rows"
+    if recording.lost:
+        held = "; ".join(recording.lost)
+        message = f"{recording.source.name} has {what}: {held}. {_what_to_do(held)}"
+        raise SourceError(message)
     tables = [f"interval tables: {_with_rows(recording.rows)}"] if recording.rows else []
     held = "; ".join([*tables, *recording.contents]) or "a header and nothing else"
     message = (
@@ -33,14 +39,24 @@ def wanted_neurons(recording: Recording) -> Neurons:
     raise SourceError(message)
 
 
+def _what_to_do(damage: str) -> str:
+    """Say what mends neurons that cannot be read."""
+    if "in the file" in damage or "into the file" in damage:
+        return "Put that file where this one expects it."
+    if "is not installed" in damage:
+        return "The file itself may be sound."
+    return "Download the file again, or ask `pynwb-validate` what is wrong."
+
+
 def wanted_table(recording: Recording, name: str) -> Table:
     """Return the interval table of that name; a SourceError lists those there are."""
     if name in recording.tables:
         return recording.tables[name]
     if not recording.rows:
+        lost = "".join(f" {line}." for line in recording.lost)
         message = (
-            f"{recording.source.name} has no interval tables, so no table {name!r}. Read it with "
-            f"trials=None and cut it with popdyn.from_spikes.{_events_line(recording, name)}"
+            f"{recording.source.name} has no interval tables, so no table {name!r}.{lost} Read "
+            f"it with trials=None and cut it with popdyn.from_spikes.{_events_line(recording, name)}"
         )
         raise SourceError(message)
     near = difflib.get_close_matches(name, list(recording.rows), n=1)
@@ -66,4 +82,6 @@ def _events_line(recording: Recording, name: str) -> str:
 
 
 def _with_rows(rows: dict[str, int]) -> str:
-    return ", ".join(f"{name} ({n_rows} rows)" for name, n_rows in rows.items())
+    shown = [f"{name:.80} ({n_rows} rows)" for name, n_rows in rows.items()]
+    more = f" and {len(shown) - _MOST_TABLES} more" if len(shown) > _MOST_TABLES else ""
+    return ", ".join(shown[:_MOST_TABLES]) + more

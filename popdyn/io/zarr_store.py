@@ -6,6 +6,7 @@ import importlib.util
 import json
 import posixpath
 import zipfile
+from collections.abc import Hashable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ class ZarrNode:
         return {
             str(link["name"]): link for link in links if isinstance(link, dict) and "name" in link
         }
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two paths that lead to the same node."""
+        return self.path
 
     @property
     def names(self) -> list[str]:

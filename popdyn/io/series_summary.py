@@ -59,7 +59,7 @@ def _from_series(
         kind=series.kind,
         n_samples=series.time.size,
         n_channels=series.values.shape[1] if series.values.ndim == 2 else 1,
-        rate=_rate(series.time) if series.kind == "series" else None,
+        rate=_rate_of(stored, series.time) if series.kind == "series" else None,
         units=series.units,
         start=float(series.time[0]) if series.time.size else None,
         stop=float(series.time[-1]) if series.time.size else None,
@@ -109,6 +109,12 @@ def _from_shape(
         problem=problem,
         why_not=stored.why_not,
     )
+
+
+def _rate_of(stored: StoredSeries, times: np.ndarray) -> float | None:
+    """Return the rate the file states (Hz), else that of the samples."""
+    stated = not holds_data(stored.node, "timestamps")
+    return starting_time(stored.node)[1] if stated else _rate(times)
 
 
 def _rate(times: np.ndarray) -> float | None:

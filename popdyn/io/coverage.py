@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ _EXPECTED_SPIKES = 100.0
 LONG_TRIAL = 10.0
 # A silence is worth a line when that many spikes are missing, however short it is.
 _SUSPICIOUS_SPIKES = 30.0
+# Milliseconds for seconds make a factor of a thousand, give or take what was not recorded.
+_THOUSAND = (200.0, 5000.0)
 
 Intervals = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -45,7 +48,7 @@ def session_span(neurons: Neurons, trials: Table | None) -> tuple[float, float]:
     Stops of absurdly long trials (more than ten times the median) do not count: a wrong stop
     would make every neuron look unrecorded.
     """
-    moments = [neurons.spike_time]
+    moments = [np.array(neurons.span)]
     start = trials.numbers("start_time") if trials is not None else None
     stop = trials.numbers("stop_time") if trials is not None else None
     if start is not None:
@@ -108,7 +111,7 @@ def find_coverage(neurons: Neurons, span: tuple[float, float], observed: str = "
 def _stated(neurons: Neurons, stated: Intervals, span: tuple[float, float]) -> Coverage:
     """Use the file's own intervals; a neuron without any counts as observed for the span."""
     start, stop, owner = stated
-    problems = []
+    problems = list(_in_milliseconds(stop, span))
     without = np.setdiff1d(np.arange(neurons.n_neurons), owner)
     if without.size:
         problems.append(
@@ -127,18 +130,42 @@ def _stated(neurons: Neurons, stated: Intervals, span: tuple[float, float]) -> C
     return Coverage((start, stop, owner), np.zeros(0, dtype=int), tuple(problems))
 
 
+def _in_milliseconds(stop: np.ndarray, span: tuple[float, float]) -> Iterator[str]:
+    """Say that the intervals reach a thousand times as far as spikes and trials do."""
+    reach, session = float(np.abs(stop).max(initial=0.0)), max(abs(span[0]), abs(span[1]))
+    if session and _THOUSAND[0] <= reach / session <= _THOUSAND[1]:
+        yield (
+            f"obs_intervals reach {reach:,.0f}, spikes and trials {session:,.0f}: in milliseconds? "
+            "Read as they are; units={'obs_intervals': 'ms'} converts them"
+        )
+
+
 def count_outside(neurons: Neurons, intervals: Intervals) -> int:
     """Count the spikes outside the observation intervals of their neuron."""
-    start, stop, owner = intervals
+    order = np.lexsort((intervals[0], intervals[2]))
+    start, stop, owner = (values[order] for values in intervals)
+    first, last = neurons.extent
+    encloses = (start <= first[owner]) & (stop >= last[owner])
+    enclosed = np.bincount(owner, encloses, minlength=neurons.n_neurons) > 0
+    bounds = np.searchsorted(owner, np.arange(neurons.n_neurons + 1))
     n_outside = 0
-    for position in range(neurons.n_neurons):
-        spikes = neurons.spike_time[slice(*neurons.neuron_start[position : position + 2])]
-        mine = owner == position
-        low, high = np.sort(start[mine]), np.sort(stop[mine])
-        opened = np.searchsorted(low, spikes, side="right")
-        closed = np.searchsorted(high, spikes, side="left")
-        n_outside += int((opened <= closed).sum())
+    for position in np.flatnonzero(~enclosed & (neurons.n_spikes > 0)):
+        own, spikes = (
+            slice(*edges[position : position + 2]) for edges in (bounds, neurons.neuron_start)
+        )
+        times = neurons.spike_time[spikes]
+        times = np.sort(times) if neurons.n_unsorted else times
+        n_outside += times.size - _n_inside(times, start[own], stop[own])
     return n_outside
+
+
+def _n_inside(times: np.ndarray, start: np.ndarray, stop: np.ndarray) -> int:
+    """Count sorted times within intervals that are sorted by their start, and may overlap."""
+    reach = np.maximum.accumulate(stop)
+    apart = start[1:] > reach[:-1]
+    begin, end = start[np.append(True, apart)], reach[np.append(apart, True)]
+    n_before = np.searchsorted(times, begin, side="left")
+    return int((np.searchsorted(times, end, side="right") - n_before).sum())
 
 
 def gap_problems(

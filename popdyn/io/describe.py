@@ -102,7 +102,7 @@ def _version_problems(schema: str) -> list[str]:
     major = schema.split(".")[0]
     if major.isdigit() and int(major) > _NEWEST_SCHEMA:
         return [
-            f"NWB {schema} is newer than this popdyn knows: what it reads may mean something else"
+            f"NWB {schema} is newer than what this popdyn knows: a name may mean something else"
         ]
     return []
 

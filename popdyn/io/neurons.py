@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +19,7 @@ from popdyn.io.tables import (
     one_line,
     read_table,
 )
+from popdyn.tensor.session import early_spikes, pieces
 
 _BULK = frozenset(("spike_times", "obs_intervals"))
 # A key-value text such as "brain_region: ALM; hemisphere: left" becomes one column per key.
@@ -56,19 +56,27 @@ class Neurons:
     @cached_property
     def n_unsorted(self) -> int:
         """Spikes stored earlier than the one before them in the same neuron."""
-        falls = np.flatnonzero(self.spike_time[1:] < self.spike_time[:-1])
-        return int((~np.isin(falls + 1, self.neuron_start)).sum())
+        return int(early_spikes(self.spike_time, self.neuron_start).size)
 
     @cached_property
     def extent(self) -> tuple[np.ndarray, np.ndarray]:
         """First and last spike of each neuron (s), NaN where there is none."""
         first, last = (np.full(self.n_neurons, np.nan) for _ in range(2))
         filled = np.flatnonzero(self.n_spikes)
-        if filled.size:
-            starts = self.neuron_start[:-1][filled]
+        starts, ends = self.neuron_start[:-1][filled], self.neuron_start[1:][filled]
+        if self.n_unsorted:
             first[filled] = np.minimum.reduceat(self.spike_time, starts)
             last[filled] = np.maximum.reduceat(self.spike_time, starts)
+        else:
+            first[filled], last[filled] = self.spike_time[starts], self.spike_time[ends - 1]
         return first, last
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """First and last spike of all (s), NaN where there is none."""
+        first, last = self.extent
+        low, high = np.fmin.reduce(first, initial=np.nan), np.fmax.reduce(last, initial=np.nan)
+        return float(low), float(high)
 
     @cached_property
     def rates(self) -> np.ndarray:
@@ -118,7 +126,9 @@ def _spike_data(units: Node) -> Node:
     data = units.child("spike_times")
     kind = data.dtype if data is not None and data.holds == "numbers" else None
     if data is None or kind is None or kind.kind == "b":
-        why = units.why_absent("spike_times") or "hold no numbers"
+        is_group = data is not None and data.is_group
+        what = "are a group, not data" if is_group else "hold no numbers"
+        why = units.why_absent("spike_times") or what
         message = f"{units.path}/spike_times {why}"
         raise ValueError(message)
     return data
@@ -144,12 +154,6 @@ def _read_spikes(
     return spikes[: starts[-1]], starts, n_bad, left
 
 
-def pieces(values: np.ndarray, size: int = 1 << 20) -> Iterator[np.ndarray]:
-    """Yield views of an array, a million values each: what is made of them stays small."""
-    for first in range(0, values.size, size):
-        yield values[first : first + size]
-
-
 def _offsets(units: Node, name: str, n_rows: int, n_values: int) -> tuple[np.ndarray, str]:
     """Where each row's values start, and a note; without an index one row has all, or each one."""
     index = index_of(units, name)
@@ -170,6 +174,8 @@ def _offsets(units: Node, name: str, n_rows: int, n_values: int) -> tuple[np.nda
 def _check_shape(data: Node, width: int) -> None:
     """Refuse values that an index of rows would share out wrongly."""
     n_values = int(np.prod(data.shape))
+    if width == 1 and n_values == max(data.shape, default=1):
+        return
     if n_values not in (width, width * (data.shape[0] if data.shape else 0)):
         size = " x ".join(str(n) for n in data.shape)
         message = f"{data.path} is an array of {size}, not {width} per row"
@@ -256,7 +262,8 @@ def _from_electrodes(
     note = f"neurons.electrodes: {left}" if left else ""
     outside = (rows < 0) | (rows >= table.n_rows)
     if outside.any():
-        note = f"neurons.electrodes: {int(outside.sum())} entries point past the electrodes table"
+        past = f"{int(outside.sum())} of {rows.size} entries point past the {table.n_rows} rows"
+        note = f"neurons.electrodes: {past} of {electrodes.name}; no location from them"
     found = {}
     for name in ("location", "group_name"):
         column = table.kept.get(name)

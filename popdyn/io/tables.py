@@ -267,7 +267,7 @@ def _row_values(node: Node, name: str, data: Node, n_rows: int) -> tuple[np.ndar
     index = index_of(node, name)
     if kind_of(data) == "DynamicTableRegion" or data.referred("table") is not None:
         table = data.referred("table")
-        return None, f"points at rows of {table.name if table is not None else '?'}"
+        return None, f"points at rows of {table.name if table is not None else 'a lost table'}"
     if index is not None:
         return _ragged(node, name, data, index, n_rows)
     values = data.read()

@@ -56,7 +56,8 @@ def wanted_table(recording: Recording, name: str) -> Table:
         lost = "".join(f" {line}." for line in recording.lost)
         message = (
             f"{recording.source.name} has no interval tables, so no table {name!r}.{lost} Read "
-            f"it with trials=None and cut it with popdyn.from_spikes.{_events_line(recording, name)}"
+            f"it with trials=None and cut it with popdyn.from_spikes."
+            f"{_events_line(recording, name)}"
         )
         raise SourceError(message)
     near = difflib.get_close_matches(name, list(recording.rows), n=1)

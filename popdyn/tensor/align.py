@@ -131,7 +131,7 @@ def trials_with_event(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Positions of the selected trials that have the event, its session times, and the rest."""
     if x.sizes.get("trial", 0) == 0:
-        message = "there are no trials to align: the source has no trial table."
+        message = "there are no trials to align: the source has no trial table, or no rows."
         raise TensorError(message)
     all_times = event_times(x, event)
     selected = np.flatnonzero(matching(x, "trial", trials))
@@ -181,9 +181,9 @@ def event_times(x: xr.Dataset | xr.DataArray, event: str) -> np.ndarray:
 
 def _event_column(x: xr.Dataset | xr.DataArray, event: str) -> xr.DataArray:
     names = column_names(x, "trial")
-    events = [n for n in names if x.coords[n].attrs.get("clock") or n.endswith("_time")]
     numbers = [n for n in names if x.coords[n].dtype.kind in "fiu"]
-    if event not in names or x.coords[event].dtype.kind not in "fiu":
+    events = [n for n in numbers if x.coords[n].attrs.get("clock") or n.endswith("_time")]
+    if event not in numbers:
         near = difflib.get_close_matches(str(event), events or numbers, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         what = "holds no numbers" if event in names else "is not a column of the trial table"

@@ -261,6 +261,25 @@ def test_a_choice_of_neurons_keeps_the_behavior():
     xr.testing.assert_identical(part["pupil"], whole["pupil"])
 
 
+def test_means_and_lines_are_those_of_pynapple():
+    nap = pytest.importorskip("pynapple")
+    rng = np.random.default_rng(1)
+    time, values = np.sort(rng.uniform(0, 100, 10_000)), rng.normal(size=10_000)
+    starts = np.arange(5.0, 95.0, 5.0)
+    whole = add_behavior(
+        pdn.make_session([1.0], [0, 1], trials={"start_time": starts}),
+        [Series("fast", time, values), Series("slow", np.arange(0, 100, 0.5), values[:200])],
+    )
+    fast = pdn.align_behavior(whole, "start_time", (0.0, 2.0), 0.1)["fast"].values
+    slow = pdn.align_behavior(whole, "start_time", (0.0, 2.0), 0.01)["slow"]
+    for trial, start in enumerate(starts):
+        mean = nap.Tsd(time, values).bin_average(0.1, ep=nap.IntervalSet(start, start + 2))
+        np.testing.assert_allclose(fast[:, trial], mean.values, atol=1e-12)
+        at = nap.Ts(start + slow["time"].values)
+        line = nap.Tsd(np.arange(0, 100, 0.5), values[:200]).interpolate(at)
+        np.testing.assert_allclose(slow.values[:, trial], line.values, atol=1e-6)
+
+
 def test_three_hours_at_a_kilohertz_take_less_than_a_second():
     time = np.arange(3 * 3600 * 1000) / 1000
     starts = np.linspace(10, 10_700, 1000)

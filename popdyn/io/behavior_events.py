@@ -48,10 +48,13 @@ def as_events(
     ----------
     series : StoredSeries
     times : numpy.ndarray (event,)
-    values : numpy.ndarray (event,)
-        Labels, codes, or numbers that belong to the events.
+    values : numpy.ndarray (event,) or (event, channel)
+        Labels, codes, or numbers that belong to the events; with channels, not 0 in those that
+        an event belongs to.
     description, units : str
     """
+    if values.ndim == 2:
+        return _with_channels(series, times, values, description)
     order = np.lexsort((values, times))
     times, values = times[order], values[order]
     again = (np.diff(times) == 0) & (values[1:] == values[:-1])
@@ -78,6 +81,17 @@ def as_events(
         path=series.path, channels=channels,
     )  # fmt: skip
     return made, notes
+
+
+def _with_channels(
+    series: StoredSeries, times: np.ndarray, values: np.ndarray, description: str
+) -> tuple[Series, list[str]]:
+    order = np.argsort(times, kind="stable")
+    made = Series(
+        series.name, times[order], values[order].astype(np.float64), kind="events", units="1",
+        description=description, path=series.path,
+    )  # fmt: skip
+    return made, []
 
 
 def from_column(series: StoredSeries) -> tuple[Series, list[str]]:

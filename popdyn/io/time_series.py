@@ -134,6 +134,8 @@ def is_series(series: StoredSeries, times: np.ndarray, values: np.ndarray) -> bo
     """Whether samples are averaged in a bin; otherwise they are events, which are counted."""
     if series.events is not None or series.column or values.dtype.kind == "U":
         return False
+    if series.parent == "BehavioralEvents" and holds_data(series.node, "timestamps"):
+        return False
     if series.parent in _SERIES_PARENTS or kind_of(series.node) == "SpatialSeries":
         return True
     if values.ndim != 1 or not holds_data(series.node, "timestamps") or is_regular(times):

@@ -245,6 +245,16 @@ def test_codes_become_a_channel_each(tmp_path):
     assert found.sel(ttl_channel="2").values.tolist() == [[1, 1, 0]]
 
 
+def test_events_with_channels_are_counted_in_those_they_belong_to(tmp_path):
+    box = pynwb.behavior.BehavioralEvents(name="cues")
+    marks = np.array([[1, 0], [0, 1], [1, 1]])
+    box.add_timeseries(series("cue", data=marks, timestamps=[1.1, 1.2, 1.3]))
+    session = pdn.read_session(file_with(tmp_path / "x.nwb", box), behavior="cue")
+    assert session["cue"].attrs["kind"] == "events"
+    found = pdn.align_behavior(session, "start_time", (0.0, 1.0), 1.0)["cue"]
+    assert found.values[:, 0, 0].tolist() == [2, 2]
+
+
 def test_licks_of_each_trial_are_events(tmp_path):
     table = {
         "start_time": [1.0, 5.0, 9.0], "stop_time": [4.0, 8.0, 12.0],

@@ -161,6 +161,8 @@ def count_outside(neurons: Neurons, intervals: Intervals) -> int:
 
 def _n_inside(times: np.ndarray, start: np.ndarray, stop: np.ndarray) -> int:
     """Count sorted times within intervals that are sorted by their start, and may overlap."""
+    if not start.size:
+        return 0
     reach = np.maximum.accumulate(stop)
     apart = start[1:] > reach[:-1]
     begin, end = start[np.append(True, apart)], reach[np.append(apart, True)]

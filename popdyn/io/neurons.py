@@ -265,10 +265,13 @@ def _from_electrodes(
         past = f"{int(outside.sum())} of {rows.size} entries point past the {table.n_rows} rows"
         note = f"neurons.electrodes: {past} of {electrodes.name}; no location from them"
     found = {}
-    for name in ("location", "group_name"):
-        column = table.kept.get(name)
-        if column is not None and column.values is not None and column.values.dtype.kind == "U":
-            found[name] = _join_rows(column.values, rows, starts, outside)
+    for column in table.columns:
+        if column.name in ("location", "group_name"):
+            if column.values is not None and column.values.dtype.kind == "U":
+                found[column.name] = _join_rows(column.values, rows, starts, outside)
+            else:
+                why = column.left_out or "is no text"
+                note = f"neurons.electrodes: {column.name} of the electrodes {why}"
     return found, note
 
 

@@ -7,7 +7,7 @@ neuron table lie on ``neuron``, those of the trial table on ``trial``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -125,18 +125,45 @@ def _check_offsets(times: np.ndarray, starts: np.ndarray) -> None:
             f"{starts[:3].tolist()} ... {starts[-1:].tolist()}."
         )
         raise TensorError(message)
-    if not np.isfinite(times).all():
+    if not all(np.isfinite(part).all() for part in pieces(times)):
         message = f"{int((~np.isfinite(times)).sum())} of {times.size} spike times are not finite."
         raise TensorError(message)
 
 
 def _sort_within_neurons(times: np.ndarray, starts: np.ndarray) -> int:
     """Sort in place; return the number of spikes earlier than the one before them."""
-    falls = np.flatnonzero(times[1:] < times[:-1])
-    inside = falls[~np.isin(falls + 1, starts)]
-    for neuron in np.unique(np.searchsorted(starts, inside, side="right") - 1):
+    early = early_spikes(times, starts)
+    for neuron in np.unique(np.searchsorted(starts, early, side="right") - 1):
         times[starts[neuron] : starts[neuron + 1]].sort()
-    return int(inside.size)
+    return int(early.size)
+
+
+def early_spikes(times: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the positions of spikes that are earlier than the one before in the same neuron.
+
+    Examples
+    --------
+    >>> early_spikes(np.array([1.0, 3.0, 2.0, 0.5, 0.7]), np.array([0, 3, 5])).tolist()
+    [2]
+    """
+    found, first = [np.zeros(0, dtype=np.int64)], 1
+    for part in pieces(times, overlap=1):
+        found.append(first + np.flatnonzero(part[1:] < part[:-1]))
+        first += part.size - 1
+    falls = np.concatenate(found)
+    return falls[~np.isin(falls, starts)]
+
+
+def pieces(values: np.ndarray, size: int = 1 << 17, overlap: int = 0) -> Iterator[np.ndarray]:
+    """Yield views of an array, a megabyte each: what is made of them stays small, and near.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in pieces(np.arange(5), 2, overlap=1)]
+    [[0, 1, 2], [2, 3, 4], [4]]
+    """
+    for first in range(0, values.size, size):
+        yield values[first : first + size + overlap]
 
 
 def _observed(

@@ -24,6 +24,7 @@ def read_sessions(
     files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     trials: str | None = "trials",
     *,
+    behavior: Sequence[str] = (),
     n_jobs: int = -1,
     on_error: str = "raise",
     **reading: Unpack[Reading],
@@ -36,6 +37,8 @@ def read_sessions(
         A folder (all ``.nwb`` files in it and below), or paths and addresses.
     trials : str, optional
         Name of the interval table whose rows are the trials, in every file.
+    behavior : sequence of str
+        Series of behavior to read with every file; see `read_session`.
     n_jobs : int
         How many files are read at once, through joblib; -1 uses every core.
     on_error : {"raise", "skip"}
@@ -77,7 +80,8 @@ def read_sessions(
         message = f"on_error must be 'raise' or 'skip', got {on_error!r}."
         raise SourceError(message)
     named = _named(_files(files))
-    work = (delayed(_read_one)(path, name, trials, reading) for name, path in named.items())
+    asked: dict[str, Any] = {"behavior": behavior, **reading}
+    work = (delayed(_read_one)(path, name, trials, asked) for name, path in named.items())
     runs = Parallel(n_jobs=n_jobs, return_as="generator")(work)
     outcomes = dict(zip(named, watched(runs, len(named), "reading sessions"), strict=True))
     for name, outcome in outcomes.items():
@@ -100,13 +104,12 @@ class _Outcome:
     said: tuple[str, ...]
 
 
-def _read_one(path: str, name: str, trials: str | None, reading: Reading) -> _Outcome:
+def _read_one(path: str, name: str, trials: str | None, asked: dict[str, Any]) -> _Outcome:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         session, failure = None, ""
         try:
-            own: Any = {"source_id": name, **reading}
-            session = read_session(path, trials, **own)
+            session = read_session(path, trials, **{"source_id": name, **asked})
         except SourceError as error:
             failure = str(error)
     said = [str(w.message) for w in caught if issubclass(w.category, PopdynWarning)]

@@ -47,6 +47,15 @@ def test_arguments_reach_every_file_and_warnings_name_theirs(tmp_path):
     assert all("test_sessions.py" in warning.filename for warning in caught)
 
 
+def test_behavior_is_read_with_every_file(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sessions = pdn.read_sessions(folder, n_jobs=1, behavior=["lick_left_times"])
+    n_licks = [session.sizes["lick_left_times_time"] for session in sessions.values()]
+    assert n_licks[0] == 710
+    assert n_licks[1] > 710
+
+
 def test_files_that_cannot_be_read_are_all_named_or_left_out(folder):
     (folder / "broken.nwb").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     (folder / "empty.nwb").write_bytes(b"")

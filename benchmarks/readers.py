@@ -26,12 +26,12 @@ def popdyn_reads(path: Path, trials: str) -> object:
     return pdn.read_session(path, trials=trials)
 
 
-def popdyn_describes(path: Path, trials: str) -> object:
+def popdyn_describes(path: Path, _trials: str) -> object:
     """``popdyn.describe_nwb`` as text: all tables and series, and every check."""
     return str(pdn.describe_nwb(path))
 
 
-def h5py_reads_columns(path: Path, trials: str) -> object:
+def h5py_reads_columns(path: Path, _trials: str) -> object:
     """The floor: the two columns that hold the spikes, nothing else."""
     import h5py
 
@@ -39,7 +39,7 @@ def h5py_reads_columns(path: Path, trials: str) -> object:
         return file["units/spike_times"][:], file["units/spike_times_index"][:]
 
 
-def pynwb_reads_neuron_by_neuron(path: Path, trials: str) -> object:
+def pynwb_reads_neuron_by_neuron(path: Path, _trials: str) -> object:
     """What a loop over pynwb's table of units costs; spikes only."""
     from pynwb import NWBHDF5IO
 
@@ -48,7 +48,7 @@ def pynwb_reads_neuron_by_neuron(path: Path, trials: str) -> object:
         return [np.asarray(units["spike_times"][row]) for row in range(len(units))]
 
 
-def pynwb_reads_in_bulk(path: Path, trials: str) -> object:
+def pynwb_reads_in_bulk(path: Path, _trials: str) -> object:
     """The column of spike times and its index in one go each, cut into views; spikes only."""
     from pynwb import NWBHDF5IO
 
@@ -62,12 +62,12 @@ def pynapple_reads(path: Path, trials: str) -> object:
     import pynapple as nap
 
     file = nap.load_file(str(path))
-    read = file["units"], (file[trials] if trials in file else None)
+    read = file["units"], file[trials] if trials in list(file) else None
     file.io.close()
     return read
 
 
-def neo_reads(path: Path, trials: str) -> object:
+def neo_reads(path: Path, _trials: str) -> object:
     """``neo.NWBIO.read_block``, not lazy: lazy, it fails on files that neo did not write."""
     import neo
 
@@ -79,7 +79,7 @@ def neo_reads(path: Path, trials: str) -> object:
             source._io_nwb.close()
 
 
-def spikeinterface_reads(path: Path, trials: str) -> object:
+def spikeinterface_reads(path: Path, _trials: str) -> object:
     """SpikeInterface's sorting as one vector of spikes; times become samples, here at 30 kHz."""
     from spikeinterface.extractors import read_nwb_sorting
 

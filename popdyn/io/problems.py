@@ -270,7 +270,7 @@ def outside_problems(neurons: Neurons, table: Table, clock: dict[str, str]) -> l
     start = table.numbers("start_time")
     if start is None or not neurons.spike_time.size or not np.isfinite(start).any():
         return []
-    first, last = float(neurons.spike_time.min()), float(neurons.spike_time.max())
+    first, last = neurons.span
     stop = table.numbers("stop_time")
     end = start if stop is None else np.where(np.isfinite(stop), stop, start)
     outside = np.isfinite(start) & ((end < first) | (start > last))
@@ -278,8 +278,9 @@ def outside_problems(neurons: Neurons, table: Table, clock: dict[str, str]) -> l
     lines = []
     if outside.any() and not outside[np.isfinite(start)].all():
         lines.append(f"{table.name}: {int(outside.sum())} of {table.n_rows} rows lie {where}")
-    known = np.concatenate([start[np.isfinite(start)], end[np.isfinite(end)], [first, last]])
-    margin = float(np.median(np.abs(np.diff(start[np.isfinite(start)])))) if start.size > 1 else 0.0
+    finite = start[np.isfinite(start)]
+    known = np.concatenate([finite, end[np.isfinite(end)], [first, last]])
+    margin = float(np.median(np.abs(np.diff(finite)))) if finite.size > 1 else 0.0
     return lines + _events_outside(table, clock, (known.min() - margin, known.max() + margin))
 
 

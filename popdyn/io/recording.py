@@ -85,10 +85,11 @@ def read_recording(
         found = find_tables(root)
         units = _chosen(found.neurons, neuron_table, source)
         neurons, damage = _read_neurons(units)
+        header = dict(_header(root))
         return Recording(
             source=source,
-            identifier=_words(root, "identifier"),
-            header=tuple(_header(root)),
+            identifier=header.get("identifier", ""),
+            header=tuple(header.items()),
             started=_moment(_words(root, "session_start_time")),
             neurons=neurons,
             neuron_damage=damage,
@@ -106,9 +107,7 @@ def read_recording(
 
 
 def _summarize_all(root: Node, found: Found, neurons: Neurons | None) -> tuple[SeriesSummary, ...]:
-    span = None
-    if neurons is not None and neurons.spike_time.size:
-        span = float(neurons.spike_time.min()), float(neurons.spike_time.max())
+    span = neurons.span if neurons is not None and neurons.spike_time.size else None
     return tuple(summarize_series(series, span) for series in series_of(root, found).values())
 
 

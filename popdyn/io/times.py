@@ -80,8 +80,6 @@ def column_units(column: Column, *, is_time: bool = False) -> str:
     return "s" if is_time else "unknown"
 
 
-# Times that are infinite or absurd are said, they raise no warnings of NumPy's.
-@np.errstate(invalid="ignore", over="ignore")
 def detect_clocks(table: Table, override: dict[str, str] | None = None) -> Clocks:
     """Find the time columns of an interval table and the clock of each.
 

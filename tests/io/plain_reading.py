@@ -248,6 +248,11 @@ def _column(table: Any, name: str, part: str, n_rows: int) -> np.ndarray:
         raise UnreadableError(message)
     if h5py.check_ref_dtype(data.dtype) is not None:
         return np.array([_referred(data.file, reference) for reference in values])
+    return _worded(data, values)
+
+
+def _worded(data: Any, values: np.ndarray) -> np.ndarray:
+    """Numbers, or text: as stored, or as the data set's own type names its codes."""
     codes = h5py.check_enum_dtype(data.dtype)
     if codes:
         words = {code: word for word, code in codes.items()}
@@ -259,13 +264,14 @@ def _column(table: Any, name: str, part: str, n_rows: int) -> np.ndarray:
 
 def _enumerated(data: Any, codes: np.ndarray) -> np.ndarray:
     try:
-        words = read(data.file[data.attrs["elements"]])
+        elements = data.file[data.attrs["elements"]]
+        words = _worded(elements, read(elements).ravel())
     except Exception as error:
         raise UnreadableError(str(error)) from error
     if codes.dtype.kind not in "iu" or codes.min() < 0 or codes.max() >= words.size:
         message = "codes without a word"
         raise UnreadableError(message)
-    return np.array([_text(words[code]) for code in codes])
+    return words[codes]
 
 
 def _referred(file: h5py.File, reference: Any) -> str:

@@ -136,6 +136,22 @@ def test_references_that_lead_nowhere_are_counted(tmp_path):
     assert line in problems(session)
 
 
+def test_places_of_electrodes_that_are_lost_are_said(tmp_path):
+    path = source("plain", tmp_path)
+    with h5py.File(path, "r+") as file:
+        place = "general/extracellular_ephys/electrodes/location"
+        del file[place]
+        file[place] = h5py.ExternalLink("missing.nwb", "/x")
+    session = pdn.read_session(path)
+    assert "location" not in session.coords
+    line = "neurons.electrodes: location of the electrodes is a link to /x in the file missing.nwb"
+    assert line in problems(session)
+    with h5py.File(path, "r+") as file:
+        del file[place]
+        file[place] = np.arange(6)
+    assert "neurons.electrodes: location of the electrodes is no text" in described(path)
+
+
 def test_a_column_name_of_many_lines_stays_in_its_line(tmp_path):
     path = make_file(tmp_path / "x.nwb")
     with h5py.File(path, "r+") as file:
@@ -148,5 +164,7 @@ def test_infinite_times_raise_no_warnings_of_numpy(tmp_path):
     times = [0.0, np.inf, np.inf, 1e308, -1e308]
     path = make_file(tmp_path / "x.nwb", trials={"start_time": times, "stop_time": times})
     assert "rows are out of order" in described(path)
+    other = make_file(tmp_path / "y.nwb", trials={"start_time": times[:2], "stop_time": times[:2]})
+    assert pdn.describe_nwb(other).tables[0].n_rows == 2
     with pytest.warns(PopdynWarning, match="are both on the session's clock"):
         assert pdn.read_session(path).sizes["trial"] == 5

@@ -108,7 +108,8 @@ class HDF5Node:
             if not isinstance(reference, _H5.Reference) or not reference:
                 return None
             found = self._content.file[reference]
-            return HDF5Node(found, str(found.name))
+            # What was deleted may still be reached, under no name.
+            return HDF5Node(found, str(found.name)) if found.name else None
         except DAMAGE:
             return None
 
@@ -210,6 +211,6 @@ def _plain(value: Any) -> Any:
 
 def _path_of(file: Any, reference: Any) -> str:
     try:
-        return str(file[reference].name) if reference else ""
+        return str(file[reference].name or "") if reference else ""
     except DAMAGE:
         return ""

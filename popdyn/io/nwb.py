@@ -321,7 +321,8 @@ def _describe_columns(
 ) -> None:
     """Set units, clock and description on the columns of one table of a fresh session."""
     columns = table.kept
-    for name, coord in session.coords.items():
+    for name in session.coords:
+        coord = session.variables[name]  # an item of the Dataset takes a millisecond
         column = columns.get(str(coord.attrs.get("file_name", name)))
         if coord.dims != (dim,) or name == dim or column is None:
             continue

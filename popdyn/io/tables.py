@@ -123,7 +123,12 @@ def listed_columns(node: Node) -> list[str]:
     listed = node.attribute("colnames")
     if isinstance(listed, str):
         listed = [listed]
-    return list(dict.fromkeys(listed)) if isinstance(listed, list) else []
+    if not isinstance(listed, list):
+        return []
+    # Writers that know text of one length only pad the names.
+    stored = set(node.names)
+    names = [name if name in stored else name.rstrip(" \0") for name in listed]
+    return [name for name in dict.fromkeys(names) if name]
 
 
 def stored_columns(node: Node) -> list[str]:

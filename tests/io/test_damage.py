@@ -8,6 +8,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn.errors import PopdynWarning, SourceError
+from popdyn.io import local_file
 from tests.io.damaged_sources import source
 from tests.io.recordings import described, make_file, problems, replace_dataset
 
@@ -28,6 +29,25 @@ def test_a_text_that_claims_gigabytes_is_refused_before_they_are_taken(tmp_path)
     path.write_bytes(content)
     line = "is a damaged HDF5 file (reading it takes more memory than it can need). Copy or"
     assert line in refusal(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals of Linux")
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [("signal.SIGXCPU", "runs in circles"), ("signal.SIGSEGV", "crashes HDF5")],
+)
+def test_a_file_that_does_harm_is_tried_once(tmp_path, monkeypatch, end, words):
+    path = make_file(tmp_path / "x.nwb")
+    script = tmp_path / "harmful.py"
+    script.write_text(
+        "import os, signal, sys\n"
+        "open(sys.argv[1] + '.tried', 'a').write('.')\n"
+        f"os.kill(os.getpid(), {end})\n"
+    )
+    monkeypatch.setattr(local_file.probe, "__file__", str(script))
+    for _ in range(2):
+        assert f"is a damaged HDF5 file (reading it {words}). Copy or" in refusal(path)
+    assert (tmp_path / "x.nwb.tried").read_text() == "."
 
 
 def test_a_file_of_links_in_circles_is_read_once_and_its_tables_named_briefly(tmp_path):

@@ -580,3 +580,4 @@ def test_reading_leaves_nothing_in_a_folder(path):
     file = awkward.read_only_folder(path)
     assert is_sound(read(file))
     assert [other.name for other in file.parent.iterdir()] == [file.name]
+    file.parent.chmod(0o755)

@@ -216,7 +216,9 @@ def _ids(table: Any, session: xr.Dataset, dim: str) -> Differences:
         ids = read(_get(table, "id"))
     except UnreadableError as error:
         return [("ids", str(error))]
-    if ids.ndim == 1 and ids.dtype.kind in "iu" and np.array_equal(ids, session[dim].values):
+    if ids.ndim == 1 and ids.dtype.kind not in "iuf":
+        ids = np.array([_text(value) for value in ids])
+    if np.array_equal(ids, session[dim].values):
         return []
     return [("ids", f"those of the {dim}s are not what is stored")]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import align, import_time, reading
+from benchmarks import align, import_time, reading, reading_growth, reading_large, writing
 from benchmarks.subject import Outcome
 
 SUBJECTS: dict[str, Callable[[], Outcome]] = {
@@ -25,9 +25,16 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     "import_time": import_time.measure,
     "reading_human": reading.measure_human,
     "reading_many": reading.measure_many,
+    "reading_large": reading_large.measure,
+    "reading_remote": reading_large.measure_remote,
+    "reading_spikes": reading_growth.measure_spikes,
+    "reading_neurons": reading_growth.measure_neurons,
+    "writing": writing.measure,
 }
 _FOLDER = Path(__file__).parent
-_PACKAGES = ("numpy", "xarray", "pandas", "numba", "pynwb", "pynapple")
+_PACKAGES = (
+    "numpy", "xarray", "pandas", "numba", "h5py", "pynwb", "pynapple", "neo", "spikeinterface",
+)  # fmt: skip
 
 
 def machine() -> dict[str, Any]:
@@ -90,9 +97,10 @@ def write(outcomes: dict[str, Outcome], where: dict[str, Any]) -> None:
     versions = ", ".join(f"{key} {value}" for key, value in where["versions"].items())
     head = (
         "# Benchmarks\n\n"
-        "Written by `make bench`. Contestants take turns in one process on one thread; figures are "
-        "medians, the first call (compilation, first imports) apart. Ratios count: absolute "
-        "seconds depend on the machine and its load.\n\n"
+        "Written by `make bench`. Contestants take turns on one thread, in one process (the first "
+        "call, with compilation and first imports, apart) or, with 2 GB, each call in a process of "
+        "its own after a small file; figures are medians, CPU seconds with those of processes that "
+        "were started. Ratios count: absolute seconds depend on the machine and its load.\n\n"
         f"Python {where['python']} on {where['system']} {where['processor']}, {where['cores']} "
         f"cores, load {where['load_at_start']} at the start; {versions}.\n\n"
     )

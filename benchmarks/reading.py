@@ -37,6 +37,10 @@ def compete(path: Path, trials: str, outcome: Outcome, n_calls: int) -> None:
     if PYNAPPLE in seconds:
         ratio = round(seconds[POPDYN] / seconds[PYNAPPLE], 3)
         outcome.bars.append(Bar("CPU seconds over those of pynapple", ratio, 1.0))
+    outcome.remarks.append(
+        "first process: a new interpreter, imports and (popdyn) a first look at the file in "
+        "another process included; peak memory is that call's"
+    )
 
 
 def able_readers(

@@ -112,8 +112,11 @@ def read_neurons(units: Node) -> Neurons:
     spike_time, neuron_start, n_not_finite, left = _read_spikes(units, data, table.n_rows)
     extra, where_notes = _locations(units, table)
     obs, obs_note = _read_obs(units, table.n_rows)
+    # Which electrodes a neuron has is told by where they are.
+    told = bool(extra) and "electrodes" in units.names
+    columns = [c for c in table.columns if not (told and c.name == "electrodes")]
     table = Table(
-        table.name, table.ids, (*table.columns, *extra), table.description,
+        table.name, table.ids, (*columns, *extra), table.description,
         (*note, *table.notes, *left, *where_notes, *obs_note),
     )  # fmt: skip
     stated = data.attribute("resolution")

@@ -70,7 +70,7 @@ def read_sessions(
     Examples
     --------
     >>> from glob import glob
-    >>> sessions = read_sessions(glob("data/mouse_alm_*.nwb"), n_jobs=1)
+    >>> sessions = read_sessions(sorted(glob("data/mouse_alm_*.nwb")), n_jobs=1)
     >>> {name: session.sizes["trial"] for name, session in sessions.items()}
     {'mouse_alm_delay_anm369963': 178, 'mouse_alm_delay_anm372793': 340}
     """

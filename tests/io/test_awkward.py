@@ -13,9 +13,6 @@ from tests.io import awkward_files as awkward
 from tests.io.awkward_files import N_SPIKES, SPIKES
 from tests.io.recordings import STARTS
 
-# Electrodes are no column of one value per row; every file here has them.
-USUAL = "neurons: left out electrodes (points at rows of electrodes)"
-
 
 @pytest.fixture
 def path(tmp_path):
@@ -31,7 +28,7 @@ def read(path, trials="trials", **asked):
 
 def said(session):
     """What the file is said to have wrong, without what all files here have."""
-    return [line for line in json.loads(session.attrs["problems"]) if line != USUAL]
+    return list(json.loads(session.attrs["problems"]))
 
 
 def refusal(path, **asked):
@@ -44,7 +41,7 @@ def refusal(path, **asked):
 
 
 def described(path):
-    return [line for line in pdn.describe_nwb(path).problems if line != USUAL]
+    return list(pdn.describe_nwb(path).problems)
 
 
 def is_sound(session):
@@ -65,8 +62,7 @@ SAID = {
     "one_value_per_ragged_row": [],
     "several_values_per_row": ["trials: left out lick_times (holds several values per row)"],
     "waveforms_of_spikes": [
-        "neurons: left out electrodes (points at rows of electrodes), waveforms (holds lists of "
-        "lists, not one value per row)"
+        "neurons: left out waveforms (holds lists of lists, not one value per row)"
     ],
     "group_references": [
         "neurons.electrode_group: 1 of 3 references lead nowhere; empty there",
@@ -129,7 +125,7 @@ SAID = {
         "there are 2 tables of neurons: units, processing/ecephys/curated; the first is read "
         "unless neuron_table= names another (neuron_table='processing/ecephys/curated')"
     ],
-    "two_electrode_tables": ["neurons: left out electrodes (points at rows of electrodes_probe_b)"],
+    "two_electrode_tables": [],
     "group_name_as_reference": [],
     "electrodes_past_the_table": [
         "neurons.electrodes: 1 of 3 entries point past the 2 rows of electrodes; no location from "

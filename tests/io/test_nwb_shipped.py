@@ -187,7 +187,7 @@ PROBLEMS = [
     (THALAMUS, "2 rows longer than 10 times the median of 9.0 s: ids 1 (320 s), 2 (1177 s)"),
     (THALAMUS, "70 of 412 rows have no cue_end_time, cue_start_time, pole_in_time, pole_out_time"),
     (THALAMUS, "4 of 4 neurons have spikes in a part of the session"),
-    (THALAMUS, "left out electrodes (points at rows of electrodes), waveform_mean"),
+    (THALAMUS, "left out waveform_mean"),
 ]
 
 

@@ -113,7 +113,7 @@ def read_neurons(units: Node) -> Neurons:
     extra, where_notes = _locations(units, table)
     obs, obs_note = _read_obs(units, table.n_rows)
     # Which electrodes a neuron has is told by where they are.
-    told = bool(extra) and "electrodes" in units.names
+    told = bool(extra) or "location" in table.kept
     columns = [c for c in table.columns if not (told and c.name == "electrodes")]
     table = Table(
         table.name, table.ids, (*columns, *extra), table.description,

@@ -114,7 +114,8 @@ def read_neurons(units: Node) -> Neurons:
     obs, obs_note = _read_obs(units, table.n_rows)
     # Which electrodes a neuron has is told by where they are.
     told = bool(extra) or "location" in table.kept
-    columns = [c for c in table.columns if not (told and c.name == "electrodes")]
+    pointers = ("electrodes", "points at")
+    columns = [c for c in table.columns if not (told and (c.name, c.left_out[:9]) == pointers)]
     table = Table(
         table.name, table.ids, (*columns, *extra), table.description,
         (*note, *table.notes, *left, *where_notes, *obs_note),

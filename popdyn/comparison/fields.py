@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from popdyn.comparison.refusal import nearest_file
 from popdyn.io.remote import is_address
-from popdyn.io.zarr_files import is_zarr
+from popdyn.io.tree.zarr_files import is_zarr
 
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]

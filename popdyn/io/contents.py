@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from popdyn.io.event_tables import Events, find_events
-from popdyn.io.node import Node, holds_data, is_table, kind_of, walk
-from popdyn.io.stored_series import places
+from popdyn.io.behavior.event_tables import Events, find_events
+from popdyn.io.behavior.stored import places
+from popdyn.io.tree.node import Node, holds_data, is_table, kind_of, walk
 
 _USUAL_NEURONS = "/units"
 # NWB's own tables come first, in this order.

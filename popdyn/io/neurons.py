@@ -7,8 +7,6 @@ from functools import cached_property
 
 import numpy as np
 
-from popdyn.io.hdf5 import DAMAGE
-from popdyn.io.node import Node, holds_data, words_of
 from popdyn.io.rows import row_starts
 from popdyn.io.tables import (
     Column,
@@ -19,6 +17,8 @@ from popdyn.io.tables import (
     one_line,
     read_table,
 )
+from popdyn.io.tree.hdf5 import DAMAGE
+from popdyn.io.tree.node import Node, holds_data, words_of
 from popdyn.tensor.session import early_spikes, pieces
 
 _BULK = frozenset(("spike_times", "obs_intervals"))

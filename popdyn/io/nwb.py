@@ -17,17 +17,17 @@ from typing import Any, TypedDict, Unpack
 import xarray as xr
 
 from popdyn.errors import warn
-from popdyn.io.behavior import read_series
+from popdyn.io.behavior.reading import read_series
 from popdyn.io.corrections import check_corrections, correct
 from popdyn.io.coverage import Coverage, find_coverage, gap_problems, session_span, warn_partial
 from popdyn.io.describe import find_problems, summarize
 from popdyn.io.neurons import Neurons
-from popdyn.io.nwb_restore import restore_attributes
 from popdyn.io.recording import Recording, read_recording
 from popdyn.io.summary import FileSummary
 from popdyn.io.tables import Table
 from popdyn.io.times import column_units
 from popdyn.io.wanted import wanted_neurons, wanted_table
+from popdyn.io.writing.restore import restore_attributes
 from popdyn.tensor.align import align as align_session
 from popdyn.tensor.behavior import add_behavior
 from popdyn.tensor.result import add_history

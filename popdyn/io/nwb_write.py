@@ -23,8 +23,8 @@ import numpy as np
 import xarray as xr
 
 from popdyn.errors import SourceError, TensorError
-from popdyn.io.nwb_behavior import add_series
-from popdyn.io.nwb_content import (
+from popdyn.io.writing.behavior import add_series
+from popdyn.io.writing.content import (
     TablePlan,
     plain_value,
     plan_intervals,
@@ -32,10 +32,10 @@ from popdyn.io.nwb_content import (
     ragged,
     table_columns,
 )
-from popdyn.io.nwb_counts import session_of_counts
-from popdyn.io.nwb_electrodes import ElectrodePlan, add_electrodes, plan_electrodes, region
-from popdyn.io.nwb_header import Header, new_file
-from popdyn.io.nwb_restore import SCRATCH_NAME, IntervalsRecord, Record, core_digest
+from popdyn.io.writing.counts import session_of_counts
+from popdyn.io.writing.electrodes import ElectrodePlan, add_electrodes, plan_electrodes, region
+from popdyn.io.writing.header import Header, new_file
+from popdyn.io.writing.restore import SCRATCH_NAME, IntervalsRecord, Record, core_digest
 from popdyn.tensor.result import add_history
 from popdyn.tensor.session import check_session, is_session
 

@@ -7,16 +7,16 @@ import os
 from dataclasses import dataclass, field
 
 from popdyn.errors import SourceError
-from popdyn.io.behavior import series_of
+from popdyn.io.behavior.event_tables import read_events
+from popdyn.io.behavior.reading import series_of
+from popdyn.io.behavior.record import SeriesSummary
+from popdyn.io.behavior.summary import summarize_series
 from popdyn.io.contents import Found, find_tables
-from popdyn.io.event_tables import read_events
-from popdyn.io.hdf5 import DAMAGE
 from popdyn.io.neurons import Neurons, has_spikes, read_neurons
-from popdyn.io.node import Node, kind_of
-from popdyn.io.series_record import SeriesSummary
-from popdyn.io.series_summary import summarize_series
-from popdyn.io.source import Source, open_nwb
 from popdyn.io.tables import MISSING_TEXT, Table, one_line, read_table, row_count
+from popdyn.io.tree.hdf5 import DAMAGE
+from popdyn.io.tree.node import Node, kind_of
+from popdyn.io.tree.source import Source, open_nwb
 
 # Kinds of top-level content named in a summary and in "there are no neurons".
 _GROUPS = ("acquisition", "processing", "stimulus", "analysis", "scratch")
@@ -74,12 +74,12 @@ def read_recording(
     neuron_table : str, optional
         Where the table of neurons lies, if the file has several.
     cache_folder : path-like, optional
-        See `popdyn.io.source.open_nwb`.
+        See `popdyn.io.tree.source.open_nwb`.
 
     Raises
     ------
     SourceError
-        See `popdyn.io.source.open_nwb`; also if there is no such table of neurons.
+        See `popdyn.io.tree.source.open_nwb`; also if there is no such table of neurons.
     """
     with open_nwb(path, cache_folder) as (root, source):
         found = find_tables(root)

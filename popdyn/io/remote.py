@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from popdyn.errors import SourceError
-from popdyn.io.answers import Content, shown
-from popdyn.io.block_folder import BlockFolder
-from popdyn.io.blocks import Blocks
-from popdyn.io.ranges import RangeReader
+from popdyn.io.http.answers import Content, shown
+from popdyn.io.http.block_folder import BlockFolder
+from popdyn.io.http.blocks import Blocks
+from popdyn.io.http.ranges import RangeReader
 
 _INSTEAD = {
     "dandi": "Give the https address of the asset (its download link on the archive's page).",

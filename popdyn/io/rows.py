@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from popdyn.io.node import Node
+from popdyn.io.tree.node import Node
 
 
 def row_starts(index: Node, n_rows: int, n_values: int) -> tuple[np.ndarray, str]:

@@ -12,9 +12,9 @@ from typing import Any, Unpack
 import xarray as xr
 
 from popdyn.errors import PopdynWarning, SourceError, warn
-from popdyn.io.local_file import find_file, listed
 from popdyn.io.nwb import Reading, read_session
 from popdyn.io.remote import is_address
+from popdyn.io.tree.local_file import find_file, listed
 from popdyn.progress import watched
 
 _ENDINGS = (".nwb", ".nwb.zarr")

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 import xarray as xr
 
-from popdyn.io.series_record import SeriesSummary, series_rows, series_variables
+from popdyn.io.behavior.record import SeriesSummary, series_rows, series_variables
 from popdyn.tensor.result import make_result
 
 _WIDTHS = {"values": 58, "name": 28}

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from popdyn.io.hdf5 import DAMAGE
-from popdyn.io.node import Node, kind_of, words_of
 from popdyn.io.rows import are_elements, enumerated, row_starts
+from popdyn.io.tree.hdf5 import DAMAGE
+from popdyn.io.tree.node import Node, kind_of, words_of
 from popdyn.tensor.contract import text
 
 # Text that stands for "no value"; compared in lower case.

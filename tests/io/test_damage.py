@@ -8,7 +8,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn.errors import PopdynWarning, SourceError
-from popdyn.io import local_file
+from popdyn.io.tree import local_file
 from tests.io.damaged_sources import source
 from tests.io.recordings import described, make_file, problems, replace_dataset
 

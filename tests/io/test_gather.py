@@ -2,8 +2,8 @@
 
 import h5py
 
-from popdyn.io.gather import gather_columns, natural_order
-from popdyn.io.hdf5 import HDF5Node
+from popdyn.io.tree.gather import gather_columns, natural_order
+from popdyn.io.tree.hdf5 import HDF5Node
 
 
 def test_a_group_is_a_row_and_its_small_data_sets_are_values(tmp_path):

@@ -31,7 +31,7 @@ def _quoted(cell):
 def _said():
     """Every text of popdyn.io, with ``…`` where a value is filled in."""
     found = []
-    for file in sorted((ROOT / "popdyn" / "io").glob("*.py")):
+    for file in sorted((ROOT / "popdyn" / "io").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.JoinedStr):
                 parts = [p.value if isinstance(p, ast.Constant) else "…" for p in node.values]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from popdyn.io.made_node import MadeData, MadeGroup
+from popdyn.io.tree.made_node import MadeData, MadeGroup
 
 
 def test_a_made_group_is_a_node_like_any_other():

@@ -7,7 +7,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn.errors import TensorError
-from popdyn.io.nwb_restore import restore_attributes
+from popdyn.io.writing.restore import restore_attributes
 from popdyn.tensor.behavior import Series, add_behavior
 from tests.io.written import quietly, remarks, stored_text
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import popdyn as pdn
 from popdyn.errors import TensorError
-from popdyn.io.nwb_counts import session_of_counts
+from popdyn.io.writing.counts import session_of_counts
 from popdyn.tensor.contract import bin_centers
 from tests.io.recordings import THALAMUS
 from tests.io.written import arrays_by_pynwb, quietly, read_back, same_tensor

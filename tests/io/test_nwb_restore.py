@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import popdyn as pdn
-from popdyn.io.nwb_restore import DERIVED, Record, core_digest, restore_attributes
+from popdyn.io.writing.restore import DERIVED, Record, core_digest, restore_attributes
 from tests.io.written import read_back, same_session, stored_text
 
 TRIALS = {"start_time": [0.0, 1.0], "stop_time": [0.5, 1.5], "cue_time": [0.1, 0.2], "a/b": [1, 2]}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import popdyn as pdn
 from popdyn.errors import PopdynError, PopdynWarning, TensorError
-from popdyn.io.series import as_series
+from popdyn.io.bridges.series import as_series
 from popdyn.tensor.behavior import add_behavior
 from tests.io.recordings import ALM, HUMAN, THALAMUS
 

@@ -21,8 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from popdyn.errors import PopdynWarning, SourceError
-from popdyn.io import ranges
-from popdyn.io.answers import AnswerError, next_place
+from popdyn.io.http import ranges
+from popdyn.io.http.answers import AnswerError, next_place
 from popdyn.io.remote import is_address, open_remote
 from tests.io.range_server import serve
 from tests.io.recordings import SHIPPED

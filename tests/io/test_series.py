@@ -9,7 +9,7 @@ import pytest
 from pynwb.behavior import CompassDirection, Position, PupilTracking, SpatialSeries
 
 import popdyn as pdn
-from popdyn.io.behavior import read_series
+from popdyn.io.behavior.reading import read_series
 from tests.io.recordings import ALM, HUMAN, add_intervals, add_units, empty_file, save
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated:UserWarning")

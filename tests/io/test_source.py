@@ -7,7 +7,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn.errors import SourceError
-from popdyn.io.source import open_nwb
+from popdyn.io.tree.source import open_nwb
 from tests.io.recordings import ALM, HUMAN, beside, make_file
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:9f28\nsize 197790462\n"

@@ -11,7 +11,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn.errors import SourceError
-from popdyn.io import probe
+from popdyn.io.tree import probe
 from tests.io.recordings import described, problems
 
 STARTS = np.arange(1, 13) * 8.0

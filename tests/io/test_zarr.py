@@ -13,8 +13,8 @@ import pytest
 
 import popdyn as pdn
 from popdyn.errors import PopdynError, SourceError
-from popdyn.io.zarr_files import FolderFiles
-from popdyn.io.zarr_store import ZarrNode
+from popdyn.io.tree.zarr_files import FolderFiles
+from popdyn.io.tree.zarr_store import ZarrNode
 from tests.io.recordings import ALM, described, problems
 from tests.io.zarr_recordings import MOUSE, as_format_3, edit_json, sample, unpacked
 
@@ -327,7 +327,7 @@ def test_random_damage_gives_a_session_or_one_line(store, tmp_path):
 
 
 def test_a_node_answers_like_one_of_hdf5(original, store):
-    from popdyn.io.hdf5 import HDF5Node
+    from popdyn.io.tree.hdf5 import HDF5Node
 
     zarr = ZarrNode(FolderFiles(store), "/")
     with h5py.File(original) as file:

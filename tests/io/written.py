@@ -9,7 +9,7 @@ import pynwb
 
 import popdyn as pdn
 from popdyn.errors import PopdynWarning
-from popdyn.io.nwb_restore import restore_attributes
+from popdyn.io.writing.restore import restore_attributes
 from popdyn.tensor.contract import column_names
 
 

@@ -50,7 +50,9 @@ def sample(path: Path) -> Path:
         add_units(content, rng)
     add_trials(content)
     for name in ("lick", "pupil"):
-        content.add_acquisition(pynwb.TimeSeries(name=name, data=np.arange(20.0), unit="V", rate=1.0))
+        content.add_acquisition(
+            pynwb.TimeSeries(name=name, data=np.arange(20.0), unit="V", rate=1.0)
+        )
     return save(content, path)
 
 

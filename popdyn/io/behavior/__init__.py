@@ -1,0 +1,1 @@
+"""Series and events of behavior: found, described, read."""

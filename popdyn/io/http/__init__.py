@@ -1,0 +1,1 @@
+"""Reading parts of a file at an http address."""

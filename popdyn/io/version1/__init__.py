@@ -1,0 +1,1 @@
+"""NWB 1 files as tables of NWB 2."""

@@ -1,0 +1,1 @@
+"""What goes into an NWB file that popdyn writes."""

@@ -188,3 +188,11 @@ def test_infinite_times_raise_no_warnings_of_numpy(tmp_path):
     assert pdn.describe_nwb(other).tables[0].n_rows == 2
     with pytest.warns(PopdynWarning, match="are both on the session's clock"):
         assert pdn.read_session(path).sizes["trial"] == 5
+
+
+def test_a_look_in_another_process_that_cannot_start_is_no_verdict_on_the_file(
+    tmp_path, monkeypatch
+):
+    path = make_file(tmp_path / "sound.nwb")
+    monkeypatch.setattr(local_file.probe, "__file__", str(tmp_path / "moved.py"))
+    assert local_file._harm(path) == ""

@@ -213,6 +213,36 @@ def test_events_once_in_each_trial_are_columns_and_others_behavior():
     assert session["lick_time"].values.tolist() == [1.5, 2.5]
 
 
+def test_an_event_where_two_trials_touch_is_in_the_one_that_begins():
+    trials = epoch([0.0, 4.0, 8.0], [4.0, 4.0, 1.0], name="trials")
+    cue = neo.Event(np.array([0.0, 4.0, 8.0]) * pq.s, name="cue")
+    session = pdn.from_neo(segment([train([1.0])], [trials], [cue]))
+    assert session["cue_time"].values.tolist() == [0.0, 4.0, 8.0]
+    assert "behavior" not in session.attrs
+    late = neo.Event(np.array([4.0, 9.0]) * pq.s, name="end")
+    session = pdn.from_neo(segment([train([1.0])], [trials], [late]))
+    assert session.attrs["behavior"] == '["end"]'
+
+
+def test_annotations_keep_the_units_they_have():
+    own = {
+        "go_time": np.array([1000.0, 6000.0]) * pq.ms,
+        "gain": np.array([1, 2]) * pq.dimensionless,
+    }
+    stim = epoch([0.0, 5.0], [4.0, 4.0], name="trials", array_annotations=own)
+    session = pdn.from_neo(segment([train([1.0])], [stim]))
+    assert session["go_time"].attrs == {"units": "ms", "clock": "session"}
+    assert session["gain"].attrs["units"] == "1"
+    counts = pdn.align(session, "go_time", (-0.5, 0.5), 1.0)
+    assert counts.values.tolist() == [[[1.0, 0.0]]]
+    parts = [segment([train([1.0])], cue_time=300.0 * pq.ms) for _ in range(2)]
+    session = quietly(pdn.from_neo, block(parts), segments="trials")
+    assert session["cue_time"].attrs["units"] == "ms"
+    parts[1].annotations["cue_time"] = 0.3 * pq.s
+    with pytest.raises(TensorError, match="'cue_time' is in ms here and in s there: rescale one"):
+        quietly(pdn.from_neo, block(parts), segments="trials")
+
+
 def test_signals_asked_for_become_behavior_and_the_others_are_named():
     pupil = neo.AnalogSignal(
         np.arange(6).reshape(3, 2) * pq.mm, sampling_rate=10 * pq.Hz, name="pupil",

@@ -146,6 +146,48 @@ def test_trials_without_a_start_need_one_named(tmp_path):
     same_session(read_back(path), session)
 
 
+@pytest.mark.parametrize(("units", "scale"), [("ms", 1e3), ("us", 1e6), ("s", 1), ("unknown", 1)])
+def test_a_start_taken_from_another_column_is_in_seconds(tmp_path, units, scale):
+    trials = {"go_time": [1.25 * scale, 21.25 * scale]}
+    about = {"go_time": {"clock": "session", "units": units}}
+    session = pdn.make_session([0.1], [0, 1], trials=trials, column_attrs=about)
+    path = pdn.write_nwb(tmp_path / "a.nwb", session, trial_start="go_time")
+    assert list(arrays_by_pynwb(path)["trials"]["start_time"]) == [1.25, 21.25]
+    same_session(read_back(path), session)
+
+
+@pytest.mark.parametrize(("units", "scale"), [("ms", 1000), ("us", 1_000_000)])
+def test_trials_in_milliseconds_are_written_and_come_back_in_seconds(tmp_path, units, scale):
+    start, stop = np.array([800, 21_250]) * scale // 1000, np.array([1500, 22_000]) * scale // 1000
+    about = {name: {"clock": "session", "units": units} for name in ("start_time", "stop_time")}
+    about["stop_time"]["description"] = f"when it ends ({units})"
+    trials = {"start_time": start, "stop_time": stop}
+    session = pdn.make_session([0.1, 30.0], [0, 2], trials=trials, column_attrs=about)
+    path = pdn.write_nwb(tmp_path / "a.nwb", session)
+    found = arrays_by_pynwb(path)
+    assert list(found["trials"]["start_time"]) == [0.8, 21.25]
+    assert list(found["trials"]["stop_time"]) == [1.5, 22.0]
+    # Neurons observed all the time are written as observed for as long as the session lasts.
+    assert found["obs_intervals"][0].tolist() == [[0.0, 30.0]]
+    again = read_back(path)
+    assert again["start_time"].values.tolist() == [0.8, 21.25]
+    assert (again["start_time"].attrs["units"], again["stop_time"].attrs["units"]) == ("s", "s")
+    words = f"Stop of the trial (s), converted from {units}: when it ends ({units})"
+    assert again["stop_time"].attrs["description"] == words
+    same_session(read_back(pdn.write_nwb(tmp_path / "b.nwb", again)), again)
+
+
+def test_a_start_that_is_no_session_time_is_refused(tmp_path):
+    trials = {"level": [0.5, 1.5], "go_time": [0.1, 0.2]}
+    about = {"level": {"units": "mV"}, "go_time": {"clock": "trial", "units": "s"}}
+    session = pdn.make_session([0.1], [0, 1], trials=trials, column_attrs=about)
+    with pytest.raises(TensorError, match="'level' has units 'mV'; expected those of time: s, ms"):
+        pdn.write_nwb(tmp_path / "a.nwb", session, trial_start="level")
+    with pytest.raises(TensorError, match="names 'go_time', which counts from the start of each"):
+        pdn.write_nwb(tmp_path / "a.nwb", session, trial_start="go_time")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_starts_that_are_whole_numbers_are_seconds_all_the_same(tmp_path):
     session = pdn.make_session([0.1], [0, 1], trials={"start_time": [0, 2], "stop_time": [1, 3]})
     path = survives(tmp_path, session)

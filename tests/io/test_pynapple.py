@@ -121,6 +121,24 @@ def test_names_of_neurons_and_ids_of_trials_survive():
     assert back["start_time"].values.tolist() == [0.0, 5.0]
 
 
+@pytest.mark.parametrize(("units", "scale"), [("ms", 1e3), ("us", 1e6)])
+@pytest.mark.parametrize("stop", [4.0, np.nan], ids=["IntervalSet", "DataFrame"])
+def test_trials_in_milliseconds_are_the_same_times_when_they_come_back(units, scale, stop):
+    about = dict.fromkeys(
+        ("start_time", "stop_time", "go_time"), {"units": units, "clock": "session"}
+    )
+    times = {"start_time": [0.8, 5.0], "stop_time": [stop, 9.0], "go_time": [1.0, 6.0]}
+    trials = {name: np.array(values) * scale for name, values in times.items()}
+    session = small_session(trials=trials, column_attrs=about, obs=None)
+    objects = quietly(pdn.to_pynapple, session)
+    assert objects["units"].time_support.end.tolist() == [9.0]
+    back = quietly(pdn.from_pynapple, objects)
+    for name, seconds in times.items():
+        factor = {"s": 1.0, units: scale}[back[name].attrs["units"]]
+        np.testing.assert_array_equal(back[name].values / factor, seconds)
+    assert back["start_time"].attrs == {"units": "s", "clock": "session"}
+
+
 def test_behavior_goes_out_as_pynapple_has_it_and_comes_back():
     session = small_session(neurons=None)
     session = add_behavior(

@@ -15,7 +15,7 @@ import xarray as xr
 
 from popdyn.errors import TensorError, warn
 from popdyn.io.bridges.foreign import Intervals, Parts, assemble, named, plain_table
-from popdyn.io.bridges.neo_objects import Train, columns_of_rows, in_hertz, text_of
+from popdyn.io.bridges.neo_objects import Train, add_units, columns_of_rows, in_hertz, text_of
 from popdyn.io.bridges.neo_segments import (
     Stretch,
     match_neurons,
@@ -193,7 +193,7 @@ def _neuron_table(
                 if key in row and row[key] != value:
                     differing.add(key)
                 row.setdefault(key, value)
-            units.update({key: {"units": unit} for key, unit in train.units.items()})
+            add_units(units, train.units)
         rows.append(row)
     if differing:
         warn(

@@ -147,12 +147,39 @@ def plain_annotations(item: Any) -> tuple[dict[str, Any], dict[str, str]]:
             plain[str(key)] = value.item() if isinstance(value, np.generic) else value
         elif hasattr(value, "magnitude") and np.ndim(value) == 0:
             plain[str(key)] = np.asarray(value.magnitude).item()
-            units[str(key)] = str(value.units.dimensionality)
+            units[str(key)] = _units_of(value)
         elif value is not None:
             strange.append(str(key))
     if strange:
         warn(f"annotations that are not one number or word were left out: {named(strange)}.")
     return plain, units
+
+
+def plain_arrays(
+    annotations: Mapping[str, Any],
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Array annotations as plain arrays; and the units of quantities."""
+    units = {str(k): _units_of(v) for k, v in annotations.items() if hasattr(v, "magnitude")}
+    return {str(key): np.asarray(value) for key, value in annotations.items()}, units
+
+
+def add_units(about: dict[str, dict[str, Any]], units: Mapping[str, str]) -> None:
+    """Note the units of columns.
+
+    Raises
+    ------
+    TensorError
+        If a column has other units than it had before.
+    """
+    for name, unit in units.items():
+        before = about.setdefault(name, {"units": unit})["units"]
+        if before != unit:
+            message = f"annotation {name!r} is in {before} here and in {unit} there: rescale one."
+            raise TensorError(message)
+
+
+def _units_of(quantity: Any) -> str:
+    return "1" if _dimensionless(quantity.units) else str(quantity.units.dimensionality)
 
 
 def by_label(item: Any, fallback: str) -> dict[str, np.ndarray]:

@@ -12,10 +12,12 @@ import pandas as pd
 from popdyn.errors import TensorError, warn
 from popdyn.io.bridges.foreign import check_durations, named, plain_table
 from popdyn.io.bridges.neo_objects import (
+    add_units,
     by_label,
     columns_of_rows,
     labels_of,
     plain_annotations,
+    plain_arrays,
     seconds,
     text_of,
 )  # fmt: skip
@@ -76,12 +78,14 @@ def _held(stretch: Stretch, name: str) -> list[Any]:
 
 def _epoch_table(epochs: Sequence[tuple[Any, float]], about: About) -> Table:
     start, stop, rows = [], [], []
+    units: dict[str, dict[str, Any]] = {}
     for epoch, offset in epochs:
         times = seconds(epoch.times, "the times of the Epoch").ravel() + offset
         lengths = seconds(epoch.durations, "the durations of the Epoch").ravel()
         start.append(times)
         stop.append(times + np.broadcast_to(lengths, times.shape))
-        arrays = {str(k): np.asarray(v) for k, v in _array_annotations(epoch).items()}
+        arrays, own_units = plain_arrays(_array_annotations(epoch))
+        add_units(units, own_units)
         labels = labels_of(epoch)
         if labels is not None and labels.size == times.size:
             arrays = {"label": labels, **arrays}
@@ -97,7 +101,7 @@ def _epoch_table(epochs: Sequence[tuple[Any, float]], about: About) -> Table:
         raise TensorError(message)
     check_durations(starts, stops, "epochs")
     columns = {"start_time": starts, "stop_time": stops, **columns_of_rows(rows)}
-    return plain_table("trial", np.arange(starts.size), columns, about)
+    return plain_table("trial", np.arange(starts.size), columns, {**units, **about})
 
 
 def _array_annotations(item: Any) -> dict[str, Any]:
@@ -116,8 +120,10 @@ def trials_of_segments(
         Events that come more than once in a segment.
     """
     rows = []
+    units: dict[str, dict[str, Any]] = {}
     for one in stretches:
-        annotations, _ = plain_annotations(one.segment)
+        annotations, own_units = plain_annotations(one.segment)
+        add_units(units, own_units)
         row = segment_row(one, moved)
         rows.append({**row, **{k: v for k, v in annotations.items() if k not in row}})
     columns: dict[str, Any] = columns_of_rows(rows)
@@ -134,7 +140,8 @@ def trials_of_segments(
             columns[_time_name(f"{kind}_stop", columns)] = _one_each(ends)
         else:
             warn(f"Epoch {kind!r} comes more than once in a segment and was left out.")
-    return plain_table("trial", np.arange(len(stretches)), columns, about), several
+    table = plain_table("trial", np.arange(len(stretches)), columns, {**units, **about})
+    return table, several
 
 
 def _one_each(times: list[np.ndarray]) -> np.ndarray:
@@ -186,12 +193,15 @@ def events_of_trials(
 
 
 def _column_of(times: np.ndarray, trials: Table) -> np.ndarray | None:
-    """One time per trial, NaN where there is none; None where that would lose or double some."""
+    """One time per trial, NaN where there is none; None where that would lose or double some.
+
+    Trials are half-open: an event where two touch is in the one that begins there.
+    """
     start, stop = trials.numbers("start_time"), trials.numbers("stop_time")
     if start is None or stop is None or not times.size or not np.isfinite(times).all():
         return None
     first = np.searchsorted(times, start, side="left")
-    n_inside = np.searchsorted(times, stop, side="right") - first
+    n_inside = np.searchsorted(times, stop, side="left") - first
     if (n_inside > 1).any() or int(n_inside.sum()) != times.size:
         return None
     return np.where(n_inside == 1, times[np.minimum(first, times.size - 1)], np.nan)

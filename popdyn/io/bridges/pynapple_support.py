@@ -10,6 +10,7 @@ import xarray as xr
 
 from popdyn.errors import TensorError, warn
 from popdyn.io.bridges.foreign import Intervals, named
+from popdyn.io.column_times import column_seconds
 from popdyn.tensor.behavior import behavior_names
 
 Bounds = tuple[np.ndarray, np.ndarray]
@@ -100,7 +101,7 @@ def _span(session: xr.Dataset) -> tuple[float, float]:
     names = ["spike_time", "obs_start", "obs_stop"]
     names += [n for n in ("start_time", "stop_time") if n in session.coords]
     names += [f"{name}_time" for name in behavior_names(session)]
-    moments = np.concatenate([np.asarray(session[n].values, dtype=float).ravel() for n in names])
+    moments = np.concatenate([column_seconds(session[n]) for n in names])
     moments = moments[np.isfinite(moments)]
     if not moments.size:
         message = (

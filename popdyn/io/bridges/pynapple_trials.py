@@ -17,6 +17,7 @@ import xarray as xr
 from popdyn.errors import TensorError, warn
 from popdyn.io.bridges.foreign import check_durations, named, plain_table
 from popdyn.io.bridges.pynapple_support import bounds_of
+from popdyn.io.column_times import column_seconds, seconds_each
 from popdyn.io.tables import Table
 from popdyn.tensor.columns import table_ids, table_mapping
 from popdyn.tensor.contract import column_names
@@ -97,9 +98,13 @@ def columns_of(session: xr.Dataset, dim: str) -> dict[str, np.ndarray]:
 
 
 def column_attrs(session: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """Units, clock and description of each metadata column."""
+    """Units, clock and description of each metadata column; `to_trials` gives seconds."""
     names = [*column_names(session, "neuron"), *column_names(session, "trial")]
-    return {_TAKEN.get(n, n): dict(session.coords[n].attrs) for n in names}
+    about = {_TAKEN.get(n, n): dict(session.coords[n].attrs) for n in names}
+    for name in {"start_time", "stop_time"}.intersection(about):
+        if seconds_each(session.coords[name]) != 1.0:
+            about[name]["units"] = "s"
+    return about
 
 
 def to_trials(nap: ModuleType, session: xr.Dataset, drop: bool) -> tuple[Any, list[str]]:
@@ -156,9 +161,7 @@ def _moved(made: Any, start: np.ndarray, stop: np.ndarray) -> tuple[str, dict[st
 def _seconds(session: xr.Dataset, name: str) -> np.ndarray:
     if name not in session.coords:
         return np.full(session.sizes["trial"], np.nan)
-    column = session.coords[name]
-    factor = 1e-3 if column.attrs.get("units") == "ms" else 1.0
-    return np.asarray(column.values, dtype=np.float64) * factor
+    return column_seconds(session.coords[name])
 
 
 def _unfit(start: np.ndarray, stop: np.ndarray) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from popdyn.errors import TensorError
+from popdyn.io.column_times import column_seconds, seconds_each
 from popdyn.io.writing.restore import ColumnRecord, IntervalsRecord, TableRecord, stored_name
 from popdyn.tensor.contract import column_names
 
@@ -21,7 +22,8 @@ _RESERVED = {
     | {"waveform_mean", "waveform_sd", "waveforms"},
     "trial": _OF_TABLES | {"timeseries", "spike_times"},
 }
-_TIMES = ("start_time", "stop_time")
+_ABOUT = {"start_time": "Start of the trial (s)", "stop_time": "Stop of the trial (s)"}
+_TIMES = tuple(_ABOUT)
 _LITERAL_BYTES = re.compile(r"^b'.*'$|^b\".*\"$", re.DOTALL)
 _PLACEHOLDERS = frozenset(("", "no description", "no desc", "none", "placeholder", "n/a"))
 # Arrays above this many bytes are compressed.
@@ -75,7 +77,7 @@ def plan_table(
     Raises
     ------
     TensorError
-        Text that HDF5 cannot hold, or trials without a start.
+        Text that HDF5 cannot hold, trials without a start, or with one in no units of time.
     """
     columns: list[Column] = []
     taken = {*_RESERVED[dim], *(f"{name}_index" for name in _RESERVED[dim]), "tags_index"}
@@ -172,27 +174,39 @@ def _plan_ids(session: xr.Dataset, dim: str, taken: set[str]) -> tuple[np.ndarra
 def _with_times(
     session: xr.Dataset, columns: list[Column], start: str | None
 ) -> tuple[list[Column], list[Column]]:
-    """Put start_time and stop_time first; add those that are missing."""
+    """Put start_time and stop_time first, in seconds; add those that are missing."""
     by_stored = {column.stored: column for column in columns}
     times, added = [], []
     for name in _TIMES:
         column = by_stored.pop(name, None)
-        if column is None:
-            about = "Start" if name == "start_time" else "Stop"
-            values = _missing_start(session, start) if name == "start_time" else None
-            words = f"{about} of the trial (s)" + (
-                "" if values is None else f", taken from {start}"
-            )
-            if values is None:
-                values, words = np.full(session.sizes["trial"], np.nan), f"{words}: not known"
-            record = ColumnRecord(name=name, stored=name, dtype="", attrs={}, written=words)
-            added.append(Column(record, values))
-        elif column.values.dtype.kind not in "iuf":
-            message = f"{name} of the trial table must hold seconds, found {column.values.dtype}."
-            raise TensorError(message)
-        else:
-            times.append(Column(column.record, column.values.astype(np.float64)))
+        if column is not None:
+            times.append(_in_seconds(column, session[column.record.name]))
+            continue
+        values, words = np.full(session.sizes["trial"], np.nan), f"{_ABOUT[name]}: not known"
+        if name == "start_time":
+            values, words = _missing_start(session, start), f"{_ABOUT[name]}, taken from {start}"
+        record = ColumnRecord(name=name, stored=name, dtype="", attrs={}, written=words)
+        added.append(Column(record, values))
     return [*times, *by_stored.values()], added
+
+
+def _in_seconds(column: Column, coord: xr.DataArray) -> Column:
+    """Write a start or stop in seconds, as NWB has it, and let the record say that it was."""
+    if column.values.dtype.kind not in "iuf":
+        message = (
+            f"{column.stored} of the trial table must hold seconds, found {column.values.dtype}."
+        )
+        raise TensorError(message)
+    values = column_seconds(coord)
+    if seconds_each(coord) == 1.0:
+        return Column(column.record, values)
+    attrs = column.record.attrs
+    own = str(attrs.get("description", ""))
+    # Units are read from the first brackets.
+    words = f"{_ABOUT[column.stored]}, converted from {attrs['units']}" + (own and f": {own}")
+    attrs = {**attrs, "units": "s", "description": words}
+    changes = {"dtype": values.dtype.name, "attrs": attrs, "written": words}
+    return Column(column.record.model_copy(update=changes), values)
 
 
 def _missing_start(session: xr.Dataset, start: str | None) -> np.ndarray:
@@ -209,7 +223,13 @@ def _missing_start(session: xr.Dataset, start: str | None) -> np.ndarray:
             f"write_nwb(..., trial_start=...). Columns that can: {listed}."
         )
         raise TensorError(message)
-    return np.asarray(session[start].values, dtype=np.float64)
+    if session[start].attrs.get("clock") == "trial":
+        message = (
+            f"trial_start names {start!r}, which counts from the start of each trial: NWB asks "
+            "for times on the session's clock. Add a column of those."
+        )
+        raise TensorError(message)
+    return column_seconds(session[start])
 
 
 def plan_intervals(
@@ -243,11 +263,10 @@ def _span(session: xr.Dataset) -> tuple[float, float]:
     """First and last time (s) of a session: spikes, trials and stated intervals, and zero."""
     moments = [session[name].values for name in ("spike_time", "obs_start", "obs_stop")]
     moments += [
-        session[name].values.astype(np.float64) * (1e-3 if units == "ms" else 1.0)
+        column_seconds(session[name])
         for name in column_names(session, "trial")
-        for units in [session[name].attrs.get("units")]
         if session[name].attrs.get("clock") == "session" or name in _TIMES
-        if session[name].dtype.kind in "iuf"
+        if session[name].dtype.kind in "iuf" and seconds_each(session[name]) is not None
     ]
     low, high = 0.0, 0.0
     for values in moments:

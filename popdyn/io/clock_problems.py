@@ -12,48 +12,70 @@ import numpy as np
 
 from popdyn.io.neurons import Neurons
 from popdyn.io.tables import Table, counted
+from popdyn.io.times import seconds_of
 from popdyn.tensor.session import pieces
 
-# In seconds, at least this share of a neuron's spikes follow each other this fast (s): even at
-# 0.1 Hz it is one in twenty.  In milliseconds it takes more than 40 Hz, with other evidence 200.
-_CLOSE, _FEW, _FEW_WITH_EVIDENCE = 0.5, 0.02, 0.1
+# How fast spikes follow each other (s).  Where spikes reach a thousand times as far as trials,
+# they are in milliseconds unless this share does so: in milliseconds that takes 200 Hz.
+_CLOSE, _FEW_WITH_EVIDENCE = 0.5, 0.1
 _ENOUGH_SPIKES, _ENOUGH_TRIALS, _MOST_GAPS = 300, 5, 2_000_000
 # Milliseconds for seconds make a factor of a thousand, give or take what was not recorded.
 _THOUSAND = (200.0, 5000.0)
 # What an index of 16 bits lost where it was widened.
 _WIDE = 65_536
 # A restart goes back by at least this share of the whole range.
-_FAR_BACK = 0.25
+_FAR_BACK = 0.05
+# Recordings whose every neuron fires less often than this (Hz) are rare, ...
+_QUIET, _SILENT = 0.05, 0.01
+# ... and so are trials that follow each other more slowly than this (s).
+_SLOW_TRIALS = 500.0
 
 
-def restart_row(times: np.ndarray) -> int | None:
-    """Return where times go back far, once and for all; None where they never do.
+def falls_back(times: np.ndarray, span: float | None = None) -> np.ndarray:
+    """Return the positions at which times go back far, the first of each later part.
 
     Parameters
     ----------
     times : ndarray (n,)
         In the order of the file.
-
-    Returns
-    -------
-    int or None
-        Position of the first value after the fall.
+    span : float, optional
+        The range that "far" refers to; that of the values by default.
 
     Examples
     --------
-    >>> restart_row(np.array([0.0, 5.0, 9.0, 0.5, 4.0]))
-    3
-    >>> restart_row(np.array([0.0, 5.0, 9.0, 8.9, 10.0])) is None
-    True
+    >>> falls_back(np.array([0.0, 5.0, 9.0, 0.5, 4.0])).tolist()
+    [3]
+    >>> falls_back(np.array([0.0, 5.0, 9.0, 8.9, 10.0])).tolist()
+    []
     """
     finite = np.flatnonzero(np.isfinite(times))
     if finite.size < 4:
-        return None
+        return np.zeros(0, dtype=int)
     values = times[finite]
     falls = values[:-1] - values[1:]
-    far = _FAR_BACK * float(values.max() - values.min())
-    large = np.flatnonzero(falls > far) if far > 0 else np.zeros(0, dtype=int)
-    return int(finite[large[0] + 1]) if large.size == 1 else None
+    far = _FAR_BACK * (float(values.max() - values.min()) if span is None else span)
+    return finite[np.flatnonzero(falls > max(far, 0.0)) + 1]
+
+
+def restart_row(times: np.ndarray, span: float | None = None) -> int | None:
+    """Return where times go back the farthest; None where they never go back far.
+
+    Parameters
+    ----------
+    times, span
+        As for `falls_back`.
+
+    Examples
+    --------
+    >>> restart_row(np.array([0.0, 5.0, 9.0, 0.5, 4.0, 3.0]))
+    3
+    """
+    rows = falls_back(times, span)
+    if not rows.size:
+        return None
+    finite = np.flatnonzero(np.isfinite(times))
+    before = finite[np.searchsorted(finite, rows) - 1]
+    return int(rows[np.argmax(times[before] - times[rows])])
 
 
 def runs_of(times: np.ndarray) -> np.ndarray:
@@ -76,10 +98,12 @@ def clock_problems(neurons: Neurons, table: Table | None) -> list[str]:
     table : Table, optional
         The trials.
     """
-    units = [*_steps(neurons), *(_factors(neurons, table) if table is not None else ())]
-    if not units:
-        units = list(_never_close(neurons))
     relative = list(_relative_spikes(neurons, table)) if table is not None else []
+    units = list(_steps(neurons))
+    if table is not None and not relative:
+        units += _factors(neurons, table)
+    if not units and not relative:
+        units = list(_never_close(neurons, table))
     restarts = [] if relative else list(_restarts(neurons, table))
     apart = apart_problems(neurons, table) if table is not None and not (units or relative) else []
     return [*_short_first_entry(neurons), *units, *relative, *restarts, *apart]
@@ -124,7 +148,7 @@ def _steps(neurons: Neurons) -> Iterator[str]:
 
 def _factors(neurons: Neurons, table: Table) -> Iterator[str]:
     """Spikes that reach a thousand times as far as the trials, or the other way round."""
-    start = table.numbers("start_time")
+    start = seconds_of(table, "start_time")
     if start is None or neurons.spike_time.size < _ENOUGH_SPIKES or table.n_rows < _ENOUGH_TRIALS:
         return
     finite = start[np.isfinite(start)]
@@ -164,20 +188,42 @@ def _share_close(neurons: Neurons) -> float:
     return n_close / n_gaps if n_gaps else 1.0
 
 
-def _never_close(neurons: Neurons) -> Iterator[str]:
+def _never_close(neurons: Neurons, table: Table | None) -> Iterator[str]:
+    """Rates of which none is plausible in seconds, with a second sign beside them."""
     n_gaps = int(np.maximum(neurons.n_spikes - 1, 0).sum())
-    share = _share_close(neurons) if n_gaps >= _ENOUGH_SPIKES else 1.0
-    if share < _FEW:
+    rates = neurons.rates[neurons.n_spikes > 2]
+    if n_gaps < _ENOUGH_SPIKES or not rates.size or float(np.nanmedian(rates)) > _QUIET:
+        return
+    share, expected = _share_close(neurons), _share_by_chance(neurons)
+    # Spikes in milliseconds keep the distance of a refractory time, those in seconds do not.
+    apart = expected * n_gaps >= 5 and share < 0.3 * expected
+    silent = expected * n_gaps < 5 and float(np.nanmedian(rates)) < _SILENT
+    if apart or silent or _slow_trials(table):
         yield (
-            f"only {100 * share:.2g} % of spikes follow the one before within {_CLOSE:g} s: spike "
-            "times in milliseconds or samples? Read as they are; units={'spike_times': 'ms'}, or "
-            "the seconds one step lasts, converts them"
+            f"the median neuron fires at {np.nanmedian(rates):.2g} Hz, and {100 * share:.2g} % of "
+            f"spikes follow the one before within {_CLOSE:g} s: spike times in milliseconds or "
+            "samples? Read as they are; units={'spike_times': 'ms'}, or the seconds one step "
+            "lasts, converts them"
         )
+
+
+def _share_by_chance(neurons: Neurons) -> float:
+    """Share of intervals shorter than half a second, did neurons fire at random."""
+    gaps = np.maximum(neurons.n_spikes - 1, 0)
+    chance = 1 - np.exp(-_CLOSE * np.nan_to_num(neurons.rates))
+    return float((gaps * chance).sum() / max(gaps.sum(), 1))
+
+
+def _slow_trials(table: Table | None) -> bool:
+    start = seconds_of(table, "start_time") if table is not None else None
+    if start is None or start.size < _ENOUGH_TRIALS:
+        return False
+    return bool(np.nanmedian(np.abs(np.diff(start))) > _SLOW_TRIALS)
 
 
 def apart_problems(neurons: Neurons, table: Table) -> list[str]:
     """One line where no trial overlaps with the spikes of any neuron."""
-    start, stop = table.numbers("start_time"), table.numbers("stop_time")
+    start, stop = seconds_of(table, "start_time"), seconds_of(table, "stop_time")
     if start is None or not neurons.spike_time.size or not np.isfinite(start).any():
         return []
     first, last = neurons.span
@@ -193,7 +239,7 @@ def apart_problems(neurons: Neurons, table: Table) -> list[str]:
 
 def _relative_spikes(neurons: Neurons, table: Table) -> Iterator[str]:
     """Spikes that start anew with every trial."""
-    start = table.numbers("start_time")
+    start = seconds_of(table, "start_time")
     if start is None or not neurons.spike_time.size or table.n_rows < _ENOUGH_TRIALS:
         return
     ordered = np.unique(start[np.isfinite(start)])
@@ -219,28 +265,40 @@ def _restarts(neurons: Neurons, table: Table | None) -> Iterator[str]:
     starts = neurons.neuron_start if neurons.n_unsorted else np.zeros(1, dtype=int)
     for first, last in zip(starts[:-1], starts[1:], strict=True):
         own = neurons.spike_time[first:last]
-        row = restart_row(own) if own.size >= 10 else None
-        if row is not None:
-            where.append((float(own[row - 1]), float(own[row])))
+        rows = falls_back(own) if own.size >= 10 else np.zeros(0, dtype=int)
+        if rows.size == 1:
+            where.append((float(own[rows[0] - 1]), float(own[rows[0]])))
     n_enough = int((neurons.n_spikes >= 10).sum())
     fix = "restart_offset=SECONDS adds them to what comes after"
-    if where and 2 * len(where) >= n_enough and _agree(where):
+    start = seconds_of(table, "start_time") if table is not None else None
+    rows = falls_back(start) if start is not None else np.zeros(0, dtype=int)
+    if where and len(where) >= _share_needed(start, rows) * n_enough and _agree(where):
         before, after = np.median(where, axis=0)
         yield (
             f"the spike times of {len(where)} of {counted(neurons.n_neurons, 'neuron')} go back "
             f"once, from about {before:.0f} to {after:.0f} s: a clock that restarted? Sorted as "
             f"they are, which mixes two parts of the session; {fix}"
         )
-    start = table.numbers("start_time") if table is not None else None
-    row = restart_row(start) if start is not None else None
-    if table is not None and start is not None and row is not None:
+    if table is not None and start is not None and rows.size == 1:
+        row = int(rows[0])
         yield (
             f"{table.name}.start_time goes back once, from {start[row - 1]:.0f} to "
             f"{start[row]:.0f} s in row {row}: a clock that restarted? {fix}"
         )
 
 
+def _share_needed(start: np.ndarray | None, rows: np.ndarray) -> float:
+    """Share of the neurons that must go back before a clock is suspected.
+
+    Clusters that were merged end to end go back too.  Trials that go back make a restart
+    likely, trials that do not make it unlikely.
+    """
+    if start is None or start.size < _ENOUGH_TRIALS:
+        return 0.8
+    return 0.5 if rows.size == 1 else 0.95
+
+
 def _agree(where: list[tuple[float, float]]) -> bool:
     """Whether neurons go back at about the same time: not so clusters that were merged."""
     before = np.array([pair[0] for pair in where])
-    return len(where) < 3 or bool(before.std() <= 0.1 * max(abs(before).max(), 1e-9))
+    return len(where) >= 3 and bool(before.std() <= 0.1 * max(abs(before).max(), 1e-9))

@@ -13,13 +13,16 @@ import numpy as np
 
 from popdyn.errors import SourceError
 from popdyn.io.clock_problems import restart_row, runs_of
+from popdyn.io.coverage import Intervals
 from popdyn.io.neurons import Neurons
 from popdyn.io.tables import Column, Table
-from popdyn.io.times import is_named_time
+from popdyn.io.times import column_units, detect_clocks, seconds_of, seconds_per_step
 
 SPIKES, TRIALS, OBSERVED = "spike_times", "trials", "obs_intervals"
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "min": 60.0, "h": 3600.0}
 OVERLAPS = ("keep", "drop", "cut")
+# Seconds by which a trial may begin before the last one ended: rounding.
+TOUCHING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -162,32 +165,41 @@ def correct(
         obs = neurons.obs
         moved = None if obs is None else (obs[0] + by, obs[1] + by, obs[2])
         neurons = replace(neurons, spike_time=neurons.spike_time + by, obs=moved)
+    # Last: which trial a spike belongs to may be a matter of counting them all.
+    table = None if table is None else _without_overlaps(table, asked.overlaps)
     return neurons, table, tuple(notes)
 
 
+def changed_columns(before: Table | None, after: Table | None) -> set[str]:
+    """Names of the columns of the trials that corrections gave other values or units."""
+    if before is None or after is None:
+        return set()
+    return {new.name for old, new in zip(before.columns, after.columns, strict=True) if new != old}
+
+
 def _correct_trials(table: Table, asked: Corrections, notes: list[str]) -> Table:
-    columns = [_converted(column, asked) for column in table.columns]
+    # What is a time, and from where it counts, is told by the values as they are in the file.
+    clock = detect_clocks(table, asked.clocks).clock
+    columns = [_converted(column, asked, clock) for column in table.columns]
     table = replace(table, columns=tuple(columns))
     by = asked.shift.get(TRIALS)
     if by is not None:
-        table = _added(table, asked, np.full(table.n_rows, float(by)))
+        table = _added(table, clock, np.full(table.n_rows, float(by)))
     if asked.restart_offset is not None:
-        start = table.numbers("start_time")
+        start = seconds_of(table, "start_time")
         row = None if start is None else restart_row(start)
         if row is None:
-            notes.append(f"{table.name}: start_time never goes back, so no trial was moved")
+            notes.append(f"{table.name}: start_time never goes back far, so no trial was moved")
         else:
             later = np.where(np.arange(table.n_rows) >= row, asked.restart_offset, 0.0)
-            table = _added(table, asked, later)
-    return _without_overlaps(table, asked.overlaps)
+            table = _added(table, clock, later)
+    return table
 
 
-def _converted(column: Column, asked: Corrections) -> Column:
+def _converted(column: Column, asked: Corrections, clock: dict[str, str]) -> Column:
     """Put a column of times into seconds; other columns only get the unit they are said to have."""
-    unit = asked.units.get(column.name)
-    is_time = column.name in ("start_time", "stop_time") or is_named_time(column)
-    if unit is None and is_time:
-        unit = asked.units.get(TRIALS)
+    is_time = column.name in clock
+    unit = asked.units.get(column.name, asked.units.get(TRIALS) if is_time else None)
     if unit is None or column.values is None or column.values.dtype.kind not in "fiu":
         return column
     if isinstance(unit, str) and not is_time:
@@ -195,35 +207,35 @@ def _converted(column: Column, asked: Corrections) -> Column:
     return replace(column, values=column.values * seconds_per(unit, column.name), units="s")
 
 
-def _added(table: Table, asked: Corrections, seconds: np.ndarray) -> Table:
-    """Add seconds to every column of times that is not counted from the trial's start."""
+def _added(table: Table, clock: dict[str, str], seconds: np.ndarray) -> Table:
+    """Add seconds to every column of times on the session's clock, in its own unit."""
     columns = []
     for column in table.columns:
         values = column.values
-        is_time = column.name in ("start_time", "stop_time") or is_named_time(column)
-        relative = asked.clocks.get(column.name) == "trial"
-        if is_time and not relative and values is not None and values.dtype.kind in "fiu":
-            column = replace(column, values=values.astype(np.float64) + seconds)
+        if clock.get(column.name) == "session" and values is not None:
+            moved = values.astype(np.float64) + seconds / seconds_per_step(column)
+            # A column that was known by its values must stay known.
+            column = replace(column, values=moved, units=column_units(column, is_time=True))
         columns.append(column)
     return replace(table, columns=tuple(columns))
 
 
 def _without_overlaps(table: Table, overlaps: str) -> Table:
-    start, stop = table.numbers("start_time"), table.numbers("stop_time")
+    start, stop = seconds_of(table, "start_time"), seconds_of(table, "stop_time")
     if overlaps == "keep" or start is None or stop is None or not start.size:
         return table
     order = np.argsort(start, kind="stable")
     if overlaps == "cut":
+        ends = stop[order]
         following = np.append(start[order][1:], np.inf)
         cut = np.empty_like(stop)
-        cut[order] = np.where(stop[order] > following, following, stop[order])
+        cut[order] = np.where(ends > following + TOUCHING, following, ends)
+        cut /= seconds_per_step(table.kept["stop_time"])
         columns = [replace(c, values=cut) if c.name == "stop_time" else c for c in table.columns]
         return replace(table, columns=tuple(columns))
-    keep, reached = np.ones(start.size, dtype=bool), -np.inf
-    for row in order:
-        keep[row] = not start[row] < reached
-        if keep[row] and np.isfinite(stop[row]):
-            reached = max(reached, stop[row])
+    keep = np.ones(start.size, dtype=bool)
+    reached = np.fmax.accumulate(stop[order])[:-1]
+    keep[order[1:]] = ~(start[order][1:] < reached - TOUCHING)
     return _rows(table, keep)
 
 
@@ -247,7 +259,7 @@ def _scaled(neurons: Neurons, asked: Corrections) -> Neurons:
 
 def _from_trial_clock(neurons: Neurons, table: Table | None) -> Neurons:
     """Add each trial's start to the spikes of that trial: one ascending run per trial."""
-    start = None if table is None else table.numbers("start_time")
+    start = None if table is None else seconds_of(table, "start_time")
     if start is None:
         message = "clocks={'spike_times': 'trial'} needs trials with a start_time."
         raise SourceError(message)
@@ -270,20 +282,46 @@ def _from_trial_clock(neurons: Neurons, table: Table | None) -> Neurons:
 
 
 def _after_restart(neurons: Neurons, offset: float, notes: list[str]) -> Neurons:
+    """Add seconds to what comes after the farthest fall of each neuron's times."""
     times = neurons.spike_time.copy()
+    first_spike, last_spike = neurons.span
     unmoved = []
     for position, (first, last) in enumerate(
         zip(neurons.neuron_start[:-1], neurons.neuron_start[1:], strict=True)
     ):
-        row = restart_row(times[first:last])
+        row = restart_row(times[first:last], last_spike - first_spike)
         if row is None:
             unmoved.append(str(neurons.table.ids[position]))
         else:
             times[first + row : last] += offset
     if unmoved:
         shown = ", ".join(unmoved[:8]) + (" ..." if len(unmoved) > 8 else "")
+        which = "1 neuron goes" if len(unmoved) == 1 else f"{len(unmoved)} neurons go"
         notes.append(
-            f"the spike times of {len(unmoved)} neurons never go back ({shown}): taken as recorded "
-            "before the clock restarted"
+            f"of {neurons.n_neurons} neurons, {which} back nowhere far ({shown}): spikes taken as "
+            "recorded before the clock restarted"
         )
-    return replace(neurons, spike_time=times)
+    return replace(neurons, spike_time=times, obs=_intervals_after(neurons, offset, notes))
+
+
+def _intervals_after(neurons: Neurons, offset: float, notes: list[str]) -> Intervals | None:
+    """Move the observation intervals that lie after a fall of their own neuron's."""
+    if neurons.obs is None:
+        return None
+    start, stop, owner = (values.copy() for values in neurons.obs)
+    n_moved = 0
+    for position in range(neurons.n_neurons):
+        own = np.flatnonzero(owner == position)
+        # An interval that begins before the last one has ended begins on the new clock.
+        back = stop[own[:-1]] - start[own[1:]]
+        if back.size and back.max() > TOUCHING:
+            later = own[int(np.argmax(back)) + 1 :]
+            start[later] += offset
+            stop[later] += offset
+            n_moved += 1
+    if n_moved < neurons.n_neurons:
+        notes.append(
+            f"obs_intervals never go back in {neurons.n_neurons - n_moved} of {neurons.n_neurons} "
+            "neurons: taken as they are; if they are on the clock that restarted, observed='session' leaves them out"
+        )
+    return start, stop, owner

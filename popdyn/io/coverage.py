@@ -10,6 +10,7 @@ import numpy as np
 from popdyn.errors import SourceError, warn
 from popdyn.io.neurons import Neurons
 from popdyn.io.tables import Table
+from popdyn.io.times import seconds_of
 from popdyn.tensor.silence import shared_silences, silence_problems
 
 POLICIES = ("auto", "session", "spikes")
@@ -17,6 +18,7 @@ POLICIES = ("auto", "session", "spikes")
 # the session and the neuron's own rate would have put this many spikes into it.
 _LONG_SHARE = 0.1
 _EXPECTED_SPIKES = 100.0
+_LONG_GAPS = 5.0
 # A trial longer than this many medians is absurd.
 LONG_TRIAL = 10.0
 # A silence is worth a line when that many spikes are missing, however short it is.
@@ -49,8 +51,8 @@ def session_span(neurons: Neurons, trials: Table | None) -> tuple[float, float]:
     would make every neuron look unrecorded.
     """
     moments = [np.array(neurons.span)]
-    start = trials.numbers("start_time") if trials is not None else None
-    stop = trials.numbers("stop_time") if trials is not None else None
+    start = seconds_of(trials, "start_time") if trials is not None else None
+    stop = seconds_of(trials, "stop_time") if trials is not None else None
     if start is not None:
         moments.append(start)
     if start is not None and stop is not None and np.isfinite(stop - start).any():
@@ -73,9 +75,10 @@ def find_coverage(neurons: Neurons, span: tuple[float, float], observed: str = "
         Start and stop of the session (s), from `session_span`.
     observed : {"auto", "session", "spikes"}
         ``"auto"``: the file's ``obs_intervals``; without them the whole span, except that a
-        neuron whose silence at the start or the end is longer than a tenth of the span, and
-        should have held at least 100 spikes at its own rate, was recorded only from its first
-        to its last spike.  ``"session"``: all the time.  ``"spikes"``: first to last spike.
+        neuron of at least 100 spikes whose silence at the start or the end is longer than a
+        tenth of the span and than five of its longest pauses, and should have held at least
+        100 spikes at its own rate, was recorded only from its first to its last spike.
+        ``"session"``: all the time.  ``"spikes"``: first to last spike.
 
     Returns
     -------
@@ -97,6 +100,11 @@ def find_coverage(neurons: Neurons, span: tuple[float, float], observed: str = "
     silence = np.nan_to_num(np.maximum(first - span[0], span[1] - last))
     expected = np.nan_to_num(silence * neurons.rates)
     long = (silence > _LONG_SHARE * (span[1] - span[0])) & (expected >= _EXPECTED_SPIKES)
+    long &= neurons.n_spikes >= _EXPECTED_SPIKES
+    for position in np.flatnonzero(long):
+        own = np.sort(neurons.spike_time[slice(*neurons.neuron_start[position : position + 2])])
+        # A neuron that fires in bursts is silent now and then: this must be longer than that.
+        long[position] = silence[position] > _LONG_GAPS * float((own[1:] - own[:-1]).max())
     partial = np.isfinite(first) if observed == "spikes" else long
     start = np.where(partial, first, span[0])
     stop = np.where(partial, last, span[1])

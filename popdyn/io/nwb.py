@@ -16,9 +16,9 @@ from typing import Any, TypedDict, Unpack
 
 import xarray as xr
 
-from popdyn.errors import warn
+from popdyn.errors import SourceError, warn
 from popdyn.io.behavior.reading import read_series
-from popdyn.io.corrections import check_corrections, correct
+from popdyn.io.corrections import Corrections, changed_columns, check_corrections, correct
 from popdyn.io.coverage import Coverage, find_coverage, gap_problems, session_span, warn_partial
 from popdyn.io.describe import find_problems, summarize
 from popdyn.io.neurons import Neurons
@@ -29,7 +29,7 @@ from popdyn.io.times import column_units
 from popdyn.io.wanted import wanted_neurons, wanted_table
 from popdyn.io.writing.restore import restore_attributes
 from popdyn.tensor.align import align as align_session
-from popdyn.tensor.behavior import add_behavior
+from popdyn.tensor.behavior import Series, add_behavior
 from popdyn.tensor.result import add_history
 from popdyn.tensor.session import own_session
 
@@ -130,7 +130,8 @@ def read_session(
         When neurons count as observed.  ``"auto"``: the file's ``obs_intervals``; without them
         from the first to the last spike or trial of the session, except for neurons that are
         silent at its start or end for more than a tenth of it where their rate asks for at
-        least 100 spikes: these from their first to their last spike, with a warning.
+        least 100 spikes, and for longer than five of their longest pauses: these from their
+        first to their last spike, with a warning.
         ``"session"``: all neurons, all the time.  ``"spikes"``: first to last spike.
     neuron_table : str, optional
         Which table of neurons, in a file with several: ``"processing/ecephys/units"``.
@@ -178,6 +179,7 @@ def read_session(
         table, recording.source.name, clocks=clocks, units=units, shift=shift,
         restart_offset=restart_offset, overlaps=overlaps,
     )  # fmt: skip
+    stored = table
     neurons, table, notes = correct(neurons, table, asked)
     recording = replace(
         recording, neurons=neurons, tables={} if table is None else {table.name: table}
@@ -187,9 +189,9 @@ def read_session(
     coverage = find_coverage(neurons, span, observed)
     _warn(neurons, table, (*findings.serious, *notes))
     gaps = gap_problems(neurons, coverage, span)
-    if not findings.serious:
-        warn_partial(neurons, coverage, span)
+    warn_partial(neurons, coverage, span)
     series = read_series(path, behavior, span, cache_folder) if behavior else []
+    _check_clock_of(series, asked, recording.source.name)
     told = [line for one in series for line in one.notes]
     history: dict[str, Any] = {
         "file": recording.source.name, "trials": trials, "observed": observed,
@@ -210,9 +212,28 @@ def read_session(
     return restore_attributes(
         session,
         recording.stored_by_popdyn,
-        corrected={*asked.clocks, *asked.units},
+        corrected={*asked.clocks, *asked.units, *changed_columns(stored, table)},
         observed=observed,
         keep_source_id=source_id is not None,
+    )
+
+
+def _check_clock_of(series: Sequence[Series], asked: Corrections, file: str) -> None:
+    """Say that corrections of spikes and trials do not reach the series of behavior."""
+    moved = asked.shift or asked.units or asked.restart_offset is not None
+    if not series or not moved:
+        return
+    of_trials = [one.name for one in series if one.path.startswith("/intervals/")]
+    if of_trials:
+        message = (
+            f"{', '.join(of_trials)} of {file} are times of the trials, and units, shift and "
+            "restart_offset do not reach them as behavior: read them without these arguments."
+        )
+        raise SourceError(message)
+    names = ", ".join(one.name for one in series)
+    warn(
+        f"behavior ({names}) stays on the clock of the file: units, shift and restart_offset move "
+        "spikes and trials only"
     )
 
 

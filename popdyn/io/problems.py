@@ -7,17 +7,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from popdyn.io.corrections import TOUCHING
 from popdyn.io.coverage import LONG_TRIAL
 from popdyn.io.neurons import Neurons
 from popdyn.io.tables import Column, Table, counted, left_out_line
-from popdyn.io.times import ABSENT_IS_ZERO, column_units, is_named_time
+from popdyn.io.times import ABSENT_IS_ZERO, column_units, is_named_time, seconds_of
 
 _MIN_TRIALS = 5
 _MAX_CODES = 30
 _PLAUSIBLE_RATE = (1e-3, 500.0)
 _REACTION = re.compile(r"^rt$|reaction|latency", re.IGNORECASE)
-# Seconds by which a trial may begin before the last one ended: rounding.
-_TOUCHING = 1e-6
 # Steps of time (s) that are worth a line.
 _COARSE = 1e-4
 _PAIR = re.compile(r"(?<![\w.])-?\d+\s*=|=\s*-?\d+(?![\w.])")
@@ -43,7 +42,7 @@ def _rows(table: Table) -> Iterator[str]:
 
 
 def _start_times(table: Table) -> Iterator[str]:
-    start = table.numbers("start_time")
+    start = seconds_of(table, "start_time")
     if start is None:
         if "start_time" not in table.kept:
             yield f"{table.name} has no start_time"
@@ -57,7 +56,7 @@ def _start_times(table: Table) -> Iterator[str]:
 
 
 def _stop_times(table: Table) -> Iterator[str]:
-    start, stop = table.numbers("start_time"), table.numbers("stop_time")
+    start, stop = seconds_of(table, "start_time"), seconds_of(table, "stop_time")
     if start is None or stop is None or not stop.size:
         return
     n_missing = int(np.isnan(stop).sum())
@@ -70,7 +69,7 @@ def _stop_times(table: Table) -> Iterator[str]:
 
 
 def _long_trials(table: Table) -> Iterator[str]:
-    start, stop = table.numbers("start_time"), table.numbers("stop_time")
+    start, stop = seconds_of(table, "start_time"), seconds_of(table, "stop_time")
     if start is None or stop is None or table.n_rows < _MIN_TRIALS:
         return
     length = stop - start
@@ -88,12 +87,12 @@ def _long_trials(table: Table) -> Iterator[str]:
 
 
 def _overlaps(table: Table) -> Iterator[str]:
-    start, stop = table.numbers("start_time"), table.numbers("stop_time")
+    start, stop = seconds_of(table, "start_time"), seconds_of(table, "stop_time")
     if start is None or stop is None or start.size < 2:
         return
     order = np.argsort(start, kind="stable")
     reached = np.fmax.accumulate(stop[order])[:-1]
-    early = np.flatnonzero(start[order][1:] < reached - _TOUCHING) + 1
+    early = np.flatnonzero(start[order][1:] < reached - TOUCHING) + 1
     if early.size:
         ids = ", ".join(str(table.ids[row]) for row in order[early[:5]])
         more = f" and {early.size - 5} more" if early.size > 5 else ""
@@ -196,7 +195,7 @@ def _zero_if_absent(column: Column, values: np.ndarray, table: Table) -> Iterato
     if not ABSENT_IS_ZERO.search(column.description):
         return
     n_zero = int((values == 0).sum())
-    start = table.numbers("start_time")
+    start = seconds_of(table, "start_time")
     n_start = (
         int((values == start).sum()) if start is not None and column.name != "start_time" else 0
     )
@@ -267,11 +266,11 @@ def _coarse_spikes(neurons: Neurons) -> Iterator[str]:
 
 def outside_problems(neurons: Neurons, table: Table, clock: dict[str, str]) -> list[str]:
     """Lines about trials and events during which nothing was recorded."""
-    start = table.numbers("start_time")
+    start = seconds_of(table, "start_time")
     if start is None or not neurons.spike_time.size or not np.isfinite(start).any():
         return []
     first, last = neurons.span
-    stop = table.numbers("stop_time")
+    stop = seconds_of(table, "stop_time")
     end = start if stop is None else np.where(np.isfinite(stop), stop, start)
     outside = np.isfinite(start) & ((end < first) | (start > last))
     where = f"before the first or after the last spike of any neuron ({first:.0f}-{last:.0f} s)"
@@ -288,7 +287,7 @@ def _events_outside(table: Table, clock: dict[str, str], span: tuple[float, floa
     """Events that lie outside the session: before and after every spike and trial."""
     lines = []
     for name, which in clock.items():
-        values = table.numbers(name)
+        values = seconds_of(table, name)
         if values is None or which != "session" or name in ("start_time", "stop_time"):
             continue
         far = np.isfinite(values) & ((values < span[0]) | (values > span[1]))

@@ -36,6 +36,7 @@ _LONG_NAMES = {
 }  # fmt: skip
 _SUFFIX = re.compile(r"_(ms|us|hz|mm|um|deg|mw|mv|uv)$", re.IGNORECASE)
 _SUFFIX_UNITS = {unit.lower(): unit for unit in ("ms", "us", "Hz", "mm", "um", "deg", "mW", "mV")}
+_STEPS = {"ms": 1e-3, "us": 1e-6, "µs": 1e-6}
 # Share of the values that must fit a clock before it counts as evidence.
 _ENOUGH = 0.5
 _UNNAMED_ENOUGH = 0.95
@@ -80,6 +81,17 @@ def column_units(column: Column, *, is_time: bool = False) -> str:
     return "s" if is_time else "unknown"
 
 
+def seconds_of(table: Table, name: str) -> np.ndarray | None:
+    """Values of a column of times in seconds, where it states ms or us; else as they are."""
+    values = table.numbers(name)
+    return None if values is None else values * seconds_per_step(table.kept[name])
+
+
+def seconds_per_step(column: Column) -> float:
+    """Return how many seconds one unit of a column of times lasts, by what the file says."""
+    return _STEPS.get(column_units(column, is_time=True), 1.0)
+
+
 def detect_clocks(table: Table, override: dict[str, str] | None = None) -> Clocks:
     """Find the time columns of an interval table and the clock of each.
 
@@ -100,7 +112,7 @@ def detect_clocks(table: Table, override: dict[str, str] | None = None) -> Clock
     """
     clock: dict[str, str] = {}
     problems: list[str] = []
-    start = table.numbers("start_time")
+    start = seconds_of(table, "start_time")
     for name, column in table.kept.items():
         values = table.numbers(name)
         if values is None:
@@ -127,13 +139,13 @@ def _clock_of(
     named = is_named_time(column)
     if not named and column.stored[:5] != "float":
         return "", ""
-    seconds = values * (1e-3 if units == "ms" else 1.0)
+    seconds = values * seconds_per_step(column)
     usable = np.isfinite(seconds) & np.isfinite(start)
     if ABSENT_IS_ZERO.search(column.description):
         usable &= values != 0
     if not usable.any():
         return ("session", "") if named else ("", "")
-    fits = _fits(seconds[usable], start, table.numbers("stop_time"), usable)
+    fits = _fits(seconds[usable], start, seconds_of(table, "stop_time"), usable)
     if not named:
         clear = fits.inside >= _UNNAMED_ENOUGH and fits.trial < _ENOUGH
         return ("session" if clear and usable.sum() >= _MIN_UNNAMED else ""), ""

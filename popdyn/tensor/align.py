@@ -162,7 +162,7 @@ def event_times(x: xr.Dataset | xr.DataArray, event: str) -> np.ndarray:
     if units not in ("s", "ms", "unknown"):
         message = f"event column {event!r} has units {units!r}; expected s or ms."
         raise TensorError(message)
-    times = column.values.astype(np.float64) * (1e-3 if units == "ms" else 1.0)
+    times = seconds(column)
     if column.attrs.get("clock") != "trial":
         if not (column.attrs.get("clock") or units != "unknown" or "time" in event):
             warn(
@@ -176,7 +176,13 @@ def event_times(x: xr.Dataset | xr.DataArray, event: str) -> np.ndarray:
         )
         raise TensorError(message)
     warn(f"event column {event!r} is relative to the trial's start: start_time was added.")
-    return np.asarray(times + x.coords["start_time"].values)
+    return np.asarray(times + seconds(x.coords["start_time"]))
+
+
+def seconds(column: xr.DataArray) -> np.ndarray:
+    """Return a column of times in seconds, whichever unit it states."""
+    scale = {"ms": 1e-3, "us": 1e-6}.get(str(column.attrs.get("units")), 1.0)
+    return np.asarray(column.values.astype(np.float64) * scale)
 
 
 def _event_column(x: xr.Dataset | xr.DataArray, event: str) -> xr.DataArray:
@@ -229,7 +235,7 @@ def merge_intervals(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np
     if start.size == 0:
         return start, stop
     reach = np.maximum.accumulate(stop)
-    new = np.concatenate([[True], start[1:] > reach[:-1]])
+    new = np.concatenate([[True], start[1:] > reach[:-1] + SLACK])
     last = np.concatenate([np.flatnonzero(new)[1:] - 1, [start.size - 1]])
     return start[new], reach[last]
 

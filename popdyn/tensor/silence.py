@@ -18,6 +18,7 @@ _EXPECTED_SPIKES = 30.0
 # ... of that many neurons or more: one neuron may well fall silent.
 _FEWEST_NEURONS = 3
 _LEAST_SHARE = 0.01
+_N_BLOCKS = 20
 
 
 def shared_silences(
@@ -56,19 +57,34 @@ def shared_silences(
     width = max(_BIN_WIDTH, (last - first) / _MOST_BINS)
     gaps = _empty_runs(_occupied(spike_time, neuron_start, first, last, width), first, width)
     gaps = gaps[np.diff(gaps, axis=1)[:, 0] >= _SHORTEST]
+    if not len(gaps):
+        return gaps
     start, stop, neuron = obs
     n_neurons = neuron_start.size - 1
-    seconds = np.bincount(
+    seconds: NDArray[Any] = np.bincount(
         neuron, np.clip(stop, first, last) - np.clip(start, first, last), minlength=n_neurons
     )
-    n_spikes = np.diff(neuron_start)
-    rate = np.divide(n_spikes, seconds, out=np.zeros(n_neurons), where=seconds > 0)
+    rate = _usual_rates(spike_time, neuron_start, seconds)
     keep = np.zeros(len(gaps), dtype=bool)
     for row, (begin, end) in enumerate(gaps):
         watched = np.unique(neuron[(start <= begin) & (stop >= end)])
         keep[row] = watched.size >= _FEWEST_NEURONS
         keep[row] &= float(rate[watched].sum()) * (end - begin) >= _EXPECTED_SPIKES
     return gaps[keep]
+
+
+def _usual_rates(spike_time: Floats, neuron_start: NDArray[Any], seconds: NDArray[Any]) -> Floats:
+    """Rates (Hz) in the median of blocks of a neuron's spikes: bursts do not raise them."""
+    rate = np.zeros(seconds.size)
+    for neuron, (begin, end) in enumerate(zip(neuron_start[:-1], neuron_start[1:], strict=True)):
+        own = spike_time[begin:end]
+        if own.size < _N_BLOCKS or not seconds[neuron] > 0:
+            continue
+        counts = np.histogram(own, _N_BLOCKS)[0]
+        width = float(own.max() - own.min()) / _N_BLOCKS
+        rate[neuron] = float(np.median(counts)) / width if width > 0 else 0.0
+    mean: Floats = np.diff(neuron_start) / np.maximum(seconds, 1e-9)
+    return np.asarray(np.minimum(rate, mean))
 
 
 def silence_problems(found: Floats, seconds: float) -> list[str]:

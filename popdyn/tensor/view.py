@@ -55,7 +55,8 @@ def trial_table(
         raise TensorError(message)
     with_roles = x if roles is None else assign_roles(x, roles)
     zero = with_roles.coords["align_time"].values if "align_time" in with_roles.coords else None
-    start = with_roles.coords["start_time"].values if "start_time" in with_roles.coords else None
+    has_start = "start_time" in with_roles.coords
+    start = _in_seconds(with_roles.coords["start_time"]) if has_start else None
     table = {}
     for name in column_names(with_roles, "trial"):
         values = _in_seconds(with_roles.coords[name])

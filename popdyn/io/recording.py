@@ -17,6 +17,7 @@ from popdyn.io.tables import MISSING_TEXT, Table, one_line, read_table, row_coun
 from popdyn.io.tree.hdf5 import DAMAGE
 from popdyn.io.tree.node import Node, kind_of
 from popdyn.io.tree.source import Source, open_nwb
+from popdyn.io.writing.stored_text import stored_text
 
 # Kinds of top-level content named in a summary and in "there are no neurons".
 _GROUPS = ("acquisition", "processing", "stimulus", "analysis", "scratch")
@@ -99,7 +100,7 @@ def read_recording(
             rows={name: row_count(table) for name, table in found.intervals.items()},
             tables=_read_tables(found, only),
             contents=tuple(_contents(root)),
-            stored_by_popdyn=_stored_text(root),
+            stored_by_popdyn=stored_text(root),
             events={name: events.n_events for name, events in found.events.items()},
             lost=found.lost,
             series=_summarize_all(root, found, neurons) if only is None else (),
@@ -142,15 +143,6 @@ def _read_neurons(units: Node | None) -> tuple[Neurons | None, str]:
         return read_neurons(units), ""
     except DAMAGE as error:
         return None, one_line(error, 300)
-
-
-def _stored_text(root: Node) -> str:
-    data = root.absolute("/scratch/popdyn")
-    try:
-        is_text = data is not None and not data.is_group and data.holds == "text"
-        return str(data.read().ravel()[0]) if data is not None and is_text else ""
-    except DAMAGE:
-        return ""
 
 
 def _words(root: Node, path: str) -> str:

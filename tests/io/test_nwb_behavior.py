@@ -73,6 +73,61 @@ def test_attributes_and_channels_come_back_to_series_that_were_read(tmp_path):
     assert new["eye_left"].attrs == attrs
 
 
+CODES = np.resize([0.0, 1.0, 2.0], 40)
+AS_THEY_WERE = {
+    "codes of a series": Series("code", UNEVEN, CODES),
+    "codes of events": Series("code", UNEVEN, CODES, kind="events", units="V"),
+    "a constant series": Series("light", UNEVEN, np.ones(40), units="lx"),
+    "times as values": Series("own", UNEVEN, UNEVEN),
+    "one channel": Series("one", UNEVEN, CODES[:, None], channels=("only",)),
+    "many channels": Series("many", UNEVEN, np.ones((40, 500)), channels=tuple(map(str, range(500)))),
+    "marks": Series("cue", UNEVEN, np.eye(40)[:, :2], kind="events", channels=("a", "b")),
+    "twice the same event": Series("lick", np.repeat(UNEVEN, 2), np.ones(80), kind="events"),
+    "events at regular times": Series("pulse", REGULAR, np.ones(50), kind="events"),
+    "no events": Series("none", np.zeros(0), np.zeros(0), kind="events"),
+    "a regular series": Series("pupil", REGULAR, np.where(REGULAR > 3, np.nan, 1.5), units="mm"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("series", AS_THEY_WERE.values(), ids=AS_THEY_WERE.keys())
+def test_a_written_series_comes_back_as_it_was(tmp_path, series):
+    long = pdn.make_session([0.1, 30.0], [0, 2], trials=TIMES)
+    session = add_behavior(long, series)
+    path = pdn.write_nwb(tmp_path / "a.nwb", session)
+    again = pdn.read_session(path, behavior=[series.name])
+    for name in (series.name, f"{series.name}_time"):
+        assert again[name].dims == session[name].dims
+        assert again[name].values.tobytes() == session[name].values.tobytes()
+    attrs = {key: value for key, value in session[series.name].attrs.items() if key != "path"}
+    found = dict(again[series.name].attrs)
+    assert found.pop("path").strip("/").startswith("processing/behavior/")
+    assert found == attrs
+    if series.channels:
+        assert again[f"{series.name}_channel"].values.tolist() == list(series.channels)
+    (listed,) = pdn.describe_nwb(path).series
+    assert (listed.name, listed.kind, listed.why_not) == (series.name, series.kind, "")
+
+
+def test_a_series_that_the_file_replaced_by_words_is_read_as_words(tmp_path):
+    path = pdn.write_nwb(tmp_path / "a.nwb", session_with(Series("code", UNEVEN, CODES)))
+    with h5py.File(path, "r+") as file:
+        group = file["processing/behavior/code"]
+        about = dict(group["data"].attrs)
+        del group["data"]
+        group["data"] = [b"left", b"right"] * 20
+        group["data"].attrs.update(about)
+    again = quietly(pdn.read_session, path, behavior="code")
+    assert again["code_channel"].values.tolist() == ["left", "right"]
+
+
+def test_without_a_record_the_values_decide(tmp_path):
+    path = pdn.write_nwb(tmp_path / "a.nwb", session_with(Series("code", UNEVEN, CODES)))
+    with h5py.File(path, "r+") as file:
+        file["scratch/popdyn"][...] = "{}"
+    again = quietly(pdn.read_session, path, behavior="code")
+    assert (again["code"].attrs["kind"], again["code"].shape) == ("events", (40, 3))
+
+
 def test_behavior_that_is_not_there_is_refused(tmp_path):
     session = session_with(*ALL).drop_vars("pupil")
     with pytest.raises(TensorError, match="names 'pupil', but the session has no variable"):

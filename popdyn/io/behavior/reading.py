@@ -28,6 +28,7 @@ from popdyn.io.tables import (
 from popdyn.io.tree.hdf5 import DAMAGE
 from popdyn.io.tree.node import Node, walk
 from popdyn.io.tree.source import open_nwb
+from popdyn.io.writing.stored_text import stored_text, written_kinds
 from popdyn.tensor.behavior import Series
 
 _CIRCLES = {"rad": 2 * np.pi, "radians": 2 * np.pi, "radian": 2 * np.pi, "deg": 360.0}
@@ -87,7 +88,15 @@ def read_series(
 def series_of(root: Node, found: Found | None = None) -> dict[str, StoredSeries]:
     """Find every series and all events of an open file, by name."""
     found = find_tables(root) if found is None else found
-    return find_series(places(walk(root)), found.events.values(), found.intervals)
+    series = find_series(places(walk(root)), found.events.values(), found.intervals)
+    kinds = written_kinds(stored_text(root))
+    # What popdyn wrote as behavior needs no guess.
+    return {
+        name: replace(one, written_kind=kinds[path], events=None, why_not="")
+        if (path := one.path.strip("/")) in kinds
+        else one
+        for name, one in series.items()
+    }
 
 
 def _wanted(name: str, there: dict[str, StoredSeries], file: str) -> StoredSeries:
@@ -154,8 +163,10 @@ def load_series(series: StoredSeries) -> tuple[Series, list[str]]:
         return from_events(series)
     times = read_times(series.node)
     values, done = read_values(series.node)
-    _check_sizes(times, values)
-    kind = "series" if is_series(series, times, values) else "events"
+    written_kind = series.written_kind if values.dtype.kind != "U" else ""
+    if not written_kind or times.size or values.size:
+        _check_sizes(times, values)
+    is_events = not written_kind and not is_series(series, times, values)
     notes = unit_notes(series.node)
     timed = np.isfinite(times)
     if not timed.all():
@@ -163,22 +174,26 @@ def load_series(series: StoredSeries) -> tuple[Series, list[str]]:
         times, values = times[timed], values[timed]
     units = series_units(series.node)
     about = "; ".join(part for part in (described(series.node), done) if part)
-    if kind == "events":
+    if is_events:
         made, more = as_events(series, times, values, about, units)
         return made, [*notes, *more]
     check_rising(times)
-    n_twice = int((np.diff(times) == 0).sum())
-    if n_twice:
-        notes.append(f"{n_twice} of {times.size} samples have the time of the one before")
-    if units == "unknown":
-        notes.append("the file does not say its units")
+    if not written_kind:
+        notes += _doubts(times, units)
+        values = values[:, 0] if values.shape[1:] == (1,) else values
     period = _CIRCLES.get(units, 0.0) if series.parent == "CompassDirection" else 0.0
-    values = values.astype(np.float64)
     made = Series(
-        series.name, times, values[:, 0] if values.shape[1:] == (1,) else values,
-        kind="series", units=units, description=about, path=series.path, period=period,
+        series.name, times, values.astype(np.float64), kind=written_kind or "series",
+        units=units, description=about, path=series.path, period=period,
     )  # fmt: skip
     return made, notes
+
+
+def _doubts(times: np.ndarray, units: str) -> list[str]:
+    n_twice = int((np.diff(times) == 0).sum())
+    lines = [f"{n_twice} of {times.size} samples have the time of the one before"]
+    lines = lines if n_twice else []
+    return [*lines, "the file does not say its units"] if units == "unknown" else lines
 
 
 def _check_sizes(times: np.ndarray, values: np.ndarray) -> None:

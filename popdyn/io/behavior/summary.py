@@ -97,7 +97,8 @@ def _from_shape(
         name=stored.name,
         path=stored.path.strip("/"),
         type=stored.type,
-        kind="series" if stored.events is None and not stored.column else "events",
+        kind=stored.written_kind
+        or ("series" if stored.events is None and not stored.column else "events"),
         n_samples=n_samples(stored.node) if not stored.column else 0,
         n_channels=int(np.prod(shape[1:])) if shape else 1,
         rate=rate,

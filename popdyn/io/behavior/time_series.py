@@ -46,6 +46,8 @@ class StoredSeries:
         The ragged column of times, if it is one.
     why_not : str
         Why it is not offered as behavior; ``""`` if it is.
+    written_kind : str
+        The kind that `popdyn.write_nwb` wrote it as; ``""`` if somebody else wrote it.
     """
 
     name: str
@@ -55,6 +57,7 @@ class StoredSeries:
     events: Events | None = None
     column: str = ""
     why_not: str = ""
+    written_kind: str = ""
 
     @property
     def type(self) -> str:

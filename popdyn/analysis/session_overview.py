@@ -15,6 +15,7 @@ from popdyn.analysis.overview_stretch import choose_stretch, rows_by_rate, stret
 from popdyn.analysis.stability import (
     N_BLOCKS,
     drift_index,
+    drift_p,
     n_short_intervals,
     stability_problems,
     third_rates,
@@ -62,7 +63,8 @@ def session_overview(
         time by observed time; ``n_intervals`` between successive spikes and
         ``short_interval_share``, the share below 1.5 ms; ``third_rate (third, neuron)``, Hz in
         the thirds of the observed time; ``drift``, (last - first) / (last + first) of these,
-        with ``drift_bound (bound, neuron)``, 95 % by the scatter of blocks.
+        with ``drift_bound (bound, neuron)``, 95 % by the scatter of blocks, and ``drift_p``, the
+        share of random orders of 18 blocks with as large a change.
         Raster of a typical stretch with many neurons observed: ``spike_time (spike)`` (s,
         session clock), ``spike_row (spike)``, ``raster_neuron (row)`` from the highest rate
         to the lowest.
@@ -71,7 +73,7 @@ def session_overview(
         ``event_clock (event)``, the clock of the column in the file.
         Around the start and the events, of at most 200 trials and of the neurons of the raster
         (at most 100): ``event_rate (around, lag)``, mean rate in Hz, with ``event_rate_bound
-        (bound, around, lag)``, 95 % by the scatter of trials; ``lag`` in s.
+        (bound, around, lag)``, 95 % by the scatter of trials, NaN below two; ``lag`` in s.
         ``attrs["problems"]`` is a JSON list of what looks wrong.
 
     Raises
@@ -90,7 +92,9 @@ def session_overview(
     session = check_session(session)
     _check_number("n_bins", n_bins)
     _check_number("n_raster_neurons", n_raster_neurons)
-    edges = _edges(*_span(session), n_bins)
+    whole, span = session, _span(session)
+    session = _observed_within(session, *span)
+    edges = _edges(*span, n_bins)
     counts = _count(session, edges)
     trials = trial_structure(session)
     n_observed = (counts.rate_seconds > 0).sum(axis=0)
@@ -100,7 +104,11 @@ def session_overview(
     around = event_rates(session, trials, rows)
     problems = [
         *stability_problems(
-            session["neuron"].values, counts.drift, counts.n_short, counts.n_intervals
+            session["neuron"].values,
+            counts.drift[0],
+            counts.drift_p,
+            counts.n_short,
+            counts.n_intervals,
         ),
     ]
     result = make_result(
@@ -114,7 +122,7 @@ def session_overview(
         },
         method="session_overview",
         parameters={"n_bins": n_bins, "n_raster_neurons": n_raster_neurons},
-        source=session,
+        source=whole,
     )
     return result.assign_attrs(
         bin_width=float(edges[1] - edges[0]),
@@ -150,7 +158,17 @@ def _span(session: xr.Dataset) -> tuple[float, float]:
     if not values.size:
         message = "the session holds no spikes and no trials: there is nothing to look at"
         raise TensorError(message)
-    return float(values.min()), float(values.max())
+    start, stop = float(values.min()), float(values.max())
+    return start, stop if stop > start else start + 1.0
+
+
+def _observed_within(session: xr.Dataset, start: float, stop: float) -> xr.Dataset:
+    """Cut the observation intervals where the session starts and stops, infinite ones too.
+
+    A bin may reach further than the session, and the time beyond it was not observed.
+    """
+    cut = {name: session[name].clip(start, stop) for name in ("obs_start", "obs_stop")}
+    return session.assign(cut)
 
 
 def _column(session: xr.Dataset, name: str) -> Floats | None:
@@ -163,8 +181,6 @@ def _column(session: xr.Dataset, name: str) -> Floats | None:
 
 def _edges(start: float, stop: float, n_bins: int | None) -> Floats:
     """Edges of equal bins from start to stop; the last bin holds its right edge too."""
-    if stop <= start:
-        stop = start + 1.0
     if n_bins is not None:
         return np.linspace(start, stop, n_bins + 1)
     power = np.floor(np.log10((stop - start) / _N_BINS[1]))
@@ -190,6 +206,7 @@ class _Counts:
     n_short: NDArray[np.int64]
     third_rate: Floats
     drift: Floats
+    drift_p: Floats
 
     @property
     def mean_rate(self) -> Floats:
@@ -204,6 +221,7 @@ def _count(session: xr.Dataset, edges: Floats) -> _Counts:
     seconds = np.zeros((n_neurons, n_bins))
     n_spikes, n_short = np.zeros((2, n_neurons), dtype=np.int64)
     third_rate, drift = np.full((2, 3, n_neurons), np.nan)
+    p = np.full(n_neurons, np.nan)
     for neuron, spikes, start, stop in neurons_within(session, edges):
         n_spikes[neuron] = spikes.size
         n_short[neuron] = n_short_intervals(spikes)
@@ -212,6 +230,7 @@ def _count(session: xr.Dataset, edges: Floats) -> _Counts:
         n_in_bin[neuron], seconds[neuron] = observed_counts(spikes, edges, start, stop)
         blocks = observed_counts(spikes, equal_exposure(start, stop, N_BLOCKS), start, stop)
         third_rate[:, neuron], drift[:, neuron] = third_rates(*blocks), drift_index(*blocks)
+        p[neuron] = drift_p(*blocks)
     enough = seconds >= _LEAST_OBSERVED * np.diff(edges)
     return _Counts(
         n_in_bin=n_in_bin,
@@ -222,6 +241,7 @@ def _count(session: xr.Dataset, edges: Floats) -> _Counts:
         n_short=n_short,
         third_rate=third_rate,
         drift=drift,
+        drift_p=p,
     )
 
 
@@ -248,4 +268,5 @@ def _variables(counts: _Counts, n_observed: NDArray[Any]) -> dict[str, Any]:
         "third_rate": (("third", "neuron"), counts.third_rate, hertz),
         "drift": ("neuron", counts.drift[0], one),
         "drift_bound": (("bound", "neuron"), counts.drift[1:], one),
+        "drift_p": ("neuron", counts.drift_p, one),
     }

@@ -25,6 +25,7 @@ from popdyn.plot.style import (
 _WIDE = (7.0, 2.8)
 _DOT = "#1a1a1a"
 _CHANGED = "#D55E00"
+_DRIFT_LEVEL = 0.01
 _LINE = "#0072B2"
 _SESSION_TIME = "time in the session (s)"
 # Above this percentile colors saturate, so that one burst does not darken all the rest.
@@ -145,9 +146,8 @@ def rate_distribution(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Axes
         Neurons, the highest mean rate first, against rate (Hz, logarithmic).  A dot is the
         mean of the session; a line leads from the rate in the first third of the observed
-        time to that in the last (the triangle), orange where the 95 % interval of the drift
-        excludes zero.  A rate of zero lies at half of the
-        lowest other one.
+        time to that in the last (the triangle), orange where ``drift_p`` is below .01.
+        A rate of zero lies at half of the lowest other one.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def rate_distribution(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> pdn.plot.rate_distribution(overview).get_ylabel()
     'rate (Hz)'
     """
-    result = drawable(result, "rate_distribution", "mean_rate", "third_rate", "drift_bound")
+    result = drawable(result, "rate_distribution", "mean_rate", "third_rate", "drift_p")
     ax = new_axes(ax)
     mean = result["mean_rate"].values
     order = np.argsort(-np.nan_to_num(mean, nan=-1.0), kind="stable")
@@ -166,8 +166,7 @@ def rate_distribution(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     shown = np.concatenate([mean[order], ends[ends > 0]])
     # A logarithm has no place for a rate of zero: it is drawn below all others.
     ends = np.where(ends == 0, 0.5 * shown.min(initial=1.0), ends)
-    lower, upper = result["drift_bound"].values[:, order]
-    clear = (lower > 0) | (upper < 0)
+    clear = result["drift_p"].values[order] < _DRIFT_LEVEL
     _drift_lines(ax, ends, ~clear, NULL_COLOR, "first to last third")
     _drift_lines(ax, ends, clear, _CHANGED, "first to last third, changed")
     size = float(np.clip(120 / max(order.size, 1), 1.0, 3.5))

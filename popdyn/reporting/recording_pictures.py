@@ -130,8 +130,8 @@ def _distribution(overview: xr.Dataset) -> Figure:
     panel = _drawn(plot.rate_distribution, overview, (figure.WIDTH, figure.HEIGHT), alt)
     caption = (
         "A dot is the mean of a neuron; a line leads from the rate in the first third of the time "
-        "it was observed to that in the last (triangle), orange where the 95 % interval of the "
-        "change excludes zero.",
+        "it was observed to that in the last (triangle), orange where so large a change "
+        "is rare (p < .01) among random orders of its blocks.",
     )
     return Figure("Rates and their drift.", (panel,), caption)
 

@@ -8,9 +8,10 @@ import pytest
 import xarray as xr
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 import popdyn as pdn
-from popdyn.analysis.stability import drift_index
+from popdyn.analysis.stability import drift_index, drift_p
 from popdyn.tensor.session import make_session, neuron_spikes
 
 DATA = Path(__file__).parents[2] / "data"
@@ -160,7 +161,8 @@ def test_the_interval_of_the_drift_misses_zero_as_often_as_it_says():
 def test_the_drift_is_that_of_a_ratio_of_means():
     counts = np.r_[np.full(6, 10), np.full(6, 20), np.full(6, 40)]
     index, lower, upper = drift_index(counts, np.full(18, 2.0))
-    assert (index, lower, upper) == pytest.approx((0.6, 0.6, 0.6))
+    assert index == pytest.approx(0.6)
+    assert -1 < lower < 0.6 < upper < 1
     assert np.isnan(drift_index(np.zeros(18, dtype=int), np.ones(18))[0])
 
 
@@ -184,6 +186,62 @@ def test_trials_are_told_by_duration_gap_and_events_after_the_start():
     np.testing.assert_allclose(result["gap"], [11, 2, np.nan])
 
 
+def test_one_spike_after_a_silent_third_is_no_drift():
+    counts, seconds = np.zeros(18, dtype=int), np.full(18, 60.0)
+    counts[8], counts[-1] = 40, 1
+    index, lower, upper = drift_index(counts, seconds)
+    assert index == 1.0
+    assert lower < -0.9
+    assert upper == 1.0
+    assert drift_p(counts, seconds) > 0.3
+    moments = np.r_[8 * 60 + np.linspace(1, 59, 40), 1079.0]
+    result = pdn.session_overview(session_of([moments], obs=([0.0], [1080.0], [0])))
+    assert float(result["drift"][0]) == 1.0
+    assert float(result["drift_p"][0]) == drift_p(counts, seconds)
+    assert problems(result) == ""
+
+
+def test_p_of_the_drift_is_the_share_of_all_ways_to_choose_the_thirds():
+    counts = np.r_[np.zeros(6), 5, 9, 7, 8, 6, 4, 9, 12, 4, 8, 0, 7].astype(int)
+    # Six of 18 first, six of the rest last: every pair of sums, by counting.
+    ways = {(0, 0, 0, 0): 1}
+    for count in counts:
+        new = {}
+        for (n, m, first, last), many in ways.items():
+            choices = [(n + 1, m, first + count, last), (n, m + 1, first, last + count)]
+            for key in [(n, m, first, last), *choices]:
+                if max(key[:2]) <= 6:
+                    new[key] = new.get(key, 0) + many
+        ways = new
+    sums = {key[2:]: many for key, many in ways.items() if key[:2] == (6, 6)}
+    observed = counts[-6:].sum() - counts[:6].sum()
+    extreme = sum(many for (first, last), many in sums.items() if abs(last - first) >= observed)
+    exact = extreme / sum(sums.values())
+    assert 0.001 < exact < 0.05
+    assert drift_p(counts, np.full(18, 0.1)) == pytest.approx(exact, abs=4 * (exact / 1e4) ** 0.5)
+
+
+def test_blocks_of_unequal_length_at_one_rate_do_not_drift():
+    seconds = np.r_[np.full(9, 1.0), np.full(9, 7.0)]
+    counts = (10 * seconds).astype(int)
+    index, lower, upper = drift_index(counts, seconds)
+    assert index == 0.0
+    assert lower < 0 < upper
+    assert drift_p(counts, seconds) == 1.0
+
+
+def test_bounds_need_trials_that_differ():
+    late = np.arange(50) / 10 + 20
+    trials = {"start_time": [5.0, 25.0], "go_time": [7.0, np.nan]}
+    found = pdn.session_overview(session_of([late], obs=([0.0], [30.0], [0]), trials=trials))
+    bound = found["event_rate_bound"].sel(around="start_time")
+    differ = (found["event_rate"].sel(around="start_time") > 0).values
+    np.testing.assert_array_equal(np.isfinite(bound), [differ, differ])
+    assert differ.any()
+    assert not differ.all()
+    assert np.isnan(found["event_rate_bound"].sel(around="go_time")).all()
+
+
 def test_event_rates_are_those_of_align():
     session = pdn.read_session(HUMAN, "encoding_table")
     result = pdn.session_overview(session)
@@ -191,7 +249,7 @@ def test_event_rates_are_those_of_align():
     expected = (counts / 0.05).mean("neuron")
     found = result.sel(around="boundary1_time")
     np.testing.assert_allclose(found["event_rate"], expected.mean("trial"), rtol=1e-6)
-    half = 1.96 * expected.std("trial", ddof=1) / np.sqrt(90)
+    half = stats.t.ppf(0.975, 89) * expected.std("trial", ddof=1) / np.sqrt(90)
     np.testing.assert_allclose(
         found["event_rate_bound"].sel(bound="upper") - found["event_rate"], half, rtol=1e-4
     )
@@ -246,6 +304,26 @@ def test_an_absurd_stop_does_not_stretch_the_session():
     trials = {"start_time": start, "stop_time": stop}
     result = pdn.session_overview(session_of(poisson([5.0], 200), trials=trials))
     assert float(result["time"].max()) < 210
+
+
+@pytest.mark.parametrize("n_bins", [None, 7])
+@pytest.mark.parametrize("stop", [np.inf, 1e9])
+def test_the_time_observed_ends_where_the_session_does(stop, n_bins):
+    duration = 101.3
+    spikes = np.arange(duration * 100) / 100 + 0.005
+    obs = ([-np.inf], [np.inf], [0]) if stop == np.inf else ([-np.inf], [duration], [0])
+    result = pdn.session_overview(session_of([spikes], obs=obs), n_bins=n_bins)
+    np.testing.assert_allclose(result["rate"][0], 100, rtol=0.02)
+    np.testing.assert_allclose(result["population_rate"], 100, rtol=0.02)
+    assert float(result["observed_time"][0]) == pytest.approx(duration, abs=0.02)
+    np.testing.assert_allclose(result["third_rate"][:, 0], 100, rtol=0.01)
+
+
+def test_around_the_last_event_there_is_no_rate_past_the_end():
+    trials = {"start_time": [10.0, 50.0, 99.5]}
+    session = session_of([np.arange(10_000) / 100 + 0.005], trials=trials)
+    found = pdn.session_overview(session)["event_rate"].sel(around="start_time")
+    np.testing.assert_allclose(found, 100, rtol=0.25)  # 4 to 6 spikes in a bin of 50 ms
 
 
 def test_the_input_is_left_alone_and_the_result_is_saved_and_loaded(thalamus, tmp_path):

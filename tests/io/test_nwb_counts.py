@@ -110,6 +110,16 @@ def test_trials_without_a_clock_follow_each_other_and_the_file_says_so(tmp_path)
     assert "Spikes were put evenly into bins of 0.1 s" in said
 
 
+def test_windows_may_overlap_by_rounding_and_no_more():
+    values = RNG.poisson(3.0, (2, 4, 2)).astype(float)
+    touching = tensor_of(values, zero=[1.0, 1.4 - 5e-10])
+    np.testing.assert_array_equal(
+        counts_again(touching, "go_time", (-0.2, 0.2), 0.1).values, values
+    )
+    with pytest.raises(TensorError, match="overlap on the session's clock in 1 pairs"):
+        session_of_counts(tensor_of(values, zero=[1.0, 1.4 - 5e-9]))
+
+
 def test_an_event_that_is_not_zero_does_not_stand_for_it():
     shifted = tensor_of(np.ones((1, 2, 2)), zero=[1.0, 5.0]).assign_coords(
         align_time=("trial", [1.05, 5.05])

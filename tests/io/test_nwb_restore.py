@@ -80,6 +80,19 @@ def test_intervals_that_the_file_has_changed_are_not_made_infinite(tmp_path):
     assert again.attrs["input_digest"] != session.attrs["input_digest"]
 
 
+def test_a_neuron_never_observed_that_the_file_has_since_observed_is(tmp_path):
+    obs = ([0.0], [2.0], [0])
+    session = pdn.make_session([0.1, 1.2], [0, 2, 2], trials=TRIALS, obs=obs)
+    path = pdn.write_nwb(tmp_path / "a.nwb", session)
+    assert read_back(path)["obs_neuron"].values.tolist() == [0]
+    with h5py.File(path, "r+") as file:
+        file["units/obs_intervals"][1] = [0.25, 1.5]
+    again = read_back(path)
+    assert again["obs_neuron"].values.tolist() == [0, 1]
+    assert again["obs_start"].values.tolist() == [0.0, 0.25]
+    assert again["obs_stop"].values.tolist() == [2.0, 1.5]
+
+
 def test_the_users_word_is_not_overruled(tmp_path):
     _, path = written(tmp_path)
     again = read_back(path, clocks={"cue_time": "session"}, observed="session", source_id="mine")

@@ -130,6 +130,7 @@ def test_a_neuron_without_intervals_among_others_with_them_is_said(tmp_path):
         (0.0, 48.0, 20.0, False),  # all along
         (20.0, 48.0, 20.0, True),  # 400 spikes missing at the start
         (0.0, 30.0, 20.0, True),  # 380 missing at the end
+        (8.0, 48.0, 100.0, True),  # 800 missing in a sixth of the session
         (20.0, 48.0, 4.0, False),  # only 80 missing
         (4.0, 48.0, 100.0, False),  # 400 missing, but in less than a tenth
     ],

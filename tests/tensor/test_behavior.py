@@ -159,6 +159,14 @@ def test_nothing_goes_beyond_the_first_and_the_last_sample():
     np.testing.assert_array_equal(np.isfinite(found), (centers >= time[0]) & (centers <= time[-1]))
 
 
+def test_a_bin_centered_on_the_last_sample_has_its_value():
+    found = aligned(
+        Series("pupil", np.array([0.5, 2.5, 4.5]), np.array([1.0, 2.0, 7.0])),
+        window=(0.0, 1.0), bin_width=1.0,
+    )["pupil"].values  # fmt: skip
+    assert found.tolist() == [[1.5, 2.0, 7.0]]
+
+
 def test_a_blink_is_missing_in_every_bin_it_fills():
     time = np.arange(0, 6, 0.01)
     values = np.where((time >= 1.2) & (time < 1.6), np.nan, 4.0)

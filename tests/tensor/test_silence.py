@@ -40,6 +40,16 @@ def test_neurons_that_were_not_observed_do_not_count():
     assert len(shared_silences(times[: starts[2]], *two)) == 0
 
 
+@pytest.mark.parametrize(("gap", "n_found"), [(5.0, 0), (9.0, 1)])
+def test_a_gap_counts_where_thirty_spikes_are_missing(gap, n_found):
+    # Four neurons at 1 Hz, never silent together for 2 s: 19 spikes are missing, or 33.
+    trains = [np.arange(0.1 + k / 4, 100.0, 1.0) for k in range(4)]
+    trains = [t[(t < 50.0) | (t >= 50.0 + gap)] for t in trains]
+    starts = np.concatenate([[0], np.cumsum([t.size for t in trains])])
+    obs = (np.zeros(4), np.full(4, 100.0), np.arange(4))
+    assert len(shared_silences(np.concatenate(trains), starts, obs)) == n_found
+
+
 def test_a_session_without_spikes_has_none():
     obs = (np.zeros(1), np.ones(1), np.arange(1))
     assert shared_silences(np.zeros(0), np.zeros(2, dtype=int), obs).shape == (0, 2)

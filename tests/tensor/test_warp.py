@@ -485,3 +485,35 @@ def test_pynapple_counts_the_same_spikes():
     counts = pynapple.warp_tensor(trains, epochs, num_bins=7)
     ours = (warped * warped["duration_cue_go"] / 7).transpose("neuron", "trial", "phase")
     np.testing.assert_allclose(ours, counts, atol=1e-9)
+
+
+def test_spikes_exactly_on_events_belong_to_the_bin_that_begins_there():
+    times = np.array([[1.0, 2.0, 4.0]])
+    # On the first event and an edge within a segment; on the second event and on the last.
+    session = session_of(times, [[1.0, 3.0], [2.0, 4.0]])
+    warped = pdn.warp(session, EVENTS, 2)
+    widths = np.array([0.5, 0.5, 1.0, 1.0])
+    counts = (warped.values[..., 0] * widths).tolist()
+    assert counts == [[1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]]
+
+
+def test_nan_within_the_window_makes_nan_where_it_overlaps_and_nowhere_else():
+    times = np.array([[0.0, 1.0, 3.0], [5.0, 6.1, 8.0]])
+    session = session_of(times, poisson(duration=10.0, n_neurons=2))
+    counts = binned(session, 30, 0.1).astype(float)
+    # From 0.5 to 0.8 s after the cue, of one neuron in both trials.
+    gap = np.zeros(counts.shape, dtype=bool)
+    gap[1, 5:8] = True
+    holed = counts.copy(data=np.where(gap, np.nan, counts.values))
+    with pytest.warns(pdn.PopdynWarning, match="seen in some phases only"):
+        alone = pdn.warp(holed, EVENTS, 10, neurons=[1])
+    whole = pdn.warp(counts, EVENTS, 10)
+    warped = pdn.warp(holed, EVENTS, 10)
+    # Bins of 0.1 s in the first segment of the first trial; of 0.11 s in that of the second,
+    # where the fifth and the eighth reach into the gap.
+    unseen = np.zeros(whole.shape, dtype=bool)
+    unseen[1, 5:8, 0] = True
+    unseen[1, 4:8, 1] = True
+    np.testing.assert_array_equal(np.isnan(warped.values), unseen)
+    np.testing.assert_array_equal(np.isnan(alone.values[0]), unseen[1])
+    np.testing.assert_allclose(warped.values[~unseen], whole.values[~unseen], rtol=1e-12)

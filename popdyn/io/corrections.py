@@ -322,6 +322,6 @@ def _intervals_after(neurons: Neurons, offset: float, notes: list[str]) -> Inter
     if n_moved < neurons.n_neurons:
         notes.append(
             f"obs_intervals never go back in {neurons.n_neurons - n_moved} of {neurons.n_neurons} "
-            "neurons: taken as they are; if they are on the clock that restarted, observed='session' leaves them out"
+            "neurons: taken as they are; observed='session' leaves them out"
         )
     return start, stop, owner

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
 
 from popdyn.errors import TensorError
+from popdyn.tasks.parameters import as_tuples
 from popdyn.tasks.perceptual_decision import PerceptualDecision
 from popdyn.tasks.trial_set import Task
 
-TASKS: dict[str, type[PerceptualDecision]] = {"PerceptualDecision": PerceptualDecision}
+# One line per task; its parameters, saved with the trials as JSON, make it again.
+TASKS: dict[str, Callable[..., Task]] = {
+    "PerceptualDecision": PerceptualDecision,
+}
 
 
 def task_of(trials: xr.Dataset) -> Task | None:
@@ -50,7 +55,5 @@ def task_of(trials: xr.Dataset) -> Task | None:
         raise TensorError(message)
     parameters: dict[str, Any] = json.loads(trials.attrs["parameters"])
     # JSON has no tuples, and a frozen task must compare equal to the one that was saved.
-    exact: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()
-    }
+    exact: dict[str, Any] = {key: as_tuples(value) for key, value in parameters.items()}
     return TASKS[name](**exact)

@@ -1,7 +1,19 @@
 """Tasks: stimulus sets, event times, inputs and targets."""
 
+from popdyn.tasks.context_decision import ContextDecision
+from popdyn.tasks.delayed_match import DelayedMatch
+from popdyn.tasks.multisensory_decision import MultisensoryDecision
+from popdyn.tasks.parametric_working_memory import ParametricWorkingMemory
 from popdyn.tasks.perceptual_decision import PerceptualDecision
 from popdyn.tasks.registry import task_of
 from popdyn.tasks.trial_set import Task
 
-__all__ = ["PerceptualDecision", "Task", "task_of"]
+__all__ = [
+    "ContextDecision",
+    "DelayedMatch",
+    "MultisensoryDecision",
+    "ParametricWorkingMemory",
+    "PerceptualDecision",
+    "Task",
+    "task_of",
+]

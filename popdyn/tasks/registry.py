@@ -9,13 +9,21 @@ from typing import Any
 import xarray as xr
 
 from popdyn.errors import TensorError
+from popdyn.tasks.context_decision import ContextDecision
+from popdyn.tasks.delayed_match import DelayedMatch
+from popdyn.tasks.multisensory_decision import MultisensoryDecision
 from popdyn.tasks.parameters import as_tuples
+from popdyn.tasks.parametric_working_memory import ParametricWorkingMemory
 from popdyn.tasks.perceptual_decision import PerceptualDecision
 from popdyn.tasks.trial_set import Task
 
 # One line per task; its parameters, saved with the trials as JSON, make it again.
 TASKS: dict[str, Callable[..., Task]] = {
     "PerceptualDecision": PerceptualDecision,
+    "ContextDecision": ContextDecision,
+    "MultisensoryDecision": MultisensoryDecision,
+    "ParametricWorkingMemory": ParametricWorkingMemory,
+    "DelayedMatch": DelayedMatch,
 }
 
 

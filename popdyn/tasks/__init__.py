@@ -2,7 +2,10 @@
 
 from popdyn.tasks.context_decision import ContextDecision
 from popdyn.tasks.delayed_match import DelayedMatch
+from popdyn.tasks.dual_task import DualTask
+from popdyn.tasks.flip_flop import FlipFlop
 from popdyn.tasks.multisensory_decision import MultisensoryDecision
+from popdyn.tasks.oscillation import Oscillation
 from popdyn.tasks.parametric_working_memory import ParametricWorkingMemory
 from popdyn.tasks.perceptual_decision import PerceptualDecision
 from popdyn.tasks.registry import task_of
@@ -11,7 +14,10 @@ from popdyn.tasks.trial_set import Task
 __all__ = [
     "ContextDecision",
     "DelayedMatch",
+    "DualTask",
+    "FlipFlop",
     "MultisensoryDecision",
+    "Oscillation",
     "ParametricWorkingMemory",
     "PerceptualDecision",
     "Task",

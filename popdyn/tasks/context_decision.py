@@ -14,7 +14,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.resample import Seed
-from popdyn.tasks.fields import check_durations, check_names, check_numbers, check_strengths
+from popdyn.tasks.fields import (
+    check_durations,
+    check_names,
+    check_numbers,
+    check_share,
+    check_strengths,
+)
 from popdyn.tasks.parameters import Duration
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw
@@ -108,7 +114,7 @@ float or pair
         check_names(self, "contexts", _CONTEXTS)
         check_durations(self, _EPOCHS)
         check_numbers(self, "stimulus_noise")
-        check_numbers(self, "catch_fraction", most=1.0)
+        check_share(self, "catch_fraction", below_one=True)
         check_numbers(self, "context_strength", "dt", above_zero=True)
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
@@ -129,8 +135,8 @@ float or pair
         xarray.Dataset
             ``inputs (channel, step_time, trial)`` (motion, color, cue of motion, cue of
             color), ``target (output, step_time, trial)`` and ``mask (step_time, trial)``.  On
-            ``trial``: ``stimulus`` (motion), ``stimulus_2`` (color), ``context`` ("" on catch
-            trials), ``target_choice``, the realised ``*_duration`` and the events
+            ``trial``: ``stimulus`` (motion), ``stimulus_2`` (color), ``context`` (NaN, NaN, "" on
+            catch trials), ``target_choice``, the realised ``*_duration`` and the events
             ``start_time``, ``context_on_time``, ``stimulus_on_time``, ``stimulus_off_time``,
             ``decision_time``, ``stop_time`` in seconds on the session's clock.
 
@@ -143,11 +149,11 @@ float or pair
         cells = list(product(self.stimuli, self.stimuli, self.contexts))
         cell = draw_cells(np.ones(len(cells)), self.catch_fraction, self.balanced, draw)
         # The last row is that of catch trials, whose cell is -1.
-        stimulus = np.array([row[:2] for row in cells] + [(0.0, 0.0)])[cell].T
+        stimulus = np.array([row[:2] for row in cells] + [(np.nan, np.nan)])[cell].T
         context = np.array([row[2] for row in cells] + [""])[cell]
         cued = context == np.array(_CONTEXTS)[:, None]
         timeline = Timeline.draw(self, _EPOCHS, draw)
-        choice = np.sign((stimulus * cued).sum(axis=0))
+        choice = np.sign(np.where(cued, stimulus, 0.0).sum(axis=0))
         mask = timeline.during("decision")
         return assemble(
             self,
@@ -189,7 +195,7 @@ float or pair
     ) -> NDArray[np.float64]:
         """Stimuli in noise, and the context as a constant."""
         sensory = timeline.noise(2, self.stimulus_noise, draw)
-        sensory += stimulus[:, None] * timeline.during("stimulus")
+        sensory += np.nan_to_num(stimulus)[:, None] * timeline.during("stimulus")
         cue = self.context_strength * cued[:, None] * timeline.during("context", "delay")
         return np.concatenate([sensory, cue])
 

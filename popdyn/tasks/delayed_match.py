@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.resample import Seed
-from popdyn.tasks.fields import check_durations, check_name_pairs, check_numbers
+from popdyn.tasks.fields import check_durations, check_name_pairs, check_numbers, check_share
 from popdyn.tasks.parameters import Duration
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw
@@ -93,7 +93,7 @@ float or pair
         check_name_pairs(self, "pairs")
         check_durations(self, _EPOCHS)
         check_numbers(self, "stimulus_noise")
-        check_numbers(self, "catch_fraction", most=1.0)
+        check_share(self, "catch_fraction", below_one=True)
         check_numbers(self, "dt", above_zero=True)
 
     @property

@@ -26,20 +26,32 @@ def check_durations(task: Any, epochs: Iterable[str]) -> None:
     object.__setattr__(task, "inter_trial", pause)
 
 
-def check_numbers(task: Any, *names: str, above_zero: bool = False, most: float = np.inf) -> None:
+def check_numbers(task: Any, *names: str, above_zero: bool = False) -> None:
     """Check and store numbers that are zero or positive (or, `above_zero`, positive).
 
     Raises
     ------
     TensorError
-        Naming the field, if it has another sign, is not finite, or is larger than `most`.
+        Naming the field, if it has another sign or is not finite.
     """
     for name in names:
         number = check_number(name, getattr(task, name), above_zero=above_zero)
-        if number > most:
-            message = f"{name} must be at most {most:g}, found {number:g}"
-            raise TensorError(message)
         object.__setattr__(task, name, number)
+
+
+def check_share(task: Any, name: str, *, below_one: bool = False) -> None:
+    """Check and store a share between 0 and 1.
+
+    Raises
+    ------
+    TensorError
+        Naming the field, if it is outside, or 1 where it must be `below_one`.
+    """
+    number = check_number(name, getattr(task, name))
+    if number > 1 or (below_one and number == 1):
+        message = f"{name} must be {'below' if below_one else 'at most'} 1, found {number:g}"
+        raise TensorError(message)
+    object.__setattr__(task, name, number)
 
 
 def check_whole(task: Any, name: str, least: int = 1) -> None:

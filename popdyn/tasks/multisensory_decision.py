@@ -14,7 +14,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.resample import Seed
-from popdyn.tasks.fields import check_durations, check_names, check_numbers, check_strengths
+from popdyn.tasks.fields import (
+    check_durations,
+    check_names,
+    check_numbers,
+    check_share,
+    check_strengths,
+)
 from popdyn.tasks.parameters import Duration
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw
@@ -105,7 +111,7 @@ float or pair
         check_names(self, "modalities", _MODALITIES)
         check_durations(self, _EPOCHS)
         check_numbers(self, "stimulus_noise")
-        check_numbers(self, "catch_fraction", most=1.0)
+        check_share(self, "catch_fraction", below_one=True)
         check_numbers(self, "cue_strength", "dt", above_zero=True)
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
@@ -127,7 +133,7 @@ float or pair
             ``inputs (channel, step_time, trial)`` (visual, auditory, cue of visual, cue of
             auditory), ``target (output, step_time, trial)`` and ``mask (step_time, trial)``.
             On ``trial``: ``stimulus`` (visual), ``stimulus_2`` (auditory), 0 where that sense
-            has none, ``modality`` ("" on catch trials), ``target_choice``, the realised
+            has none, ``modality`` (NaN, NaN, "" on catch trials), ``target_choice``, the realised
             ``*_duration`` and the events ``start_time``, ``cue_on_time``,
             ``stimulus_on_time``, ``stimulus_off_time``, ``decision_time``, ``stop_time`` in
             seconds on the session's clock.
@@ -141,14 +147,15 @@ float or pair
         cells, weights = _cells(self.stimuli, self.modalities)
         cell = draw_cells(weights, self.catch_fraction, self.balanced, draw)
         # The last row is that of catch trials, whose cell is -1.
-        stimulus = np.array([row[1:] for row in cells] + [(0.0, 0.0)])[cell].T
+        stimulus = np.array([row[1:] for row in cells] + [(np.nan, np.nan)])[cell].T
         modality = np.array([row[0] for row in cells] + [""])[cell]
         present = (modality == np.array(_SENSES)[:, None]) | (modality == "both")
         timeline = Timeline.draw(self, _EPOCHS, draw)
         sensory = timeline.noise(2, self.stimulus_noise, draw)
-        sensory += stimulus[:, None] * timeline.during("stimulus")
+        shown = np.nan_to_num(stimulus)
+        sensory += shown[:, None] * timeline.during("stimulus")
         cue = self.cue_strength * present[:, None] * timeline.during("cue", "stimulus")
-        choice, mask = np.sign(stimulus.sum(axis=0)), timeline.during("decision")
+        choice, mask = np.sign(shown.sum(axis=0)), timeline.during("decision")
         return assemble(
             self,
             draw,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import read_conditions
-from popdyn.tasks.fields import check_durations, check_numbers
+from popdyn.tasks.fields import check_durations, check_numbers, check_share
 from popdyn.tasks.parameters import Duration, as_tuples
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw
@@ -111,7 +111,7 @@ decision_duration : float or pair
         object.__setattr__(self, "stimuli", as_tuples(self.stimuli))
         check_durations(self, _EPOCHS)
         check_numbers(self, "center", "stimulus_noise")
-        check_numbers(self, "catch_fraction", most=1.0)
+        check_share(self, "catch_fraction", below_one=True)
         check_numbers(self, "span", "dt", above_zero=True)
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:

@@ -11,7 +11,10 @@ import xarray as xr
 from popdyn.errors import TensorError
 from popdyn.tasks.context_decision import ContextDecision
 from popdyn.tasks.delayed_match import DelayedMatch
+from popdyn.tasks.dual_task import DualTask
+from popdyn.tasks.flip_flop import FlipFlop
 from popdyn.tasks.multisensory_decision import MultisensoryDecision
+from popdyn.tasks.oscillation import Oscillation
 from popdyn.tasks.parameters import as_tuples
 from popdyn.tasks.parametric_working_memory import ParametricWorkingMemory
 from popdyn.tasks.perceptual_decision import PerceptualDecision
@@ -24,6 +27,9 @@ TASKS: dict[str, Callable[..., Task]] = {
     "MultisensoryDecision": MultisensoryDecision,
     "ParametricWorkingMemory": ParametricWorkingMemory,
     "DelayedMatch": DelayedMatch,
+    "DualTask": DualTask,
+    "FlipFlop": FlipFlop,
+    "Oscillation": Oscillation,
 }
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.tasks.answers import choose
-from popdyn.tasks.conditions import draw_positions
+from popdyn.tasks.conditions import count_conditions, draw_positions
 from popdyn.tasks.parameters import Steps, draw_seconds, epoch_steps
 from popdyn.tasks.signals import during, white_noise
 from popdyn.tasks.trial_set import Column, Draw, make_trials, masked_mean, task_attrs
@@ -119,7 +119,8 @@ def assemble(
 
     `conditions` names the columns whose combinations are counted in ``n_trials_by_condition``.
     """
-    count = count_rows(*(table[name][0] for name in conditions))
+    columns = [table[name][0] for name in conditions]
+    count = _count(*columns) if columns else {"all": draw.n_trials}
     lasted = {
         f"{name}_duration": (n_steps * draw.dt, {"units": "s"})
         for name, n_steps in timeline.n_steps.items()
@@ -136,24 +137,12 @@ def assemble(
     )
 
 
-def count_rows(*columns: NDArray[Any]) -> dict[str, int]:
-    """Count the trials of each combination of numbers and names, in their order.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from popdyn.tasks.timeline import count_rows
-    >>> count_rows(np.array([0.2, 0.1, 0.2]), np.array(["motion", "color", "motion"]))
-    {'0.1, color': 1, '0.2, motion': 2}
-    """
-    listed = zip(*(column.tolist() for column in columns), strict=True)
-    # What is missing (NaN is not equal to itself) comes last.
-    rows = sorted(listed, key=lambda row: [(v != v, v) for v in row])
-    names = [", ".join(v if isinstance(v, str) else f"{v:g}" for v in row) for row in rows]
-    count: dict[str, int] = {}
-    for name in names:
-        count[name] = count.get(name, 0) + 1
-    return count
+def _count(*columns: NDArray[Any]) -> dict[str, int]:
+    """Count the trials of each condition; those that lack a number or a name are catch trials."""
+    named = np.all([c != "" if c.dtype.kind == "U" else c == c for c in columns], axis=0)
+    n_catch = int((~named).sum())
+    count = count_conditions(*(column[named] for column in columns))
+    return count | ({"catch": n_catch} if n_catch else {})
 
 
 def sign_of_output(output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:

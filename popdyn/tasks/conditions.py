@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -151,18 +152,22 @@ def draw_positions(
 
 
 def count_conditions(*columns: NDArray[Any]) -> dict[str, int]:
-    """Count the trials of each combination of values, in their order.
+    """Count the trials of each combination of numbers and names, in their order.
+
+    Combinations with a NaN are catch trials, counted together at the end.
 
     Examples
     --------
     >>> import numpy as np
     >>> from popdyn.tasks.conditions import count_conditions
-    >>> count_conditions(np.array([10.0, 18.0, 10.0]), np.array([18.0, 10.0, 18.0]))
-    {'10, 18': 2, '18, 10': 1}
+    >>> count_conditions(np.array([0.2, np.nan, 0.2]), np.array(["long", "", "long"]))
+    {'0.2, long': 2, 'catch': 1}
     """
-    rows = sorted(zip(*(column.tolist() for column in columns), strict=True))
-    names = [", ".join(f"{value:g}" for value in row) for row in rows]
-    return {name: names.count(name) for name in dict.fromkeys(names)}
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    named = sorted(row for row in rows if not any(value != value for value in row))
+    names = [", ".join(v if isinstance(v, str) else f"{v:g}" for v in row) for row in named]
+    n_catch = len(rows) - len(named)
+    return dict(Counter(names)) | ({"catch": n_catch} if n_catch else {})
 
 
 def _is_list(given: Any) -> bool:

@@ -123,6 +123,13 @@ def shortest(duration: Duration) -> float:
     return float(duration[1] if duration[0] == "exponential" else duration[0])
 
 
+def longest(duration: Duration) -> float:
+    """Return the longest that a duration can come out, in seconds."""
+    if not isinstance(duration, tuple):
+        return duration
+    return float("inf") if duration[0] == "exponential" else float(duration[1])
+
+
 def draw_seconds(
     duration: Duration, n_trials: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:

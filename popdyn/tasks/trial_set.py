@@ -33,7 +33,7 @@ class Task(Protocol):
         ...
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
-        """Return the behavior, at least ``choice (trial)`` and ``correct (trial)``."""
+        """Return the behavior: ``response``, ``correct`` and, where there is one, ``choice``."""
         ...
 
 
@@ -117,7 +117,6 @@ def make_trials(
     inter_trial: float | NDArray[np.float64],
     table: Mapping[str, Column],
     attrs: Mapping[str, Any],
-    aliases: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """Put trials one after the other on the session's clock and label everything.
 
@@ -140,8 +139,6 @@ def make_trials(
         Columns of the trial table.
     attrs : mapping
         Attributes of the Dataset, see `task_attrs`.
-    aliases : mapping of name to event, optional
-        Further names of events, such as ``decision_time`` where a stimulus ends.
 
     Returns
     -------
@@ -163,7 +160,6 @@ def make_trials(
     start = _starts(events, mask.shape[1], np.rint(np.asarray(inter_trial) / dt))
     columns: dict[str, Any] = {"start_time": (start * dt, _TIME)}
     columns |= {name: ((start + steps) * dt, _TIME) for name, steps in events.items()}
-    columns |= {name: columns[event] for name, event in (aliases or {}).items()}
     coords: dict[str, Any] = {
         "step_time": (
             "step_time",

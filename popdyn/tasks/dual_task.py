@@ -105,6 +105,9 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
 
     def __post_init__(self) -> None:
         check_name_pairs(self, "pairs")
+        if {"go", "nogo"} & {name for pair in self.pairs for name in pair[:2]}:
+            message = f"'go' and 'nogo' have channels of their own, found them in {self.pairs!r}"
+            raise TensorError(message)
         object.__setattr__(self, "respond_to", _some_of(self.pairs, self.respond_to))
         check_names(self, "distractors", _DISTRACTORS)
         check_durations(self, _EPOCHS)

@@ -37,7 +37,7 @@ from popdyn.tasks.parameters import (
     whole_steps,
 )
 from popdyn.tasks.signals import during, pulse, white_noise
-from popdyn.tasks.trial_set import Column, Draw, make_trials, task_attrs
+from popdyn.tasks.trial_set import Column, Draw, make_trials, name_channels, task_attrs
 
 # Amplitudes, dimensionless: 9 from 0.1 to 1, evenly spaced in logarithm.
 STIMULI: dict[str, Rows] = {
@@ -194,7 +194,7 @@ class Detection:
         latest = whole_steps(np.array(longest(self.onset)), draw.dt)
         report = latest + steps["stimulus_duration"] + steps["delay_duration"]
         steps |= {"report": report, "stop": report + steps["report_duration"]}
-        return make_trials(
+        trials = make_trials(
             **self._arrays(amplitude, steps, draw),
             dt=draw.dt,
             events=_events(amplitude, steps),
@@ -202,6 +202,7 @@ class Detection:
             table=_table(amplitude, steps, draw.dt),
             attrs=task_attrs(self, draw, {"stimulus": "stimulus"}, count_conditions(amplitude)),
         )
+        return name_channels(trials, "cue", "stimulus")
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

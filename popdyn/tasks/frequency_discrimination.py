@@ -19,7 +19,7 @@ from popdyn.tasks.conditions import Conditions, Rows, read_conditions
 from popdyn.tasks.paired import EPOCHS, Pairs, check_paired, compare, target_and_mask
 from popdyn.tasks.parameters import Duration, as_tuples, check_number, check_option, epoch_steps
 from popdyn.tasks.timeline import Timeline, assemble
-from popdyn.tasks.trial_set import Draw
+from popdyn.tasks.trial_set import Draw, name_channels
 
 _LOWER = ((10.0, 18.0), (14.0, 22.0), (18.0, 26.0), (22.0, 30.0), (26.0, 34.0))
 # (first, second) in Hz.
@@ -167,7 +167,7 @@ decision_duration : float, pair or exponential
         signal = levels[:, 0, None] * timeline.during("stimulus")
         signal = signal + levels[:, 1, None] * timeline.during("stimulus_2")
         target, mask = target_and_mask(self, pairs, timeline)
-        return assemble(
+        trials = assemble(
             self,
             draw,
             timeline,
@@ -177,6 +177,9 @@ decision_duration : float, pair or exponential
             table=pairs.table(pairs.measured, "Hz"),
             roles={"stimulus": "stimulus", "stimulus_2": "stimulus_2"},
             conditions=("stimulus", "stimulus_2"),
+        )
+        return name_channels(
+            trials, *(("frequency", "mirror") if len(signal) > 1 else ("frequency",))
         )
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:

@@ -27,7 +27,7 @@ from popdyn.tasks.parameters import (
 )
 from popdyn.tasks.signals import pulse
 from popdyn.tasks.timeline import Timeline, assemble
-from popdyn.tasks.trial_set import Draw
+from popdyn.tasks.trial_set import Draw, name_channels
 
 # (first, second) in seconds.
 STIMULI: dict[str, Rows] = {
@@ -186,7 +186,7 @@ class IntervalDiscrimination:
         timeline = Timeline(n_steps, EPOCHS, draw.dt)
         shown = draw.dt * np.array([n_steps["stimulus"], n_steps["stimulus_2"]], dtype=np.float64)
         target, mask = target_and_mask(self, pairs, timeline)
-        return assemble(
+        trials = assemble(
             self,
             draw,
             timeline,
@@ -198,6 +198,7 @@ class IntervalDiscrimination:
             roles={"stimulus": "stimulus", "stimulus_2": "stimulus_2"},
             conditions=("stimulus", "stimulus_2"),
         )
+        return name_channels(trials, "interval")
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

@@ -18,7 +18,7 @@ from popdyn.tasks.parameters import Duration, epoch_steps
 from popdyn.tasks.production import Asked, check_fits, check_production, produced
 from popdyn.tasks.signals import measure, pulse
 from popdyn.tasks.timeline import Timeline, assemble
-from popdyn.tasks.trial_set import Draw
+from popdyn.tasks.trial_set import Draw, name_channels
 
 # In seconds.
 STIMULI: dict[str, Rows] = {
@@ -174,7 +174,7 @@ class IntervalProduction:
         signal = np.stack([pulse(ready, *sizes) + pulse(set_, *sizes), pulse(go, *sizes)])
         target, counts = asked.target_and_mask(go, timeline.n_all)
         shown = n_steps["stimulus"] * draw.dt
-        return assemble(
+        trials = assemble(
             self,
             draw,
             timeline,
@@ -189,6 +189,7 @@ class IntervalProduction:
             roles={"stimulus": "stimulus"},
             conditions=("stimulus",),
         )
+        return name_channels(trials, "ready, set", "go")
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

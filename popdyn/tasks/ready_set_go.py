@@ -21,7 +21,7 @@ from popdyn.tasks.parameters import Duration, as_tuples, check_number, epoch_ste
 from popdyn.tasks.production import Asked, check_fits, check_production, produced
 from popdyn.tasks.signals import measure, pulse
 from popdyn.tasks.timeline import Timeline, assemble
-from popdyn.tasks.trial_set import Column, Draw
+from popdyn.tasks.trial_set import Column, Draw, name_channels
 
 # Intervals in seconds.
 PRIORS: dict[str, Rows] = {
@@ -204,7 +204,7 @@ class ReadySetGo:
         target, counts = asked.target_and_mask(timeline.ends["stimulus"], timeline.n_all)
         signal = self._signal(timeline, prior, gain)
         shown = n_steps["stimulus"].astype(np.float64) * draw.dt
-        return assemble(
+        trials = assemble(
             self,
             draw,
             timeline,
@@ -215,6 +215,7 @@ class ReadySetGo:
             roles={"stimulus": "stimulus", "context": "context"},
             conditions=("context", "gain", "stimulus"),
         )
+        return name_channels(trials, *("ready", "set", "prior", "gain")[: len(signal)])
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

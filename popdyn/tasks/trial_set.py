@@ -193,6 +193,12 @@ def _starts(events: Mapping[str, Any], n_trials: int, pause: NDArray[np.float64]
     return np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
 
 
+def name_channels(trials: xr.Dataset, *names: str) -> xr.Dataset:
+    """Say what each input channel is, for pictures: ``inputs.attrs["channels"]``, a JSON list."""
+    inputs = trials["inputs"].assign_attrs(channels=json.dumps(names))
+    return trials.assign(inputs=inputs)
+
+
 def masked_mean(values: xr.DataArray, mask: xr.DataArray) -> NDArray[np.float64]:
     """Average outputs over the steps that count, ``(output, trial)``; NaN without such steps."""
     weights = mask.transpose("step_time", "trial").to_numpy().astype(np.float64)

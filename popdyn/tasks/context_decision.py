@@ -23,7 +23,7 @@ from popdyn.tasks.fields import (
 )
 from popdyn.tasks.parameters import Duration
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
-from popdyn.tasks.trial_set import Column, Draw
+from popdyn.tasks.trial_set import Column, Draw, name_channels
 
 _CONTEXTS = ("motion", "color")
 _EPOCHS = {
@@ -155,7 +155,7 @@ float or pair
         timeline = Timeline.draw(self, _EPOCHS, draw)
         choice = np.sign(np.where(cued, stimulus, 0.0).sum(axis=0))
         mask = timeline.during("decision")
-        return assemble(
+        trials = assemble(
             self,
             draw,
             timeline,
@@ -166,6 +166,7 @@ float or pair
             roles={name: name for name in ("stimulus", "stimulus_2", "context")},
             conditions=("stimulus", "stimulus_2", "context"),
         )
+        return name_channels(trials, "motion", "color", "motion counts", "color counts")
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

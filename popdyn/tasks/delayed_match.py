@@ -17,7 +17,7 @@ from popdyn.resample import Seed
 from popdyn.tasks.fields import check_durations, check_name_pairs, check_numbers, check_share
 from popdyn.tasks.parameters import Duration
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
-from popdyn.tasks.trial_set import Column, Draw
+from popdyn.tasks.trial_set import Column, Draw, name_channels
 
 _EPOCHS = {
     "fixation": "start_time",
@@ -141,7 +141,7 @@ float or pair
             inputs += (channels == shown)[:, None] * timeline.during(epoch)
         choice = np.where(cell < 0, 0.0, np.where(sample == test, 1.0, -1.0))
         mask = timeline.during("decision")
-        return assemble(
+        trials = assemble(
             self,
             draw,
             timeline,
@@ -152,6 +152,7 @@ float or pair
             roles={"stimulus": "sample", "stimulus_2": "test"},
             conditions=("sample", "test"),
         )
+        return name_channels(trials, *self.stimuli)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

@@ -21,7 +21,7 @@ from popdyn.tasks.answers import choose, event_steps, mean_during
 from popdyn.tasks.fields import check_durations, check_name_pairs, check_names, check_numbers
 from popdyn.tasks.parameters import Duration, as_tuples
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells
-from popdyn.tasks.trial_set import Column, Draw
+from popdyn.tasks.trial_set import Column, Draw, name_channels
 
 _DISTRACTORS = ("go", "nogo", "none")
 _EPOCHS = {
@@ -164,7 +164,7 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
         choice = np.where(respond, 1.0, -1.0)[cell]
         inner = np.select([shown[2] == "go", shown[2] == "nogo"], [1.0, -1.0], 0.0)
         last, between = timeline.during("decision"), timeline.during("distractor_decision")
-        return assemble(
+        trials = assemble(
             self,
             draw,
             timeline,
@@ -175,6 +175,7 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
             roles={"stimulus": "sample", "stimulus_2": "test", "context": "distractor"},
             conditions=("sample", "test", "distractor"),
         )
+        return name_channels(trials, *self.stimuli)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

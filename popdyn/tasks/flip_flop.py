@@ -19,7 +19,7 @@ from popdyn.resample import Seed
 from popdyn.tasks.fields import check_durations, check_numbers, check_share, check_whole
 from popdyn.tasks.parameters import Duration, draw_seconds, whole_steps
 from popdyn.tasks.signals import pulse, white_noise
-from popdyn.tasks.trial_set import Column, Draw, make_trials, task_attrs
+from popdyn.tasks.trial_set import Column, Draw, make_trials, name_channels, task_attrs
 
 Array = NDArray[np.float64]
 
@@ -140,12 +140,12 @@ class FlipFlop:
         inputs = white_noise(
             self.stimulus_noise, draw.n_trials, n_steps, draw.dt, draw.generator, self.n_bits
         )
-        width = min(self.pulse_duration, float(np.diff(starts).min() * draw.dt))
-        for slot, start in enumerate(starts[:-1]):
-            shape = pulse(np.array([start]), width, n_steps, draw.dt)
-            inputs += sign[:, slot, None] * shape
-        target = np.repeat(_held(sign), np.diff(starts), axis=1)
-        return make_trials(
+        slots = np.diff(starts)
+        width = min(self.pulse_duration, float(slots.min() * draw.dt))
+        shape = pulse(starts[:-1], width, n_steps, draw.dt).sum(axis=1)
+        inputs += np.repeat(sign, slots, axis=1) * shape[:, None]
+        target = np.repeat(_held(sign), slots, axis=1)
+        trials = make_trials(
             inputs=inputs,
             target=target,
             mask=np.ones((n_steps, draw.n_trials), dtype=bool),
@@ -155,6 +155,7 @@ class FlipFlop:
             table=_table(sign, target),
             attrs=task_attrs(self, draw, {}, {"all": draw.n_trials}),
         )
+        return name_channels(trials, *(f"bit {bit}" for bit in range(self.n_bits)))
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

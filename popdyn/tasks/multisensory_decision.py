@@ -23,7 +23,7 @@ from popdyn.tasks.fields import (
 )
 from popdyn.tasks.parameters import Duration
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
-from popdyn.tasks.trial_set import Column, Draw
+from popdyn.tasks.trial_set import Column, Draw, name_channels
 
 _SENSES = ("visual", "auditory")
 _MODALITIES = (*_SENSES, "both")
@@ -156,7 +156,7 @@ float or pair
         sensory += shown[:, None] * timeline.during("stimulus")
         cue = self.cue_strength * present[:, None] * timeline.during("cue", "stimulus")
         choice, mask = np.sign(shown.sum(axis=0)), timeline.during("decision")
-        return assemble(
+        trials = assemble(
             self,
             draw,
             timeline,
@@ -167,6 +167,7 @@ float or pair
             roles={"stimulus": "stimulus", "stimulus_2": "stimulus_2", "context": "modality"},
             conditions=("stimulus", "stimulus_2", "modality"),
         )
+        return name_channels(trials, "visual", "auditory", "cue of visual", "cue of auditory")
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

@@ -19,7 +19,7 @@ from popdyn.tasks.fields import check_durations, check_numbers
 from popdyn.tasks.parameters import Duration, as_tuples, check_option
 from popdyn.tasks.signals import pulse
 from popdyn.tasks.timeline import Timeline, assemble
-from popdyn.tasks.trial_set import Column, Draw
+from popdyn.tasks.trial_set import Column, Draw, name_channels
 
 Array = NDArray[np.float64]
 
@@ -150,7 +150,7 @@ class Oscillation:
         inputs += np.where(alive, self.pulse_amplitude * shape, 0.0)
         wave = self.target((np.arange(n_steps) + 1) * draw.dt)
         table: dict[str, Column] = {}
-        return assemble(
+        trials = assemble(
             self,
             draw,
             timeline,
@@ -161,6 +161,7 @@ class Oscillation:
             roles={},
             conditions=(),
         )
+        return name_channels(trials, "pulse")
 
     def target(self, time: Any) -> Array:
         """Return the sum of sines at times in seconds from the trial's start."""

@@ -16,8 +16,9 @@ from popdyn.resample import Seed
 from popdyn.tasks.conditions import read_conditions
 from popdyn.tasks.fields import check_durations, check_numbers, check_share
 from popdyn.tasks.parameters import Duration, as_tuples
+from popdyn.tasks.signals import check_noises, measure
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
-from popdyn.tasks.trial_set import Column, Draw
+from popdyn.tasks.trial_set import Column, Draw, name_channels
 
 _EPOCHS = {
     "fixation": "start_time",
@@ -59,6 +60,10 @@ class ParametricWorkingMemory:
 decision_duration : float or pair
         Duration of each epoch in seconds, or the bounds between which it is drawn uniformly
         for each trial.
+    sensory_noise, weber : float or (first, second)
+        Error of the senses, drawn once for each stimulus: the network is shown a frequency of
+        mean ``f`` and variance ``sensory_noise² + (weber f)²``, with `sensory_noise` in Hz and
+        `weber` a share of the frequency; target and column ``stimulus`` keep the true one.
     stimulus_noise : float
         Standard deviation of the input noise per step of 20 ms, dimensionless.  For another
         step it is multiplied by sqrt(0.02 / dt).
@@ -100,6 +105,8 @@ decision_duration : float or pair
     delay_duration: Duration = (0.5, 1.0)
     stimulus_2_duration: Duration = 0.1
     decision_duration: Duration = 0.1
+    sensory_noise: float | tuple[float, ...] = 0.0
+    weber: float | tuple[float, ...] = 0.0
     stimulus_noise: float = 0.01
     catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
@@ -111,6 +118,8 @@ decision_duration : float or pair
         object.__setattr__(self, "stimuli", as_tuples(self.stimuli))
         check_durations(self, _EPOCHS)
         check_numbers(self, "center", "stimulus_noise")
+        for name in ("sensory_noise", "weber"):
+            object.__setattr__(self, name, check_noises(name, getattr(self, name), 2))
         check_share(self, "catch_fraction", below_one=True)
         check_numbers(self, "span", "dt", above_zero=True)
 
@@ -131,7 +140,8 @@ decision_duration : float or pair
         -------
         xarray.Dataset
             ``inputs (channel, step_time, trial)``, ``target (output, step_time, trial)`` and
-            ``mask (step_time, trial)``.  On ``trial``: ``stimulus`` and ``stimulus_2`` in Hz
+            ``mask (step_time, trial)``.  On ``trial``: ``stimulus`` and ``stimulus_2``, and
+            ``measured_stimulus`` and ``measured_stimulus_2``, what the senses made of them, in Hz
             (NaN on catch trials), ``target_choice`` (1 where the first is higher), the
             realised ``*_duration`` and the events ``start_time``, ``stimulus_on_time``,
             ``stimulus_off_time``, ``stimulus_2_on_time``, ``decision_time`` (the second
@@ -147,25 +157,27 @@ decision_duration : float or pair
         cell = draw_cells(pairs.weights, self.catch_fraction, self.balanced, draw)
         # The last row is that of catch trials, whose cell is -1.
         stimulus = np.append(pairs.values, [[np.nan, np.nan]], axis=0)[cell].T
+        measured = measure(stimulus, self.sensory_noise, self.weber, draw.generator)
         timeline = Timeline.draw(self, _EPOCHS, draw)
-        scaled = np.where(np.isnan(stimulus), 0.0, (stimulus - self.center) / self.span)
+        scaled = np.nan_to_num((measured - self.center) / self.span)
         inputs = timeline.noise(1, self.stimulus_noise, draw)
         for strength, epoch in zip(scaled, ("stimulus", "stimulus_2"), strict=True):
             inputs[0] += strength * timeline.during(epoch)
         mask = timeline.during("decision")
         # From the frequencies, so that equal ones make exactly 0.
         difference = np.nan_to_num((stimulus[0] - stimulus[1]) / self.span)
-        return assemble(
+        trials = assemble(
             self,
             draw,
             timeline,
             inputs=inputs,
             target=np.where(mask, difference, 0.0)[None],
             mask=mask,
-            table=_table(stimulus, np.sign(difference)),
+            table=_table(stimulus, measured, np.sign(difference)),
             roles={"stimulus": "stimulus", "stimulus_2": "stimulus_2"},
             conditions=("stimulus", "stimulus_2"),
         )
+        return name_channels(trials, "frequency")
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -187,11 +199,16 @@ decision_duration : float or pair
         return sign_of_output(output, trials)
 
 
-def _table(stimulus: NDArray[np.float64], choice: NDArray[np.float64]) -> dict[str, Column]:
+def _table(
+    stimulus: NDArray[np.float64], measured: NDArray[np.float64], choice: NDArray[np.float64]
+) -> dict[str, Column]:
     """Columns of the trial table with their attributes."""
+    sensed = {"units": "Hz", "description": "frequency that reached the network"}
     says = "1 where the first frequency is higher, -1 where the second; 0 on catch trials"
     return {
         "stimulus": (stimulus[0], {"units": "Hz", "description": "first frequency"}),
         "stimulus_2": (stimulus[1], {"units": "Hz", "description": "second frequency"}),
+        "measured_stimulus": (measured[0], sensed),
+        "measured_stimulus_2": (measured[1], sensed),
         "target_choice": (choice, {"units": "1", "description": says}),
     }

@@ -51,6 +51,19 @@ def test_delays_are_uniform():
     assert np.var(delay) == pytest.approx(0.25 / 12, rel=0.1)
 
 
+def test_the_senses_err_once_per_stimulus_and_the_target_knows_better():
+    task = ParametricWorkingMemory(sensory_noise=(5.0, 0.0), weber=(0.0, 0.1), stimulus_noise=0.0)
+    trials = task.sample(2000, rng=0)
+    first = (trials["measured_stimulus"] - trials["stimulus"]).values
+    second = ((trials["measured_stimulus_2"] - trials["stimulus_2"]) / trials["stimulus_2"]).values
+    assert first.std() == pytest.approx(5.0, rel=0.07)
+    assert second.std() == pytest.approx(0.1, rel=0.07)
+    step = trials["step_time"] + trials["start_time"] + 0.005
+    shown = trials["inputs"][0].where(step < trials["stimulus_off_time"], 0).sum("step_time") * 0.01
+    assert np.allclose(shown, (trials["measured_stimulus"] - 22) / 24 * 0.1)
+    assert (trials["target_choice"] == np.sign(trials["stimulus"] - trials["stimulus_2"])).all()
+
+
 def test_weights_say_how_often_a_pair_comes():
     task = ParametricWorkingMemory(stimuli=[(10, 18, 3), (18, 10, 1)])
     assert task.stimuli == ((10, 18, 3), (18, 10, 1))
@@ -72,6 +85,7 @@ def test_equal_frequencies_have_no_right_answer():
         ({"stimuli": [(10,)]}, "stimuli must be a list of"),
         ({"stimuli": [(10, 18, 0)]}, "weights must be positive"),
         ({"stimuli": "romo"}, "found 'romo'"),
+        ({"weber": (0.1,)}, "weber must be one number or 2 of them"),
         ({"span": 0}, "span must be positive, found 0"),
         ({"center": "middle"}, "center must be zero or positive, found 'middle'"),
     ],

@@ -120,8 +120,9 @@ class Spiking:
         for name, values in _projections(self).items():
             put(self, name, values)
         for name in _SHARED:
-            put(self, name, check.positive(name, getattr(self, name), 0))
+            put(self, name, check.positive(name, getattr(self, name), None))
         put(self, "tau_membrane", check.positive("tau_membrane", self.tau_membrane, self.n_neurons))
+        _check_step(self)
         for name in ("bias", "threshold", "reset", "rest"):
             put(self, name, check.numbers(name, getattr(self, name), self.n_neurons))
         for name in ("refractory", "delay"):
@@ -292,8 +293,8 @@ def _same_neurons(net: Spiking) -> None:
         raise TensorError(message)
 
 
-def _check_constants(net: Spiking) -> None:
-    """Refuse a step that is too long, a reset above threshold, and an unknown unit."""
+def _check_step(net: Spiking) -> None:
+    """Refuse a step longer than a time constant."""
     for name in ("tau_membrane", "tau_fast", "tau_slow"):
         shortest = float(np.min(getattr(net, name)))
         if net.dt > shortest * (1 + 1e-9):
@@ -302,12 +303,17 @@ def _check_constants(net: Spiking) -> None:
                 f"{name}={shortest:g} s: spikes happen at the ends of steps only. Use a smaller dt"
             )
             raise TensorError(message)
-    above = np.flatnonzero(np.atleast_1d(np.asarray(net.reset) >= np.asarray(net.threshold)))
+
+
+def _check_constants(net: Spiking) -> None:
+    """Refuse a reset that is not below threshold, and an unknown unit."""
+    reset, threshold = np.broadcast_arrays(np.atleast_1d(net.reset), net.threshold)
+    above = np.flatnonzero(reset >= threshold)
     if above.size:
+        first = int(above[0])
         message = (
-            f"reset must be below threshold, found reset={np.min(net.reset):g} and "
-            f"threshold={np.min(net.threshold):g} (first at neuron {above[0]}): "
-            "a neuron would spike for ever"
+            f"reset must be below threshold, found reset={reset[first]:g} and "
+            f"threshold={threshold[first]:g} (first at neuron {first}): it would spike for ever"
         )
         raise TensorError(message)
     if net.unit not in UNITS:

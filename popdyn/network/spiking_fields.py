@@ -62,8 +62,10 @@ def weights(name: str, values: Any, shape: tuple[int | None, ...], words: str) -
     return array
 
 
-def numbers(name: str, values: Any, n_neurons: int) -> Number:
+def numbers(name: str, values: Any, n_neurons: int | None) -> Number:
     """Return one number for all neurons, or a read-only array of one each.
+
+    Without `n_neurons` there is one number for the network.
 
     Raises
     ------
@@ -72,16 +74,14 @@ def numbers(name: str, values: Any, n_neurons: int) -> Number:
     """
     array = numeric(name, values)
     if array.shape not in ((), (n_neurons,)):
-        message = (
-            f"{name} must be one number, or have shape ({n_neurons},), one per neuron; found "
-            f"shape {array.shape}"
-        )
+        each = "" if n_neurons is None else f", or have shape ({n_neurons},), one per neuron"
+        message = f"{name} must be one number{each}; found shape {array.shape}"
         raise TensorError(message)
     refuse_not_finite(name, array)
     return array if array.ndim else float(array)
 
 
-def positive(name: str, values: Any, n_neurons: int) -> Number:
+def positive(name: str, values: Any, n_neurons: int | None) -> Number:
     """Return durations above zero, in seconds: one for all neurons, or one each.
 
     Raises

@@ -93,13 +93,15 @@ def advance(
     state: State,
     inputs: Array,
     noise: Array,
+    first: int,
     steps_per_bin: int,
     kept: Kept,
 ) -> int:  # pragma: no cover - compiled
     """Run one trial for as many steps as there are inputs; return the number of spikes.
 
     ``inputs (step, channel)`` are constant during each step; ``noise (step, neuron)``, or no
-    rows, is added to the potentials at the end of each step.  `state` is changed in place.
+    rows, is added to the potentials at the end of each step.  `first` says how many steps of the
+    trial were made before, for the bins of what is kept.  `state` is changed in place.
     """
     # Arrays are handed on one by one, and rows as an array and a number: tuples and slices cost
     # counts of references, which take longer than the arithmetic of a step.
@@ -120,14 +122,16 @@ def advance(
             set_drive(inputs, step, weights.input, weights.bias, constants.gain, drive, steady)
         feed_back(feedback, output_fast, fast, all_fast)
         feed_back(feedback, output_slow, slow, all_slow)
-        place = step // steps_per_bin
+        place = (first + step) // steps_per_bin
         keep_current(kept.current, place, drive, all_fast, all_slow, constants.mean)
         keep_row(kept.potential, place, potential)
         move(potential, steady, constants.leak, constants.gain_fast, all_fast)
+        decay(constants.decay[0], fast)
+        decay(constants.decay[0], output_fast)
+        decay(constants.decay[1], output_slow)
         if has_slow:
             add_product(potential, constants.gain_slow, all_slow)
-            decay(constants.decay[1], slow, output_slow)
-        decay(constants.decay[0], fast, output_fast)
+            decay(constants.decay[1], slow)
         if noise.shape[0]:
             add_row(potential, noise, step)
         hold(potential, refractory, constants.reset)
@@ -157,7 +161,8 @@ def changed(inputs: Array, step: int) -> bool:  # pragma: no cover - compiled
     n_same = 0
     for k in range(inputs.shape[1]):
         n_same += inputs[step, k] == inputs[step - 1, k]
-    return n_same < inputs.shape[1]
+    different: bool = n_same < inputs.shape[1]
+    return different
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -269,12 +274,10 @@ def hold(potential: Array, refractory: Array, reset: Array) -> None:  # pragma: 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def decay(by: float, current: Array, output: Array) -> None:  # pragma: no cover - compiled
-    """Let currents and filtered outputs decay over the step."""
-    for i in range(current.size):
-        current[i] *= by
-    for k in range(output.size):
-        output[k] *= by
+def decay(by: float, values: Array) -> None:  # pragma: no cover - compiled
+    """Let currents or filtered outputs decay over the step."""
+    for i in range(values.size):
+        values[i] *= by
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
+from popdyn.network.spiking import Spiking
 from popdyn.progress import watched
 from popdyn.resample import Seed, as_generator, spawn
 from popdyn.simulation.recording import Recording, run_tiles
+from popdyn.simulation.spiking_label import Labels, as_result
+from popdyn.simulation.spiking_run import check_record, run_spiking
+from popdyn.simulation.spiking_setup import noise_of_step
 from popdyn.simulation.start import TrialInputs, initial_states, noise_per_step, read_trials, rest
 from popdyn.simulation.steps import Array, single_thread
 from popdyn.tasks import Task, task_of
@@ -28,7 +32,7 @@ _RECORDABLE = ("rate",)
 
 
 def simulate(
-    net: Rate,
+    net: Rate | Spiking,
     trials: xr.Dataset | None = None,
     duration: float | None = None,
     rng: Seed = 0,
@@ -41,16 +45,18 @@ def simulate(
     task: Task | None = None,
     tile: int = 256,
     source_id: str = "network",
+    dtype: str = "float64",
+    n_jobs: int | None = None,
 ) -> xr.Dataset:
     """Run a network on trials, or for some time without input.
 
-    Every trial starts anew from the same state (see `initial_state`) and is stepped by the
-    Euler method with ``net.dt``.  The input of a step acts during the step; the output that
-    answers to it is that at the step's end.
+    Every trial starts anew (see `initial_state`).  A rate network is stepped by the Euler method
+    with ``net.dt``, a spiking one exactly between spikes, which happen at the ends of steps.  The
+    input of a step acts during the step; the output that answers to it is that at the step's end.
 
     Parameters
     ----------
-    net : Rate
+    net : Rate or Spiking
         The network.
     trials : Dataset, optional
         From ``task.sample(n_trials, rng, dt=net.dt)``, or any Dataset with
@@ -62,7 +68,9 @@ def simulate(
     bin_width : float
         In seconds, a whole multiple of ``net.dt``.
     record : sequence of str
-        ``("rate",)``, or ``()`` for output and behavior alone.
+        ``("rate",)``, or ``()`` for output and behavior alone.  Of a spiking network any of
+        ``"rate"`` (spikes in the bin over its width, Hz), ``"spike_count"``, ``"potential"`` and
+        ``"current"`` (means over the bin), or ``("spikes",)`` alone for a Session.
     noise_density : float
         Noise ``s`` of the stochastic equation ``tau dx = ... + tau s dW``: each step adds
         ``s sqrt(dt) N(0, 1)`` to each state, in units of the state per sqrt(second).  Does
@@ -72,7 +80,9 @@ def simulate(
         whatever the step's length.  Give one of the two.
     initial_state : array, shape (neuron,) or (neuron, trial), optional
         State ``x`` (not rate) at the start, dimensionless.  By default 0 on trials and, as a
-        network without input would stay there, N(0, 1) with `duration`.
+        network without input would stay there, N(0, 1) with `duration`.  Of a spiking network the
+        potentials, by default uniform between reset and threshold, drawn for each trial; its
+        synaptic currents start at 0.
     task : Task, optional
         Says what the output means; by default the task the trials were drawn from.
     tile : int
@@ -80,6 +90,11 @@ def simulate(
         tile; others differ by rounding, which a chaotic network amplifies.
     source_id : str
         Name of the network in comparisons.
+    dtype : {"float64", "float32"}
+        Precision of weights and state of a spiking network; rate networks run in float64.
+    n_jobs : int, optional
+        Trials of a spiking network run at once, in threads (joblib); None is one, or what
+        ``joblib.parallel_config`` says.  Results are the same bits.
 
     Returns
     -------
@@ -88,7 +103,8 @@ def simulate(
         straight lines between steps), NaN after a trial's end; ``output (output, time,
         trial)`` averaged likewise.  ``time`` holds bin centers in seconds relative to
         ``start_time``.  All columns of the trials, and what the task makes of the output:
-        ``response``, ``choice``, ``correct``.
+        ``response``, ``choice``, ``correct``.  With ``record=("spikes",)`` a Session, whose spike
+        times are the middles of the steps at whose ends they happened.
 
     Raises
     ------
@@ -96,7 +112,8 @@ def simulate(
         If trials and network do not fit (step, number of inputs), `bin_width` is no whole
         multiple of the step, or something asked for cannot be recorded.
     FitError
-        If the rates grow beyond all bounds.
+        If rates or potentials grow beyond all bounds, or all neurons of a connected spiking
+        network spike as often as their refractory time allows.
 
     See Also
     --------
@@ -111,7 +128,7 @@ def simulate(
     >>> dict(sim["rate"].sizes)
     {'neuron': 50, 'time': 102, 'trial': 8}
     """
-    wanted = _check_record(record)
+    wanted = check_record(record) if isinstance(net, Spiking) else _check_record(record)
     every = steps_per_bin(net.dt, bin_width)
     noise_std = noise_per_step(net.dt, noise_density, noise_step)
     generator, seed = as_generator(rng)
@@ -121,6 +138,30 @@ def simulate(
     given = rest(net, float(duration), bin_width) if duration is not None else trials
     run = read_trials(net, given)
     generators = spawn(generator, run.n_trials)
+    parameters: dict[str, Any] = {
+        "noise_density": noise_density,
+        "noise_step": noise_step,
+        "bin_width": bin_width,
+        "dt": net.dt,
+    }
+    if isinstance(net, Spiking):
+        traces = run_spiking(
+            net,
+            run,
+            steps_per_bin=every,
+            record=wanted,
+            initial_state=initial_state,
+            noise_std=noise_of_step(net, noise_density, noise_step),
+            generators=generators,
+            dtype=dtype,
+            n_jobs=n_jobs,
+        )
+        behavior = _behavior(task, given, traces.step_output)
+        said = Labels(bin_width, source_id, seed, parameters | {"dtype": dtype}, behavior)
+        return as_result(net, run, traces, said, wanted)
+    if dtype != "float64":
+        message = f"a rate network runs with dtype='float64', found {dtype!r}"
+        raise TensorError(message)
     initial = initial_states(net, initial_state, run.n_trials, generators, random=trials is None)
     recording = Recording.empty(net, run, every, keep_rate="rate" in wanted)
     if tile < 1:
@@ -132,15 +173,8 @@ def simulate(
         for _ in watched(work, n_bins, f"simulating {run.n_trials} trials"):
             pass
     behavior = _behavior(task, given, recording.step_output)
-    parameters = {
-        "noise_density": noise_density,
-        "noise_step": noise_step,
-        "bin_width": bin_width,
-        "dt": net.dt,
-        "tile": tile,
-    }
     labels = _Labels(bin_width, source_id, net.nonlinearity, seed)
-    return _label(recording, run, behavior, labels, parameters)
+    return _label(recording, run, behavior, labels, parameters | {"tile": tile})
 
 
 def steps_per_bin(dt: float, bin_width: float) -> int:

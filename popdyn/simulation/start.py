@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
+from popdyn.network.spiking import Spiking
 from popdyn.simulation.steps import Array
 from popdyn.tensor.contract import bin_edges
 
@@ -38,7 +39,7 @@ class TrialInputs:
         return len(self.n_steps)
 
 
-def rest(net: Rate, duration: float, bin_width: float) -> xr.Dataset:
+def rest(net: Rate | Spiking, duration: float, bin_width: float) -> xr.Dataset:
     """Return one trial of some seconds without input.
 
     Raises
@@ -51,7 +52,7 @@ def rest(net: Rate, duration: float, bin_width: float) -> xr.Dataset:
     return xr.Dataset({"inputs": (("channel", "step_time", "trial"), inputs)}, attrs={"dt": net.dt})
 
 
-def read_trials(net: Rate, trials: Any) -> TrialInputs:
+def read_trials(net: Rate | Spiking, trials: Any) -> TrialInputs:
     """Check that trials fit the network and take what the steps need.
 
     Raises
@@ -75,7 +76,7 @@ def read_trials(net: Rate, trials: Any) -> TrialInputs:
     return TrialInputs(inputs, n_steps, ids, start, columns, roles)
 
 
-def _inputs(net: Rate, trials: Any) -> Array:
+def _inputs(net: Rate | Spiking, trials: Any) -> Array:
     """Return the inputs as (step, trial, channel)."""
     if not isinstance(trials, xr.Dataset) or "inputs" not in trials:
         found = list(trials.data_vars) if isinstance(trials, xr.Dataset) else type(trials).__name__
@@ -107,7 +108,7 @@ def _inputs(net: Rate, trials: Any) -> Array:
     return array
 
 
-def _check_step(net: Rate, trials: xr.Dataset) -> None:
+def _check_step(net: Rate | Spiking, trials: xr.Dataset) -> None:
     """Refuse trials whose step is not the network's."""
     if "dt" in trials.attrs:
         dt = float(trials.attrs["dt"])

@@ -195,11 +195,12 @@ def _draw_events(ax: Axes, events: dict[str, float]) -> None:
 
 
 def _title(one: xr.Dataset) -> str:
-    """Name the trial and what is special about it."""
+    """Name the trial and what is special about it: the columns that its roles name."""
     parts = [f"trial {one['trial'].item()}"]
-    names = [name for name in ("stimulus", "stimulus_2", "context") if name in one.coords]
-    values = {name: one[name].item() for name in names}
-    if any(value != value for value in values.values()):
+    roles = json.loads(str(one.attrs.get("roles", "{}")))
+    names = [roles.get(role, role) for role in ("stimulus", "stimulus_2", "context")]
+    values = {name: one[name].item() for name in names if name in one.coords}
+    if any(value != value or value == "" for value in values.values()):
         return f"{parts[0]}, catch trial"
     for name, value in values.items():
         units = str(one[name].attrs.get("units", "1"))

@@ -52,3 +52,11 @@ def test_what_is_no_trial_is_refused(trials):
         pdn.plot.task(trials, trial="x")
     with pytest.raises(TensorError, match="with inputs, target, mask; target not found"):
         pdn.plot.task(trials.drop_vars("target"))
+
+
+def test_the_title_tells_the_columns_that_have_a_role():
+    pairs = pdn.tasks.DelayedMatch(pairs=(("A", "B"),), delay_duration=0.1)
+    assert pdn.plot.task(pairs.sample(1)).get_title() == "trial 0, sample A, test B"
+    catch = pdn.tasks.DelayedMatch(catch_fraction=0.9, delay_duration=0.1).sample(1)
+    assert pdn.plot.task(catch).get_title() == "trial 0, catch trial"
+    assert pdn.plot.task(pdn.tasks.Oscillation().sample(1)).get_title() == "trial 0"

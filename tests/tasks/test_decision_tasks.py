@@ -79,6 +79,7 @@ def test_events_rise_and_durations_are_the_nearest_steps(task, dt):
 @settings(max_examples=60, deadline=None)
 @given(task=tasks(), dt=steps, seed=st.integers(0, 99))
 def test_nothing_is_left_after_a_trial_and_only_decisions_count(task, dt, seed):
+    task = dataclasses.replace(task, stimulus_noise=0.1)
     trials = task.sample(6, rng=seed, dt=dt)
     step = trials["step_time"] + trials["start_time"] + dt / 2
     after = step > trials["stop_time"]
@@ -93,6 +94,29 @@ def test_nothing_is_left_after_a_trial_and_only_decisions_count(task, dt, seed):
         )
         counts = counts | inner
     assert (trials["mask"] == counts).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "noise", "durations"),
+    [
+        (ContextDecision, 0.1, (0.1, 0.35, 0.8, 0.1, 0.02)),
+        (MultisensoryDecision, 0.1, (0.1, 0.35, 0.8, 0.1, 0.02)),
+        (ParametricWorkingMemory, 0.01, (0.1, 0.1, (0.5, 1.0), 0.1, 0.1)),
+        (DelayedMatch, 0.03, (0.1, 0.5, (0.5, 3.0), 0.5, 1.0)),
+    ],
+)
+def test_epochs_and_noise_are_the_published_ones(kind, noise, durations):
+    task = kind()
+    assert tuple(getattr(task, f"{name}_duration") for name in EPOCHS[kind]) == durations
+    assert task.stimulus_noise == noise
+    assert not task.catch_fraction
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_channels_have_names(kind):
+    trials = kind().sample(1)
+    names = json.loads(trials["inputs"].attrs["channels"])
+    assert len(set(names)) == trials.sizes["channel"]
 
 
 @pytest.mark.parametrize("kind", ALL)

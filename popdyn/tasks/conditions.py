@@ -144,8 +144,7 @@ def draw_positions(
         # One offset for all: every condition gets the whole part of its share, or one more.
         # The slack keeps shares that are whole numbers from losing one to rounding.
         edges = np.cumsum(weights) * n_trials
-        passed = np.floor(edges + generator.uniform(1e-9, 1.0)).astype(np.int64)
-        passed[-1] = n_trials
+        passed = np.floor(edges + generator.uniform(1e-9, 1 - 1e-9)).astype(np.int64)
         counts = np.diff(passed, prepend=0)
         position = np.repeat(np.arange(n_conditions), counts)
     return generator.permutation(position).astype(np.intp)

@@ -54,6 +54,10 @@ def test_an_output_that_is_above_from_the_start_has_to_rise_again():
     assert np.isnan(first_crossing(values[:2], 1.0, np.array([0]), np.array([2]), 1.0)[0])
 
 
+def test_an_output_that_stays_at_the_threshold_does_not_rise_to_it():
+    assert np.isnan(first_crossing(np.ones((5, 1)), 1.0, np.array([0]), np.array([5]), 0.1)[0])
+
+
 def test_means_are_over_the_steps_asked_for():
     output = xr.DataArray(np.arange(12.0).reshape(1, 6, 2), dims=("output", "step_time", "trial"))
     mean = mean_during(output, np.array([1, 4]), np.array([3, 4]))

@@ -136,6 +136,12 @@ def test_the_choice_is_read_after_the_response_delay():
     assert (task.response(-labelled, trials)["choice"].values == -right).all()
 
 
+def test_a_coarse_step_leaves_one_to_read_the_choice_from():
+    task = IntervalDiscrimination(((0.3, 0.5),), response_delay=0.39)
+    trials = task.sample(4, rng=0, dt=0.05)
+    assert (task.response(trials["target"], trials)["choice"] == 1).all()
+
+
 def test_own_sets_are_kept_as_tuples_and_survive():
     task = IntervalDiscrimination([[0.3, 0.5], [0.5, 0.3, 2]])
     assert task.stimuli == ((0.3, 0.5), (0.5, 0.3, 2))

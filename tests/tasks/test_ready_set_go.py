@@ -84,6 +84,12 @@ def test_own_priors_are_named_by_their_place_and_come_equally_often():
     assert (single["context"] == "short").all()
 
 
+def test_the_senses_err_by_a_share_of_the_interval_and_the_target_does_not():
+    trials = ReadySetGo(priors=((1.0,),), weber=0.1).sample(2000, rng=0, dt=0.02)
+    assert trials["measured_stimulus"].std() == pytest.approx(0.1, rel=0.07)
+    assert (trials["target_interval"] == 1.0).all()
+
+
 def test_independent_conditions_come_as_often_as_chance_says():
     context = ReadySetGo(balanced=False).sample(2000, rng=0, dt=0.02)["context"]
     share = float((context == "long").mean())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -21,7 +22,8 @@ from popdyn.tasks.fields import (
     check_share,
     check_strengths,
 )
-from popdyn.tasks.parameters import Duration
+from popdyn.tasks.paired import MASKS
+from popdyn.tasks.parameters import Duration, check_option
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -42,8 +44,8 @@ class ContextDecision:
     A trial is fixation, context alone, stimuli, delay, decision.  Four input channels: motion
     and color, which carry noise during the whole trial and their stimulus during its epoch,
     and one for each context, constant from the end of fixation to the decision in trials of
-    that context.  One output has the target sign(cued stimulus) during the decision, the only
-    epoch that counts.
+    that context.  One output has the target sign(cued stimulus) during the decision, 0
+    elsewhere.
 
     Parameters
     ----------
@@ -67,6 +69,9 @@ float or pair
     inter_trial : float, pair or ("exponential", shortest, mean)
         Time between the end of a trial and the start of the next, in seconds: fixed, drawn
         uniformly between two bounds, or the shortest plus an exponential of this mean.
+    mask : {"response", "trial"}
+        Which steps count for the loss: those of the answer, or the whole trial, whose target is
+        0 elsewhere.
     dt : float
         Step in seconds, unless `sample` is told another.
     balanced : bool
@@ -106,12 +111,14 @@ float or pair
     stimulus_noise: float = 0.1
     catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
+    mask: Literal["response", "trial"] = "response"
     dt: float = 0.01
     balanced: bool = True
 
     def __post_init__(self) -> None:
         check_strengths(self, "stimuli")
         check_names(self, "contexts", _CONTEXTS)
+        check_option("mask", self.mask, MASKS)
         check_durations(self, _EPOCHS)
         check_numbers(self, "stimulus_noise")
         check_share(self, "catch_fraction", below_one=True)
@@ -154,14 +161,14 @@ float or pair
         cued = context == np.array(_CONTEXTS)[:, None]
         timeline = Timeline.draw(self, _EPOCHS, draw)
         choice = np.sign(np.where(cued, stimulus, 0.0).sum(axis=0))
-        mask = timeline.during("decision")
+        decision = timeline.during("decision")
         trials = assemble(
             self,
             draw,
             timeline,
             inputs=self._inputs(stimulus, cued, timeline, draw),
-            target=np.where(mask, choice, 0.0)[None],
-            mask=mask,
+            target=np.where(decision, choice, 0.0)[None],
+            mask=timeline.alive if self.mask == "trial" else decision,
             table=_table(stimulus, context, choice),
             roles={name: name for name in ("stimulus", "stimulus_2", "context")},
             conditions=("stimulus", "stimulus_2", "context"),

@@ -7,7 +7,7 @@ trials is our choice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from popdyn.resample import Seed
 from popdyn.tasks.fields import check_durations, check_name_pairs, check_numbers, check_share
-from popdyn.tasks.parameters import Duration
+from popdyn.tasks.paired import MASKS
+from popdyn.tasks.parameters import Duration, check_option
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -34,7 +35,7 @@ class DelayedMatch:
 
     A trial is fixation, sample, delay, test, decision.  Each stimulus has an input channel of
     its own, which is 1 while it is shown; all carry noise during the whole trial.  One output
-    has the target 1 (match) or -1 (non-match) during the decision, the only epoch that counts.
+    has the target 1 (match) or -1 (non-match) during the decision, 0 elsewhere.
 
     Parameters
     ----------
@@ -53,6 +54,9 @@ float or pair
     inter_trial : float, pair or ("exponential", shortest, mean)
         Time between the end of a trial and the start of the next, in seconds: fixed, drawn
         uniformly between two bounds, or the shortest plus an exponential of this mean.
+    mask : {"response", "trial"}
+        Which steps count for the loss: those of the answer, or the whole trial, whose target is
+        0 elsewhere.
     dt : float
         Step in seconds, unless `sample` is told another.
     balanced : bool
@@ -86,11 +90,13 @@ float or pair
     stimulus_noise: float = 0.03
     catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
+    mask: Literal["response", "trial"] = "response"
     dt: float = 0.01
     balanced: bool = True
 
     def __post_init__(self) -> None:
         check_name_pairs(self, "pairs")
+        check_option("mask", self.mask, MASKS)
         check_durations(self, _EPOCHS)
         check_numbers(self, "stimulus_noise")
         check_share(self, "catch_fraction", below_one=True)
@@ -140,14 +146,14 @@ float or pair
         for shown, epoch in ((sample, "sample"), (test, "test")):
             inputs += (channels == shown)[:, None] * timeline.during(epoch)
         choice = np.where(cell < 0, 0.0, np.where(sample == test, 1.0, -1.0))
-        mask = timeline.during("decision")
+        decision = timeline.during("decision")
         trials = assemble(
             self,
             draw,
             timeline,
             inputs=inputs,
-            target=np.where(mask, choice, 0.0)[None],
-            mask=mask,
+            target=np.where(decision, choice, 0.0)[None],
+            mask=timeline.alive if self.mask == "trial" else decision,
             table=_table(sample, test, choice),
             roles={"stimulus": "sample", "stimulus_2": "test"},
             conditions=("sample", "test"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -19,7 +19,8 @@ from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.answers import choose, event_steps, mean_during
 from popdyn.tasks.fields import check_durations, check_name_pairs, check_names, check_numbers
-from popdyn.tasks.parameters import Duration, as_tuples
+from popdyn.tasks.paired import MASKS
+from popdyn.tasks.parameters import Duration, as_tuples, check_option
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -65,6 +66,9 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
     inter_trial : float, pair or ("exponential", shortest, mean)
         Time between the end of a trial and the start of the next, in seconds: fixed, drawn
         uniformly between two bounds, or the shortest plus an exponential of this mean.
+    mask : {"response", "trial"}
+        Which steps count for the loss: those of the answer, or the whole trial, whose target is
+        0 elsewhere.
     dt : float
         Step in seconds, unless `sample` is told another.
     balanced : bool
@@ -100,6 +104,7 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
     decision_duration: Duration = 0.5
     stimulus_noise: float = 0.03
     inter_trial: Duration = 1.0
+    mask: Literal["response", "trial"] = "response"
     dt: float = 0.01
     balanced: bool = True
 
@@ -110,6 +115,7 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
             raise TensorError(message)
         object.__setattr__(self, "respond_to", _some_of(self.pairs, self.respond_to))
         check_names(self, "distractors", _DISTRACTORS)
+        check_option("mask", self.mask, MASKS)
         check_durations(self, _EPOCHS)
         check_numbers(self, "stimulus_noise")
         check_numbers(self, "dt", above_zero=True)
@@ -170,7 +176,7 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
             timeline,
             inputs=inputs,
             target=(last * choice + between * inner)[None],
-            mask=last | (between & (inner != 0)),
+            mask=timeline.alive if self.mask == "trial" else last | (between & (inner != 0)),
             table=_table(shown, choice, inner),
             roles={"stimulus": "sample", "stimulus_2": "test", "context": "distractor"},
             conditions=("sample", "test", "distractor"),

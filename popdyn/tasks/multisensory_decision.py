@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -21,7 +22,8 @@ from popdyn.tasks.fields import (
     check_share,
     check_strengths,
 )
-from popdyn.tasks.parameters import Duration
+from popdyn.tasks.paired import MASKS
+from popdyn.tasks.parameters import Duration, check_option
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -44,7 +46,7 @@ class MultisensoryDecision:
     auditory, which carry noise during the whole trial and their stimulus during its epoch, and
     a cue for each of them, constant from the end of fixation to the end of the stimuli when
     that sense has a stimulus.  With both, the strengths are drawn apart but have one sign.  One
-    output has the target sign(evidence) during the decision, the only epoch that counts.
+    output has the target sign(evidence) during the decision, 0 elsewhere.
 
     Parameters
     ----------
@@ -66,6 +68,9 @@ float or pair
     inter_trial : float, pair or ("exponential", shortest, mean)
         Time between the end of a trial and the start of the next, in seconds: fixed, drawn
         uniformly between two bounds, or the shortest plus an exponential of this mean.
+    mask : {"response", "trial"}
+        Which steps count for the loss: those of the answer, or the whole trial, whose target is
+        0 elsewhere.
     dt : float
         Step in seconds, unless `sample` is told another.
     balanced : bool
@@ -103,12 +108,14 @@ float or pair
     stimulus_noise: float = 0.1
     catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
+    mask: Literal["response", "trial"] = "response"
     dt: float = 0.01
     balanced: bool = True
 
     def __post_init__(self) -> None:
         check_strengths(self, "stimuli")
         check_names(self, "modalities", _MODALITIES)
+        check_option("mask", self.mask, MASKS)
         check_durations(self, _EPOCHS)
         check_numbers(self, "stimulus_noise")
         check_share(self, "catch_fraction", below_one=True)
@@ -155,14 +162,14 @@ float or pair
         shown = np.nan_to_num(stimulus)
         sensory += shown[:, None] * timeline.during("stimulus")
         cue = self.cue_strength * present[:, None] * timeline.during("cue", "stimulus")
-        choice, mask = np.sign(shown.sum(axis=0)), timeline.during("decision")
+        choice, decision = np.sign(shown.sum(axis=0)), timeline.during("decision")
         trials = assemble(
             self,
             draw,
             timeline,
             inputs=np.concatenate([sensory, cue]),
-            target=np.where(mask, choice, 0.0)[None],
-            mask=mask,
+            target=np.where(decision, choice, 0.0)[None],
+            mask=timeline.alive if self.mask == "trial" else decision,
             table=_table(stimulus, modality, choice),
             roles={"stimulus": "stimulus", "stimulus_2": "stimulus_2", "context": "modality"},
             conditions=("stimulus", "stimulus_2", "modality"),

@@ -7,6 +7,7 @@ generator published with Dubreuil, Valente et al. (2022); the time between trial
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import read_conditions
 from popdyn.tasks.fields import check_durations, check_numbers, check_share
-from popdyn.tasks.parameters import Duration, as_tuples
+from popdyn.tasks.paired import MASKS
+from popdyn.tasks.parameters import Duration, as_tuples, check_option
 from popdyn.tasks.signals import check_noises, measure
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
@@ -45,8 +47,8 @@ class ParametricWorkingMemory:
 
     A trial is fixation, first stimulus, delay, second stimulus, decision.  One input channel
     carries noise during the whole trial and (frequency - center) / span during each stimulus;
-    one output has the target (first - second) / span during the decision, the only epoch that
-    counts.
+    one output has the target (first - second) / span during the decision, 0
+    elsewhere.
 
     Parameters
     ----------
@@ -72,6 +74,9 @@ decision_duration : float or pair
     inter_trial : float, pair or ("exponential", shortest, mean)
         Time between the end of a trial and the start of the next, in seconds: fixed, drawn
         uniformly between two bounds, or the shortest plus an exponential of this mean.
+    mask : {"response", "trial"}
+        Which steps count for the loss: those of the answer, or the whole trial, whose target is
+        0 elsewhere.
     dt : float
         Step in seconds, unless `sample` is told another.
     balanced : bool
@@ -110,12 +115,14 @@ decision_duration : float or pair
     stimulus_noise: float = 0.01
     catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
+    mask: Literal["response", "trial"] = "response"
     dt: float = 0.01
     balanced: bool = True
 
     def __post_init__(self) -> None:
         read_conditions("stimuli", self.stimuli, _COLUMNS)
         object.__setattr__(self, "stimuli", as_tuples(self.stimuli))
+        check_option("mask", self.mask, MASKS)
         check_durations(self, _EPOCHS)
         check_numbers(self, "center", "stimulus_noise")
         for name in ("sensory_noise", "weber"):
@@ -163,7 +170,7 @@ decision_duration : float or pair
         inputs = timeline.noise(1, self.stimulus_noise, draw)
         for strength, epoch in zip(scaled, ("stimulus", "stimulus_2"), strict=True):
             inputs[0] += strength * timeline.during(epoch)
-        mask = timeline.during("decision")
+        decision = timeline.during("decision")
         # From the frequencies, so that equal ones make exactly 0.
         difference = np.nan_to_num((stimulus[0] - stimulus[1]) / self.span)
         trials = assemble(
@@ -171,8 +178,8 @@ decision_duration : float or pair
             draw,
             timeline,
             inputs=inputs,
-            target=np.where(mask, difference, 0.0)[None],
-            mask=mask,
+            target=np.where(decision, difference, 0.0)[None],
+            mask=timeline.alive if self.mask == "trial" else decision,
             table=_table(stimulus, measured, np.sign(difference)),
             roles={"stimulus": "stimulus", "stimulus_2": "stimulus_2"},
             conditions=("stimulus", "stimulus_2"),

@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.tasks.answers import choose
+from popdyn.tasks.answers import choose, event_steps, mean_during
 from popdyn.tasks.conditions import count_conditions, draw_positions
 from popdyn.tasks.parameters import Steps, draw_seconds, epoch_steps
 from popdyn.tasks.signals import during, white_noise
-from popdyn.tasks.trial_set import Column, Draw, make_trials, masked_mean, task_attrs
+from popdyn.tasks.trial_set import Column, Draw, make_trials, task_attrs
 
 Array = NDArray[np.float64]
 
@@ -146,6 +146,6 @@ def _count(*columns: NDArray[Any]) -> dict[str, int]:
 
 
 def sign_of_output(output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
-    """Take the sign of the first output's mean over the mask as choice, see `choose`."""
-    mean = masked_mean(output, trials["mask"])[0]
-    return choose(mean, np.sign(masked_mean(trials["target"], trials["mask"])[0]))
+    """Take the sign of the first output's mean over the decision as choice, see `choose`."""
+    start, stop = event_steps(trials, "decision_time"), event_steps(trials, "stop_time")
+    return choose(mean_during(output, start, stop)[0], trials["target_choice"].to_numpy())

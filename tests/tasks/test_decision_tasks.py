@@ -119,6 +119,18 @@ def test_channels_have_names(kind):
     assert len(set(names)) == trials.sizes["channel"]
 
 
+@pytest.mark.parametrize("kind", EPOCHS)
+def test_the_whole_trial_may_count_and_changes_nothing_else(kind):
+    answer, whole = kind().sample(12, rng=0), kind(mask="trial").sample(12, rng=0)
+    assert (whole["mask"].values == alive(whole)).all()
+    assert whole["target"].equals(answer["target"])
+    assert whole["inputs"].equals(answer["inputs"])
+    output = answer["target"] + 0.2 * answer["inputs"].isel(channel=0)
+    assert kind(mask="trial").response(output, whole).equals(kind().response(output, answer))
+    with pytest.raises(TensorError, match="mask must be 'response' or 'trial', found 'all'"):
+        kind(mask="all")
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_the_target_itself_is_the_right_answer(kind):
     task = kind()

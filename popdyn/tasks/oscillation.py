@@ -1,7 +1,8 @@
 """Oscillation: making a sum of sines, alone or after a pulse that starts it.
 
-The two targets on which FORCE (Sussillo & Abbott 2009) and full-FORCE (DePasquale et al. 2018)
-are shown: four harmonics of 1.2 s, and 1, 2, 3 and 5 Hz.
+Two published targets: the four harmonics of 1.2 s of FORCE (Sussillo & Abbott 2009), and 1, 2, 3
+and 5 Hz after a pulse, of the demonstration published with full-FORCE for spiking networks
+(DePasquale, Churchland & Abbott 2016).
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Oscillation:
     References
     ----------
     Sussillo & Abbott (2009), Neuron 63:544.
-    DePasquale, Cueva, Rajan, Escola & Abbott (2018), PLoS ONE 13:e0191527.
+    DePasquale, Churchland & Abbott (2016), arXiv:1601.07620.
 
     Examples
     --------

@@ -52,6 +52,8 @@ def evolve(
     initial: Array,
     noise_std: float = 0.0,
     generators: Sequence[np.random.Generator] = (),
+    *,
+    in_place: bool = False,
 ) -> Iterator[Array]:
     """Yield the rates at the start and at the end of each step.
 
@@ -67,6 +69,9 @@ def evolve(
         Standard deviation of the Gaussian number added to each state at each step.
     generators : sequence of Generator
         One per trial, so that a trial's noise does not depend on its batch.
+    in_place : bool
+        Step `initial` itself, of the precision of the steps: it holds the state whenever rates
+        are yielded.
 
     Yields
     ------
@@ -78,7 +83,7 @@ def evolve(
     recurrent = np.ascontiguousarray(share * net.recurrent.T)
     input_weights = np.ascontiguousarray(share * net.input.T)
     bias = share * net.bias
-    state = initial.astype(np.float64)
+    state = initial if in_place else initial.astype(np.float64)
     rate = activation(state)
     yield rate
     noise = _noise(len(inputs), state.shape, noise_std, generators)

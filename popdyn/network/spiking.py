@@ -181,7 +181,7 @@ class Spiking:
         ``1 + inhibition/4``, and `population` says who is who.  Input weights are N(0, 1), slow
         output weights N(0, 1/n_neurons), fast ones 0.
 
-        Below 10 % density the weights are sparse.
+        Below 15 % density the weights are sparse.
 
         Parameters
         ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,8 @@ def recurrent_matrix(name: str, values: Any) -> Matrix:
             part.setflags(write=False)
         numbers = matrix.data
     else:
-        matrix = numbers = numeric(name, values)
+        # By columns: what a simulation reads is the weights of one sender onto all its targets.
+        matrix = numbers = numeric(name, values, order="F")
     if len(matrix.shape) != 2 or matrix.shape[0] != matrix.shape[1] or 0 in matrix.shape:
         message = (
             f"{name} must be square (n_neurons, n_neurons), row = receiving and column = sending "
@@ -138,7 +139,7 @@ def labels(values: Any, n_neurons: int) -> NDArray[np.str_]:
     return text
 
 
-def numeric(name: str, values: Any) -> Array:
+def numeric(name: str, values: Any, order: Literal["C", "F"] = "C") -> Array:
     """Return a read-only float64 copy, or say that there are no numbers.
 
     Raises
@@ -147,7 +148,7 @@ def numeric(name: str, values: Any) -> Array:
         If the values are no numbers.
     """
     try:
-        array = np.array(values, dtype=np.float64, order="C")
+        array = np.array(values, dtype=np.float64, order=order)
     except (TypeError, ValueError) as error:
         message = f"{name} must be numbers: {error}"
         raise TensorError(message) from None

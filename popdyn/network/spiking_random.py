@@ -13,7 +13,7 @@ from popdyn.errors import TensorError
 from popdyn.network.spiking_fields import Matrix
 
 # Below this share of weights lists of targets are faster and smaller than rows.
-SPARSE_BELOW = 0.1
+SPARSE_BELOW = 0.15
 
 
 def draw(

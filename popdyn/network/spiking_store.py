@@ -77,7 +77,7 @@ def restored(dataset: xr.Dataset) -> dict[str, Any]:
 def _stored_matrix(name: str, matrix: Matrix, unit: str) -> dict[str, Any]:
     """Return recurrent weights as variables."""
     if not sparse.issparse(matrix):
-        return {name: (("neuron", "presynaptic"), np.array(matrix), {"units": unit})}
+        return {name: (("neuron", "presynaptic"), np.array(matrix, order="C"), {"units": unit})}
     synapse = f"{name}_synapse"
     return {
         f"{name}_weight": ((synapse,), matrix.data.copy(), {"units": unit}),

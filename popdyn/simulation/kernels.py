@@ -17,73 +17,10 @@ plain NumPy form is ``tests/oracles/spiking.py``.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 from numba import njit
 
-# Arrays are typed loosely: NumPy's stubs and numba's types have no common words.
-Array = Any
-
-
-class Constants(NamedTuple):
-    """What a step multiplies with; all but the last two have one entry, or one per neuron."""
-
-    leak: Array  # exp(-dt / tau_m)
-    gain: Array  # potential per constant current: 1 - exp(-dt / tau_m)
-    gain_fast: Array  # potential at the step's end per fast current at its start
-    gain_slow: Array
-    reset: Array
-    threshold: Array
-    n_refractory: Array  # steps
-    decay: Array  # (2,): exp(-dt / tau_fast), exp(-dt / tau_slow)
-    mean: Array  # (2,): mean over the step of a current that starts at 1, fast and slow
-
-
-class Synapses(NamedTuple):
-    """Weights by sending neuron: contiguous rows, or lists of targets; the unused is empty."""
-
-    rows: Array  # (sender, target)
-    start: Array  # (sender + 1,), where each sender's list begins
-    target: Array  # (synapse,)
-    weight: Array  # (synapse,)
-
-
-class Weights(NamedTuple):
-    """All weights of a network; rows are contiguous over neurons or outputs."""
-
-    fast: Synapses
-    slow: Synapses
-    bias: Array  # (neuron,), with the resting potential
-    input: Array  # (channel, neuron)
-    feedback: Array  # (output, neuron), or no rows
-    output_fast: Array  # (neuron, output)
-    output_slow: Array  # (neuron, output)
-    delay: Array  # (neuron,), steps from a neuron's spike to the jumps it causes
-
-
-class State(NamedTuple):
-    """Everything that a step depends on and changes."""
-
-    potential: Array  # (neuron,)
-    refractory: Array  # (neuron,), steps left at the reset
-    fast: Array  # (neuron,), fast synaptic current
-    slow: Array  # (neuron,)
-    output_fast: Array  # (output,), readout of fast filtered spikes
-    output_slow: Array  # (output,)
-    pending: Array  # (slot, neuron), ring of spikes on their way
-    n_pending: Array  # (slot,)
-    step: Array  # (1,), steps since the start
-
-
-class Kept(NamedTuple):
-    """Where results go; arrays without rows keep nothing."""
-
-    spike_neuron: Array  # (room,)
-    n_spikes: Array  # (step,)
-    output: Array  # (step, output), at the end of each step
-    potential: Array  # (bin, neuron), sum over both ends of each step
-    current: Array  # (bin, neuron), sum over the means of each step
+from popdyn.simulation.spiking_arrays import Array, Constants, Kept, State, Weights
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -103,55 +40,63 @@ def advance(
     rows, is added to the potentials at the end of each step.  `first` says how many steps of the
     trial were made before, for the bins of what is kept.  `state` is changed in place.
     """
-    # Arrays are handed on one by one, and rows as an array and a number: tuples and slices cost
-    # counts of references, which take longer than the arithmetic of a step.
-    potential, refractory, fast, slow = state.potential, state.refractory, state.fast, state.slow
-    output_fast, output_slow, clock = state.output_fast, state.output_slow, state.step
-    pending, n_pending = state.pending, state.n_pending
-    feedback, quick, late, delay = weights.feedback, weights.fast, weights.slow, weights.delay
-    drive, steady = weights.bias.copy(), weights.bias.copy()
+    # Every array is unpacked once and handed on by itself, and rows as an array and a number:
+    # tuples and slices cost counts of references, which take longer than a step's arithmetic.
+    leak, gain, gain_fast, gain_slow, reset, threshold, n_refractory, by_step, mean = constants
+    quick, late, bias, into, feedback, read_fast, read_slow, delay = weights
+    quick_rows, quick_start, quick_target, quick_weight = quick
+    late_rows, late_start, late_target, late_weight = late
+    potential, refractory, fast, slow, output_fast, output_slow, pending, n_pending, clock = state
+    spike_neuron, n_spikes, output, sum_potential, sum_current = kept
+    drive, steady = bias.copy(), bias.copy()
     # The outputs are filtered spikes too: what they feed back follows the same equations.
     all_fast = fast.copy() if feedback.shape[0] else fast
     all_slow = slow.copy() if feedback.shape[0] else slow
-    has_slow = feedback.shape[0] > 0 or late.rows.shape[0] > 0 or late.target.size > 0
+    simple = leak.size == 1 and reset.size == 1 and noise.shape[0] == 0
+    simple &= feedback.shape[0] == 0 and late_rows.shape[0] == 0 and late_target.size == 0
     words = np.zeros((potential.size + 7) // 8, np.uint64)
+    at_threshold = words.view(np.uint8)
     found = np.empty(potential.size + 8, np.int32)
-    n_all = 0
+    n_all, now, n_slots = 0, clock[0], n_pending.size
     for step in range(inputs.shape[0]):
         if step == 0 or changed(inputs, step):
-            set_drive(inputs, step, weights.input, weights.bias, constants.gain, drive, steady)
+            set_drive(inputs, step, into, bias, gain, drive, steady)
         feed_back(feedback, output_fast, fast, all_fast)
         feed_back(feedback, output_slow, slow, all_slow)
         place = (first + step) // steps_per_bin
-        keep_current(kept.current, place, drive, all_fast, all_slow, constants.mean)
-        keep_row(kept.potential, place, potential)
-        move(potential, steady, constants.leak, constants.gain_fast, all_fast)
-        decay(constants.decay[0], fast)
-        decay(constants.decay[0], output_fast)
-        decay(constants.decay[1], output_slow)
-        if has_slow:
-            add_product(potential, constants.gain_slow, all_slow)
-            decay(constants.decay[1], slow)
-        if noise.shape[0]:
-            add_row(potential, noise, step)
-        hold(potential, refractory, constants.reset)
-        keep_row(kept.potential, place, potential)
-        n_new = find(potential, constants.threshold, words, found)
+        keep_current(sum_current, place, drive, all_fast, all_slow, mean)
+        keep_row(sum_potential, place, potential)
+        if simple:
+            move_and_hold(potential, refractory, fast, steady, leak, gain_fast, by_step, reset)
+        else:
+            move(potential, steady, leak, gain_fast, all_fast)
+            add_product(potential, gain_slow, all_slow)
+            decay(by_step[0], fast)
+            decay(by_step[1], slow)
+            add_noise(potential, noise, step)
+            hold(potential, refractory, reset)
+        decay(by_step[0], output_fast)
+        decay(by_step[1], output_slow)
+        keep_row(sum_potential, place, potential)
+        n_new = find(potential, threshold, at_threshold, words, found)
         for k in range(n_new):
-            kept.spike_neuron[n_all + k] = found[k]
-        kept.n_spikes[step] = n_new
+            spike_neuron[n_all + k] = found[k]
+        n_spikes[step] = n_new
         n_all += n_new
-        restart(found, n_new, potential, refractory, constants.reset, constants.n_refractory)
-        read_out(found, n_new, weights.output_fast, output_fast)
-        read_out(found, n_new, weights.output_slow, output_slow)
-        send(found, n_new, delay, clock[0], pending, n_pending)
-        slot = clock[0] % n_pending.size
-        deliver(quick.rows, quick.start, quick.target, quick.weight, pending, n_pending, slot, fast)
-        deliver(late.rows, late.start, late.target, late.weight, pending, n_pending, slot, slow)
+        restart(found, n_new, potential, refractory, reset, n_refractory)
+        read_out(found, n_new, read_fast, output_fast)
+        read_out(found, n_new, read_slow, output_slow)
+        send(found, n_new, delay, now, pending, n_pending)
+        slot = now % n_slots
+        add_lists(quick_start, quick_target, quick_weight, pending, n_pending, slot, fast)
+        add_rows(quick_rows, pending, n_pending, slot, fast)
+        add_lists(late_start, late_target, late_weight, pending, n_pending, slot, slow)
+        add_rows(late_rows, pending, n_pending, slot, slow)
         n_pending[slot] = 0
-        clock[0] += 1
-        for k in range(kept.output.shape[1]):
-            kept.output[step, k] = output_fast[k] + output_slow[k]
+        now += 1
+        for k in range(output_fast.size):
+            output[step, k] = output_fast[k] + output_slow[k]
+    clock[0] = now
     return n_all
 
 
@@ -237,6 +182,39 @@ def move(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def move_and_hold(
+    potential: Array,
+    refractory: Array,
+    current: Array,
+    steady: Array,
+    leak: Array,
+    gain: Array,
+    by_step: Array,
+    reset: Array,
+) -> None:  # pragma: no cover - compiled
+    """Do the work of `move`, `decay` and `hold` in one sweep, where constants are the same for all.
+
+    Not more: a loop over more arrays is not vectorized.
+    """
+    zero = refractory.dtype.type(0)
+    one = refractory.dtype.type(1)
+    by, share, later, value = leak[0], gain[0], by_step[0], reset[0]
+    for i in range(potential.size):
+        left = refractory[i]
+        moved = by * potential[i] + steady[i] + share * current[i]
+        potential[i] = moved if left <= zero else value
+        refractory[i] = left - one
+        current[i] *= later
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_noise(total: Array, noise: Array, step: int) -> None:  # pragma: no cover - compiled
+    """Add the noise of a step, if there is any."""
+    if noise.shape[0]:
+        add_row(total, noise, step)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def add_product(total: Array, factor: Array, values: Array) -> None:  # pragma: no cover - compiled
     """Add values times a factor, one for all or one each."""
     if factor.size == 1:
@@ -282,13 +260,13 @@ def decay(by: float, values: Array) -> None:  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find(
-    potential: Array, threshold: Array, words: Array, found: Array
+    potential: Array, threshold: Array, at_threshold: Array, words: Array, found: Array
 ) -> int:  # pragma: no cover - compiled
     """List the neurons at or above threshold, in order; return their number.
 
-    Comparing all and then looking at eight answers at once beats a plain scan twofold.
+    Comparing all and then looking at eight answers at once beats a plain scan twofold: `words`
+    are the bytes of `at_threshold`.
     """
-    at_threshold = words.view(np.uint8)
     if threshold.size == 1:
         limit = threshold[0]
         for i in range(potential.size):
@@ -343,8 +321,7 @@ def send(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def deliver(
-    rows: Array,
+def add_lists(
     start: Array,
     target: Array,
     weight: Array,
@@ -353,18 +330,26 @@ def deliver(
     slot: int,
     current: Array,
 ) -> None:  # pragma: no cover - compiled
-    """Add the weights of the neurons whose spikes arrive to the currents of their targets.
+    """Add the weights of the neurons whose spikes arrive to the currents of their targets."""
+    if target.size == 0:
+        return
+    for k in range(n_pending[slot]):
+        sender = pending[slot, k]
+        for at in range(start[sender], start[sender + 1]):
+            current[target[at]] += weight[at]
 
-    Rows are added four at a time, so that the currents are read and written once for all four.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_rows(
+    rows: Array, pending: Array, n_pending: Array, slot: int, current: Array
+) -> None:  # pragma: no cover - compiled
+    """Add the rows of the neurons whose spikes arrive, in the order of lists.
+
+    Four at a time, so that the currents are read and written once for all four.
     """
-    n_arrived = n_pending[slot]
-    if target.size:
-        for k in range(n_arrived):
-            sender = pending[slot, k]
-            for at in range(start[sender], start[sender + 1]):
-                current[target[at]] += weight[at]
     if rows.shape[0] == 0:
         return
+    n_arrived = n_pending[slot]
     n_fours = n_arrived // 4 * 4
     for k in range(0, n_fours, 4):
         a, b = pending[slot, k], pending[slot, k + 1]

@@ -172,7 +172,7 @@ def run_spiking(
         )
     )
     text = f"simulating {run.n_trials} trials"
-    if not advance.signatures:
+    if not getattr(advance, "signatures", True):
         text += " (compiling first, once)"
     results: Iterator[Trace] = joblib.Parallel(
         n_jobs=n_jobs, prefer="threads", return_as="generator", batch_size=1

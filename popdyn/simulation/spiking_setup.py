@@ -13,7 +13,7 @@ from scipy import sparse
 from popdyn.errors import TensorError
 from popdyn.network.spiking import Spiking
 from popdyn.network.spiking_random import SPARSE_BELOW
-from popdyn.simulation.kernels import Constants, State, Synapses, Weights
+from popdyn.simulation.spiking_arrays import Constants, State, Synapses, Weights
 
 Array = NDArray[np.floating[Any]]
 DTYPES = ("float64", "float32")
@@ -44,7 +44,7 @@ def prepare(net: Spiking, dtype: str = "float64", layout: str | None = None) -> 
     dtype : {"float64", "float32"}
         Precision of weights and state.
     layout : {"dense", "sparse"}, optional
-        How recurrent weights are stored; by default sparse below 10 % density.  Results are the
+        How recurrent weights are stored; by default sparse below 15 % density.  Results are the
         same bits.
 
     Returns
@@ -144,7 +144,7 @@ def synapses(matrix: Any, dtype: np.dtype[Any], layout: str | None = None) -> Sy
     Synapses
     """
     nothing = Synapses(
-        rows=np.zeros((0, 0), dtype),
+        rows=_fixed(np.zeros((0, 0)), dtype),
         start=np.zeros(1, np.int64),
         target=np.zeros(0, np.int32),
         weight=np.zeros(0, dtype),
@@ -156,7 +156,7 @@ def synapses(matrix: Any, dtype: np.dtype[Any], layout: str | None = None) -> Sy
         layout = "sparse" if n_weights < SPARSE_BELOW * matrix.shape[0] ** 2 else "dense"
     if layout == "dense":
         dense = matrix.toarray() if sparse.issparse(matrix) else matrix
-        return nothing._replace(rows=_row(dense.T, dtype))
+        return nothing._replace(rows=_fixed(dense.T, dtype))
     lists = sparse.csc_array(matrix)
     return nothing._replace(
         start=lists.indptr.astype(np.int64),
@@ -238,3 +238,10 @@ def _alike(values: Sequence[Any], n_neurons: int, dtype: np.dtype[Any]) -> list[
 def _row(values: Any, dtype: np.dtype[Any]) -> Array:
     """Return a contiguous array that may be written to: the kernel is compiled for no other."""
     return np.array(values, dtype=dtype, order="C")
+
+
+def _fixed(values: Any, dtype: np.dtype[Any]) -> Array:
+    """Return a contiguous array that may not be written to, without a copy where that is so."""
+    array = np.ascontiguousarray(values, dtype=dtype).view()
+    array.setflags(write=False)
+    return array

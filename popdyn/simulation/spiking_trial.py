@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.errors import FitError
-from popdyn.simulation.kernels import Kept, State, advance
+from popdyn.simulation.kernels import advance
+from popdyn.simulation.spiking_arrays import Kept, State
 from popdyn.simulation.spiking_setup import Array, Machine
 
 # Neurons times steps between two looks at Ctrl-C; bounds the memory for noise and spikes.
@@ -144,14 +145,13 @@ def _refuse_run_away(
     if n_spikes[-window:].sum() < limit:
         return
     total = np.concatenate([[0], np.cumsum(n_spikes)])
-    busy = np.flatnonzero(total[window:] - total[:-window] >= limit)
-    neurons = np.concatenate(found)[total[busy[0]] :]
-    rate = np.bincount(neurons, minlength=machine.n_neurons) / (
-        (n_spikes.size - busy[0]) * machine.dt
-    )
+    busy = int(np.argmax(total[window:] - total[:-window] >= limit))
+    onset = busy + int(np.argmax(n_spikes[busy:] > 0))
+    counts = np.bincount(np.concatenate(found)[total[onset] :], minlength=machine.n_neurons)
+    rate = counts / ((n_spikes.size - onset) * machine.dt)
     worst = int(np.argmax(rate))
     message = (
-        f"the network ran away: from {busy[0] * machine.dt:g} s into the trial on, all "
+        f"the network ran away: from {onset * machine.dt:g} s into the trial on, all "
         f"{machine.n_neurons} neurons spike as often as their refractory time allows, neuron "
         f"{worst} at {rate[worst]:.0f} Hz. Lower the excitatory weights or the bias, or add "
         "inhibition"

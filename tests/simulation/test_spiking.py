@@ -202,7 +202,7 @@ def test_dense_and_sparse_weights_give_the_same_bits(seed, density):
 
 
 @pytest.mark.parametrize(("density", "sparse_lists"), [(0.05, True), (0.2, False)])
-def test_weights_below_a_tenth_are_stored_as_lists(density, sparse_lists):
+def test_weights_of_a_low_density_are_stored_as_lists(density, sparse_lists):
     rng = np.random.default_rng(0)
     weights = (rng.random((100, 100)) < density) * 1.0
     for given_weights in (weights, sparse.coo_array(weights)):
@@ -531,7 +531,7 @@ def test_a_network_that_runs_away_is_stopped_and_says_who_and_when():
     trials = xr.Dataset(
         {"inputs": (("channel", "step_time", "trial"), inputs)}, attrs={"dt": 0.001}
     )
-    words = r"ran away: from 0.7\d* s into the trial on, all 20 neurons .* neuron \d+ at 333 Hz"
+    words = r"ran away: from 0.70?\d? s into the trial on, all 20 neurons .* neuron \d+ at 33\d Hz"
     with pytest.raises(FitError, match=words):
         pdn.simulate(net, trials, initial_state=np.zeros(20))
 
@@ -562,7 +562,7 @@ pdn.simulate(net, duration=0.1)
 inputs = xr.DataArray(np.zeros((1, 2_000_000, 4)), dims=("channel", "step_time", "trial"))
 print("running", flush=True)
 try:
-    pdn.simulate(net, xr.Dataset({{"inputs": inputs}}, attrs={{"dt": 0.001}}), n_jobs={n_jobs}, noise_step=0.1)
+    pdn.simulate(net, xr.Dataset({{"inputs": inputs}}, attrs={{"dt": 0.001}}), n_jobs={n_jobs}, noise_step=0.1, record=("spikes",))
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
@@ -570,13 +570,12 @@ except KeyboardInterrupt:
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout.readline() == "running\n"
-        time.sleep(1.0)
+        time.sleep(1.5)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         sent = time.monotonic()
         assert process.stdout.readline() == "interrupted\n"
-        process.wait()
-        assert time.monotonic() - sent < 3.0
+        assert time.monotonic() - sent < 2.0
 
 
 def test_steps_run_as_python_too_and_give_the_same_bits():

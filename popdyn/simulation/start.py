@@ -38,6 +38,11 @@ class TrialInputs:
         """Number of trials."""
         return len(self.n_steps)
 
+    def part(self, which: slice) -> TrialInputs:
+        """Return some of the trials, without their columns."""
+        chosen = (self.n_steps[which], self.trial[which], self.start_time[which])
+        return TrialInputs(self.inputs[:, which], *chosen, {}, self.roles)
+
 
 def rest(net: Rate | Spiking, duration: float, bin_width: float) -> xr.Dataset:
     """Return one trial of some seconds without input.

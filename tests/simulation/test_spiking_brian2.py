@@ -13,6 +13,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,10 @@ CONSTANTS = ("dt", "delay", "refractory", "rest", "reset", "threshold")
 CONSTANTS += ("tau_membrane", "tau_fast", "tau_slow")
 COMMAND = "# BRIAN2_PYTHON=... python -m pytest -m slow tests/simulation/test_spiking_brian2.py"
 PROGRAMS = ("brian2", "popdyn")
+# One run scatters by 0.5 % in its rate (30 runs), less in the others: three against three may
+# differ by 1.6 %, four standard errors.
 TOLERANCES = {
-    "rate": 0.01,
+    "rate": 0.016,
     "rate_spread": 0.03,
     "interval_variation": 0.01,
     "correlation_spread": 0.03,
@@ -174,7 +177,7 @@ def test_large_networks_have_the_statistics_of_brian2(tmp_path):
     """N=1000, Dale's law, 10 %: the same weights; first potentials and noise of their own.
 
     Brian2 is given the noise as a current that is constant during each step; popdyn draws what
-    that adds to the potentials.
+    that adds to the potentials.  Given the current of Brian2 as its input it spikes as Brian2 does.
     """
     net = Spiking.random(1000, g=0.9, density=0.1, excitatory=0.8, bias=0.85, delay=0.001, rng=3)
     n_steps, current_noise = 10_000, 2.0
@@ -182,8 +185,12 @@ def test_large_networks_have_the_statistics_of_brian2(tmp_path):
     for repeat in range(3):
         rng = np.random.default_rng(repeat)
         given = for_brian2(net, np.zeros((1, 1)), rng.random(1000))
-        given["drive"] = net.bias + current_noise * rng.standard_normal((n_steps, 1000))
+        current = current_noise * rng.standard_normal((n_steps, 1000))
+        given["drive"] = net.bias + current
         step, neuron, _ = run_brian2(given, tmp_path)
+        if repeat == 0:
+            driven = run_popdyn(replace(net, input=np.eye(1000)), current, given["potential"])
+            assert np.array_equal(in_order(*driven), in_order(step, neuron))
         rows.append(
             {"program": "brian2", "repeat": repeat} | statistics(step, neuron, net, n_steps)
         )
@@ -204,7 +211,7 @@ def test_large_networks_have_the_statistics_of_brian2(tmp_path):
 
 
 def agree(rows):
-    """Means over runs differ by little: rates and CV by 1 %, their spread and correlations by 3 %."""
+    """Means over runs differ by little: rates and CV no more than they scatter."""
 
     def means(name):
         return [np.mean([float(r[name]) for r in rows if r["program"] == p]) for p in PROGRAMS]

@@ -206,7 +206,8 @@ def observe_draft(plan: Draft, simulated: xr.Dataset, seed: int) -> xr.Dataset:
         From ``pdn.observe``.
     """
     rng = derive_seed(seed, plan.name, "observe")
-    return observe(simulated, **(plan.source.observe or {}), rng=rng)
+    session: xr.Dataset = observe(simulated, **(plan.source.observe or {}), rng=rng)
+    return session
 
 
 def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:

@@ -128,8 +128,11 @@ def _tensor(
     trials = {key: column for key, (column, _) in (run.columns | labels.behavior).items()}
     columns = table_columns(table, trials, n_neurons, run.n_trials)
     of_neurons = {key: column for key, column in columns.items() if column[0] == "neuron"}
-    coords = {key: coord for key, coord in shell.coords.items() if "neuron" not in coord.dims}
-    coords |= {"neuron": table_ids(table, n_neurons, "neuron"), **of_neurons}
+    coords: dict[Any, Any] = {
+        key: coord for key, coord in shell.coords.items() if "neuron" not in coord.dims
+    }
+    coords["neuron"] = table_ids(table, n_neurons, "neuron")
+    coords |= of_neurons
     tensor = xr.DataArray(values, dims=DIMS, coords=coords, name=name, attrs=shell.attrs)
     tensor.attrs["input_digest"] = digest(tensor)
     return _finish(run, labels, tensor)

@@ -8,37 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from popdyn.errors import TensorError
-from popdyn.simulation.start import TrialInputs
+from popdyn.simulation.start import TrialInputs, check_noise
 
 Array = NDArray[np.float64]
-
-
-def check_noise(**sizes: float) -> None:
-    """Refuse noise that is negative or not finite, or said in two conventions at once.
-
-    Parameters
-    ----------
-    **sizes : float
-        A density and a size per step, ``<name>_density`` and ``<name>_step``.
-
-    Raises
-    ------
-    TensorError
-        Naming the argument.
-    """
-    for name, value in sizes.items():
-        if not (np.isfinite(value) and value >= 0):
-            message = f"{name} must be zero or positive, found {value!r}"
-            raise TensorError(message)
-    if all(sizes.values()):
-        density, step = sizes
-        message = (
-            f"{density} (with the square root of a second) and {step} (per step) are two "
-            "conventions for "
-            f"the same noise: give one, found {sizes[density]:g} and {sizes[step]:g}"
-        )
-        raise TensorError(message)
 
 
 class InputNoise:

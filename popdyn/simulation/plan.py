@@ -16,15 +16,13 @@ from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed, as_generator, spawn
 from popdyn.simulation.label import Labels, behavior_of, judges
-from popdyn.simulation.noise import InputNoise, check_noise
+from popdyn.simulation.noise import InputNoise
 from popdyn.simulation.recording import bins_of
 from popdyn.simulation.spiking_run import check_record as check_spiking_record
-from popdyn.simulation.start import TrialInputs, read_trials, rest
-from popdyn.simulation.steps import Array
+from popdyn.simulation.start import TrialInputs, check_noise, read_trials, rest
+from popdyn.simulation.steps import DTYPES, METHODS, Array, Method
 from popdyn.tasks import Task
 from popdyn.tensor.result import digest
-
-_DTYPES = ("float64", "float32")
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,7 @@ class Plan:
     tile: int
     source_id: str
     dtype: str
+    method: Method
     parameters: dict[str, Any]
 
     @classmethod
@@ -70,6 +69,7 @@ class Plan:
         tile: int,
         source_id: str,
         dtype: str,
+        method: Method,
     ) -> Plan:
         """Check what `simulate` was given.
 
@@ -79,6 +79,8 @@ class Plan:
             If something does not fit.
         """
         wanted = _read_record(net, record)
+        _check_known("dtype", dtype, DTYPES)
+        _check_known("method", method, METHODS if isinstance(net, Rate) else METHODS[:1])
         every = steps_per_bin(net.dt, bin_width)
         check_noise(noise_density=noise[0], noise_step=noise[1])
         check_noise(input_noise_density=input_noise[0], input_noise_step=input_noise[1])
@@ -94,9 +96,6 @@ class Plan:
         if tile < 1:
             message = f"tile must be at least 1 trial, found {tile!r}"
             raise TensorError(message)
-        if dtype not in _DTYPES:
-            message = f"dtype must be one of {', '.join(map(repr, _DTYPES))}, found {dtype!r}"
-            raise TensorError(message)
         generators = spawn(generator, run.n_trials)
         senses = InputNoise(net.dt, *input_noise, generators)
         parameters = {
@@ -108,6 +107,7 @@ class Plan:
             "input_noise_step": input_noise[1],
             "continuous": continuous,
             "around": list(around) if any(around) else None,
+            "method": method if method != METHODS[0] else None,
         }
         return cls(
             run=senses.added(run),
@@ -127,6 +127,7 @@ class Plan:
             tile=tile,
             source_id=source_id,
             dtype=dtype,
+            method=method,
             parameters=parameters | {key: value for key, value in new.items() if value},
         )
 
@@ -186,6 +187,15 @@ def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
             message = f"record may hold 'rate', 'state' and 'output', found {name!r}{guess}"
             raise TensorError(message)
     return tuple(dict.fromkeys(known[name] for name in names))
+
+
+def _check_known(name: str, value: str, known: Sequence[str]) -> None:
+    """Refuse a name that is not known."""
+    if value not in known:
+        near = difflib.get_close_matches(str(value), known, n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        message = f"{name} must be one of {', '.join(map(repr, known))}, found {value!r}{guess}"
+        raise TensorError(message)
 
 
 def _read_around(around: Any, net: Rate | Spiking, every: int, continuous: bool) -> tuple[int, int]:

@@ -17,8 +17,8 @@ from popdyn.simulation.keep import STEPS, Keeper, Memory, Shapes
 from popdyn.simulation.label import as_tensors
 from popdyn.simulation.plan import Plan
 from popdyn.simulation.recording import Recording, run_tiles
-from popdyn.simulation.start import initial_states, noise_per_step
-from popdyn.simulation.steps import Array, single_thread
+from popdyn.simulation.start import initial_states
+from popdyn.simulation.steps import Array, noise_of_step, single_thread
 from popdyn.simulation.stream import run_stream, segments_of
 
 
@@ -51,7 +51,13 @@ def simulate_rate(net: Rate, plan: Plan) -> xr.Dataset:
     )
     with keeping(net, plan, shapes, (*plan.record, "output")) as keeper:
         recording = Recording(
-            net, keeper, plan.every, shapes.n_bins, run.trial, plan.around[0] // plan.every
+            net,
+            keeper,
+            plan.every,
+            shapes.n_bins,
+            run.trial,
+            plan.around[0] // plan.every,
+            plan.method,
         )
         tile = 1 if plan.continuous else min(plan.tile, run.n_trials)
         text = f"simulating {run.n_trials} trials"
@@ -74,7 +80,7 @@ def _work(
     net: Rate, plan: Plan, initial: Array, recording: Recording
 ) -> tuple[Iterator[None], int]:
     """Return the run, and in how many pieces it comes."""
-    run, std = plan.run, noise_per_step(net.dt, *plan.noise)
+    run, std = plan.run, noise_of_step(net, *plan.noise, plan.method)
     if plan.continuous:
         first = int(np.argmin(run.start_time))
         state = np.array(initial[first : first + 1], order="C")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from popdyn.errors import FitError, TensorError
 from popdyn.network.rate import Rate
 from popdyn.simulation.keep import STEPS, Keeper
 from popdyn.simulation.start import TrialInputs
-from popdyn.simulation.steps import Array, evolve
+from popdyn.simulation.steps import Array, Method, evolve
 
 
 def bins_of(run: TrialInputs, dt: float, steps_per_bin: int) -> int:
@@ -64,6 +64,27 @@ class Recording:
     n_bins: int
     trial: NDArray[Any]  # ids
     first_bin: int = 0  # bins before the trials' starts
+    method: Method = "euler"
+
+    def evolve(
+        self,
+        inputs: Array,
+        state: Array,
+        noise_std: float | Array,
+        generators: Sequence[np.random.Generator],
+    ) -> Iterator[Array]:
+        """Yield the rates at the start and at the end of each step, which change `state`."""
+        dtype, method = str(state.dtype), self.method
+        return evolve(
+            self.net,
+            inputs,
+            state,
+            noise_std,
+            generators,
+            in_place=True,
+            dtype=dtype,
+            method=method,
+        )
 
     @property
     def with_state(self) -> bool:
@@ -99,8 +120,8 @@ class Recording:
         message = (
             f"rates grew beyond all bounds, first in neuron {neurons[0]} of trial "
             f"{self.trial[part][trials[0]]}, in {len(np.unique(trials))} of {len(is_finite)} "
-            f"trials, in the bin that starts {start:g} s into the trial: lower the recurrent weights (g) "
-            f"or use tanh or sigmoid instead of {self.net.nonlinearity}"
+            f"trials, in the bin that starts {start:g} s into the trial: lower the recurrent "
+            f"weights (g) or use tanh or sigmoid instead of {self.net.nonlinearity}"
         )
         raise FitError(message)
 
@@ -113,7 +134,7 @@ def tiles_of(n_trials: int, tile: int) -> list[slice]:
 def run_tiles(
     run: TrialInputs,
     initial: Array,
-    noise_std: float,
+    noise_std: float | Array,
     generators: list[np.random.Generator],
     tile: int,
     recording: Recording,
@@ -125,7 +146,7 @@ def run_tiles(
             continue
         state = np.array(initial[part], order="C")
         drive = run.inputs[:, part]
-        path = evolve(recording.net, drive, state, noise_std, generators[part], in_place=True)
+        path = recording.evolve(drive, state, noise_std, generators[part])
         sums = recording.sums(next(path), state)
         for step, rate in enumerate(path):
             for each, values in zip(sums, (rate, state), strict=False):

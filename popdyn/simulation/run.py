@@ -14,6 +14,7 @@ from popdyn.resample import Seed
 from popdyn.simulation.plan import Plan
 from popdyn.simulation.rate_run import simulate_rate
 from popdyn.simulation.spiking_simulate import simulate_spiking
+from popdyn.simulation.steps import Method
 from popdyn.tasks import Task
 
 
@@ -37,12 +38,13 @@ def simulate(
     tile: int = 256,
     source_id: str = "network",
     dtype: str = "float64",
+    method: Method = "euler",
     n_jobs: int | None = None,
 ) -> xr.Dataset:
     """Run a network on trials, or for some time without input.
 
     Every trial starts anew (see `initial_state`) unless `continuous`.  A rate network is stepped
-    by the Euler method with ``net.dt``, a spiking one exactly between spikes, which happen at the
+    with ``net.dt`` (see `method`), a spiking one exactly between spikes, which happen at the
     ends of steps.  The input of a step acts during the step; the output that answers to it is
     that at the step's end.
 
@@ -105,6 +107,10 @@ def simulate(
         Name of the network in comparisons.
     dtype : {"float64", "float32"}
         Precision of weights and states.
+    method : {"euler", "exponential"}
+        Steps of a rate network: ``x + dt/tau (-x + drive)``, or the exact solution for a drive
+        that is held constant during the step, whose noise is exact as well.  A spiking network
+        is exact anyway.
     n_jobs : int, optional
         Trials of a spiking network run at once, in threads (joblib); None is one, or what
         ``joblib.parallel_config`` says.  Results are the same bits.
@@ -162,6 +168,7 @@ def simulate(
         tile=tile,
         source_id=source_id,
         dtype=dtype,
+        method=method,
     )
     if isinstance(net, Spiking):
         return simulate_spiking(net, plan, n_jobs)

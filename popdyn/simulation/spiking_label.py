@@ -61,11 +61,11 @@ def as_session(
     # The short type sorts in linear time.
     order = np.argsort(neuron.astype(np.uint16) if net.n_neurons < 2**16 else neuron, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(neuron, minlength=net.n_neurons))])
-    seen = [run.start_time, stop]
+    begin, end = run.start_time, stop
     if throughout:
-        seen = [seen[0].min(keepdims=True), seen[1].max(keepdims=True)]
+        begin, end = begin.min(keepdims=True), end.max(keepdims=True)
     n = net.n_neurons
-    observed = (*(np.tile(each, n) for each in seen), np.repeat(np.arange(n), len(seen[0])))
+    observed = (np.tile(begin, n), np.tile(end, n), np.repeat(np.arange(n), len(begin)))
     columns = run.columns | labels.behavior
     return own_session(
         np.concatenate(times)[order],

@@ -149,6 +149,32 @@ def _clock(trials: xr.Dataset, dt: float, n_all: int) -> tuple[NDArray[np.int64]
     return np.full(n_trials, n_all, dtype=np.int64), start, start + n_all * dt
 
 
+def check_noise(**sizes: float) -> None:
+    """Refuse noise that is negative or not finite, or said in two conventions at once.
+
+    Parameters
+    ----------
+    **sizes : float
+        A density and a size per step, ``<name>_density`` and ``<name>_step``.
+
+    Raises
+    ------
+    TensorError
+        Naming the argument.
+    """
+    for name, value in sizes.items():
+        if not (np.isfinite(value) and value >= 0):
+            message = f"{name} must be zero or positive, found {value!r}"
+            raise TensorError(message)
+    if all(sizes.values()):
+        density, step = sizes
+        message = (
+            f"{density} (with the root of a second) and {step} (per step) are two conventions for "
+            f"the same noise: give one, found {sizes[density]:g} and {sizes[step]:g}"
+        )
+        raise TensorError(message)
+
+
 def noise_per_step(dt: float, noise_density: float, noise_step: float) -> float:
     """Return the standard deviation of the noise added at each step.
 
@@ -157,16 +183,7 @@ def noise_per_step(dt: float, noise_density: float, noise_step: float) -> float:
     TensorError
         If one is negative or not finite, or both are given.
     """
-    for name, value in (("noise_density", noise_density), ("noise_step", noise_step)):
-        if not (np.isfinite(value) and value >= 0):
-            message = f"{name} must be zero or positive, found {value!r}"
-            raise TensorError(message)
-    if noise_density and noise_step:
-        message = (
-            "noise_density (per sqrt(second)) and noise_step (per step) are two conventions for "
-            f"the same noise: give one, found {noise_density:g} and {noise_step:g}"
-        )
-        raise TensorError(message)
+    check_noise(noise_density=noise_density, noise_step=noise_step)
     return float(noise_step or noise_density * np.sqrt(dt))
 
 

@@ -20,6 +20,10 @@ from popdyn.errors import SourceError
 from popdyn.simulation.keep import STEPS, Labelling, Shapes, dtype_of, empty_values
 from popdyn.tensor.store import encoded, load
 
+# Neither says the types of what it offers.
+_h5py: Any = h5py
+_h5netcdf: Any = h5netcdf
+
 # Values of a quantity that wait in memory before they are written together, and that lie together.
 _BLOCK = 2**20
 _CHUNK = 2**17
@@ -59,12 +63,12 @@ class Stored:
         self._file = self._reopened() or self._created()
         self._done = {int(number) for number in self._file.attrs[_DONE]}
 
-    def _reopened(self) -> h5py.File | None:
+    def _reopened(self) -> Any:
         """Open what an interrupted run left, if it was this run and can be read."""
         if not self.partial.is_file():
             return None
         try:
-            file = h5py.File(self.partial, "r+")
+            file = _h5py.File(self.partial, "r+")
         except OSError:
             return None
         if file.attrs.get(_RUN) == self._words and _DONE in file.attrs:
@@ -72,9 +76,9 @@ class Stored:
         file.close()
         return None
 
-    def _created(self) -> h5py.File:
+    def _created(self) -> Any:
         shapes = self.shapes
-        with h5netcdf.File(self.partial, "w") as file:
+        with _h5netcdf.File(self.partial, "w") as file:
             for name in self.names:
                 if name == STEPS:
                     continue
@@ -90,7 +94,7 @@ class Stored:
                     fillvalue=np.nan,
                     chunks=_chunks(shape, self.tile),
                 )
-        file = h5py.File(self.partial, "r+")
+        file = _h5py.File(self.partial, "r+")
         for name in self.names:
             if name == STEPS:
                 file.create_dataset(name, shape=shapes.of(name), dtype=dtype_of(name), chunks=True)
@@ -134,6 +138,7 @@ class Stored:
 
     def steps(self) -> NDArray[np.float64]:
         """Return the output at the end of each step."""
+        self._write(STEPS)
         return np.asarray(self._file[STEPS][...])
 
     def close(self, *, keep: bool) -> None:
@@ -170,7 +175,7 @@ class Stored:
             attrs = {name: dict(whole[name].attrs) for name in names}
             small = whole.drop_vars(names).load()
         small.to_netcdf(self.partial, mode="a", engine="h5netcdf", format="NETCDF4")
-        with h5py.File(self.partial, "r+") as file:
+        with _h5py.File(self.partial, "r+") as file:
             for key in (_DONE, _RUN):
                 del file.attrs[key]
             for name in names:

@@ -12,7 +12,7 @@ from popdyn.errors import TensorError
 from popdyn.simulation.noise import InputNoise
 from popdyn.simulation.recording import Recording, Sums
 from popdyn.simulation.start import TrialInputs
-from popdyn.simulation.steps import Array, evolve
+from popdyn.simulation.steps import Array
 
 # Steps by which a trial may lie beside the steps of the one before.
 _TOLERANCE = 0.01
@@ -114,7 +114,7 @@ _ALIVE: NDArray[np.bool_] = np.ones(1, dtype=bool)
 def run_stream(
     run: TrialInputs,
     initial: Array,
-    noise_std: float,
+    noise_std: float | Array,
     generators: list[np.random.Generator],
     input_noise: InputNoise,
     recording: Recording,
@@ -131,7 +131,7 @@ def run_stream(
         The trials, with the noise of their inputs.
     initial : ndarray, shape (1, neuron)
         State at the start of the first trial, which is changed.
-    noise_std : float
+    noise_std : float or ndarray, shape (neuron,)
         Standard deviation of what is added to each state at each step.
     generators : list of Generator
         One per trial.
@@ -148,7 +148,7 @@ def run_stream(
     for segment in segments:
         drive = segment_inputs(run, segment, input_noise)[:, None]
         own = [generators[segment.trial]]
-        path = evolve(net, drive, initial, noise_std, own, in_place=True)
+        path = recording.evolve(drive, initial, noise_std, own)
         before, state = next(path), initial.copy()
         for step, rate in enumerate(path):
             now = segment.first + step

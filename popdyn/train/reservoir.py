@@ -271,7 +271,7 @@ def _validation(
     if not correct.size:
         message = "none of the validation trials has a right answer (all are catch trials)"
         raise FitError(message)
-    bound = np.array(wilson_interval(int(correct.sum()), correct.size))
+    bound = np.array(wilson_interval(float(correct.sum()), correct.size))
     return {
         "validation_loss": ((), samples.loss(net.output), {"units": "1"}),
         "accuracy": ((), float(correct.mean()), {"units": "1", "n_trials": int(correct.size)}),
@@ -279,8 +279,11 @@ def _validation(
     }
 
 
-def wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
+def wilson_interval(n_correct: float, n: int) -> tuple[float, float]:
     """Return the 95 % Wilson interval of a proportion.
+
+    Trials may be correct in part: shares vary less than answers that are right or wrong, so the
+    interval is then too wide rather than too narrow.
 
     Examples
     --------
@@ -292,7 +295,7 @@ def wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
     half = z / (n + z**2) * (n_correct * (n - n_correct) / n + z**2 / 4) ** 0.5
     # Rounding must not move a bound off a proportion of exactly 0 or 1.
     lower = 0.0 if n_correct == 0 else center - half
-    return lower, 1.0 if n_correct == n else center + half
+    return lower, 1.0 if n_correct >= n else center + half
 
 
 def _check_arguments(n_trials: int, n_validation: int, regularization: float | str) -> None:

@@ -26,6 +26,8 @@ _FUNCTIONS = {
     "read_nwb": "io.nwb",
     "read_sessions": "io.sessions",
     "write_nwb": "io.nwb_write",
+    "read_weights": "io.weights",
+    "write_weights": "io.weights",
     "from_pynapple": "io.pynapple_in",
     "to_pynapple": "io.pynapple_out",
     "from_neo": "io.neo_in",

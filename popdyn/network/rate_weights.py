@@ -61,11 +61,21 @@ def _from_own(weights: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, 
             f"{_RECURRENT}; {', '.join(missing)} is missing, found {_listed(weights)}"
         )
         raise TensorError(message)
-    fields: dict[str, Any] = {name: weights[name] for name in _OWN if name in weights}
-    fields.update(said)
-    if "nonlinearity" in fields:
-        fields["nonlinearity"] = str(np.asarray(fields["nonlinearity"]))
-    return fields
+    fields = {name: _as_field(name, weights[name]) for name in _OWN if name in weights}
+    return fields | dict(said)
+
+
+def _as_field(name: str, values: Any) -> Any:
+    """Return a field in its own number of dims: MATLAB has no fewer than two."""
+    if name in (DIMS | OPTIONAL_DIMS) and len((DIMS | OPTIONAL_DIMS)[name]) == 2:
+        return values
+    array = np.asarray(values)
+    array = array.ravel() if array.ndim == 2 and 1 in array.shape else array
+    if name == "nonlinearity":
+        return str(array.ravel()[0]) if array.size == 1 else str(array)
+    if array.size == 1 and name in ("tau", "dt"):
+        return array.ravel()[0]
+    return array
 
 
 def _from_torch(

@@ -164,13 +164,15 @@ class Rate:
         output weights are N(0, 1/n_neurons), so that outputs are of the order of the rates;
         the bias is zero.
 
-        With Dale's law (`excitatory`) the first neurons are excitatory, the others inhibitory:
-        all weights of a sender have its sign, with sizes ``|N(0, s²)|``, ``s`` the same for all
-        excitatory and ``s f/(1 - f)`` for all inhibitory senders, where ``f`` is the share of
-        excitatory ones.  The inhibitory weights onto each neuron are then scaled so that its row
-        sums to zero; without that the common mean of the weights has an eigenvalue of its own,
-        far outside the others.  ``s² = g² (1 - f) / (f n_neurons (p - 2p²/π))``, ``p`` the
-        density, so that the spectral radius is again close to `g` (Rajan & Abbott 2006).
+        With Dale's law (`excitatory`) the first neurons are excitatory, the others inhibitory: all
+        weights of a sender have its sign, with sizes ``|N(0, 1)|`` if excitatory and
+        ``f/(1 - f) |N(0, 1)|`` if inhibitory, where ``f`` is the share of excitatory ones.  Those
+        onto each neuron are scaled, its excitatory and inhibitory ones by inverse factors, so
+        that its row sums to zero: the common mean of the weights would else have an eigenvalue
+        far outside the others.  (A neuron of a sparse network that hears one side alone gets a
+        weight of the other.)  Last, all are scaled to a sum of squared deviations from the means
+        of the senders of ``n_neurons g²``, so that the spectral radius is again `g` within a
+        tenth (Rajan & Abbott 2006).
 
         Parameters
         ----------
@@ -206,7 +208,7 @@ class Rate:
         ------
         TensorError
             If a size is not a positive whole number, `g` or `feedback` negative, `density`
-            outside (0, 1], or the excitatory and inhibitory weights of a neuron cannot balance.
+            outside (0, 1], or `excitatory` leaves a side without neurons.
 
         Examples
         --------

@@ -12,9 +12,6 @@ from popdyn.errors import TensorError
 
 Array = NDArray[np.float64]
 
-# Of |N(0, 1)|: the squared mean; the mean square is 1.
-_SQUARED_MEAN = 2 / np.pi
-
 
 def draw(
     sizes: Mapping[str, int],
@@ -90,28 +87,23 @@ def _dale(
 ) -> Array:
     """Return weights with one sign for each sender, and rows that sum to zero."""
     share = n_excitatory / n_neurons
-    # The variance of a weight, zeros counted in, makes the radius; its mean makes none in rows
-    # that sum to zero (Rajan & Abbott 2006).
-    variance = density - density**2 * _SQUARED_MEAN
-    excitation = g * np.sqrt((1 - share) / (share * variance * n_neurons))
     weights = np.abs(generator.standard_normal((n_neurons, n_neurons)))
     if density < 1:
         weights *= generator.random(weights.shape) < density
-    weights[:, :n_excitatory] *= excitation
-    weights[:, n_excitatory:] *= -excitation * share / (1 - share)
-    plus = weights[:, :n_excitatory].sum(axis=1)
-    minus = -weights[:, n_excitatory:].sum(axis=1)
-    alone = np.flatnonzero((plus > 0) != (minus > 0))
-    if alone.size:
-        message = (
-            f"{alone.size} of {n_neurons} neurons hear only excitatory or only inhibitory neurons "
-            f"(the first is neuron {alone[0]}), so that the two cannot balance: take more neurons, "
-            f"a higher density (found {density:g}) or a more even share of excitatory ones"
-        )
-        raise TensorError(message)
-    weights[:, n_excitatory:] *= np.divide(plus, minus, out=np.ones(n_neurons), where=minus > 0)[
-        :, None
-    ]
+    excitatory, inhibitory = weights[:, :n_excitatory], weights[:, n_excitatory:]
+    for side, other in ((excitatory, inhibitory), (inhibitory, excitatory)):
+        # Nothing balances the inputs of a neuron that hears one side alone.
+        for row in np.flatnonzero(other.any(axis=1) & ~side.any(axis=1)):
+            side[row, generator.integers(side.shape[1])] = abs(generator.standard_normal())
+    inhibitory *= share / (1 - share)
+    plus, minus = excitatory.sum(axis=1), inhibitory.sum(axis=1)
+    balance = np.sqrt(np.divide(plus, minus, out=np.ones(n_neurons), where=minus > 0))[:, None]
+    excitatory /= balance
+    inhibitory *= -balance
+    # The deviations from the mean of each sender make the radius; the means make none in rows
+    # that sum to zero (Rajan & Abbott 2006).
+    radius = np.sqrt(np.sum((weights - weights.mean(axis=0)) ** 2) / n_neurons)
+    weights *= g / radius if radius else 0.0
     return weights
 
 

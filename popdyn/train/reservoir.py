@@ -78,7 +78,8 @@ def reservoir(
     Raises
     ------
     TensorError
-        If `n_trials` or `n_validation` is too small, or `regularization` is negative.
+        If `n_trials` or `n_validation` is too small, `regularization` is negative, or the network
+        has feedback.
     FitError
         If λ = 0 and the weights are not determined.
 
@@ -94,6 +95,12 @@ def reservoir(
         message = f"task must be a task, for example pdn.tasks.PerceptualDecision(); found {task!r}"
         raise TensorError(message)
     _check_arguments(n_trials, n_validation, regularization)
+    if net.feedback is not None:
+        message = (
+            "the outputs of this network feed back onto its neurons: weights fitted to its rates "
+            "would change those rates. Fit it without, dataclasses.replace(net, feedback=None)"
+        )
+        raise TensorError(message)
     generator, seed = as_generator(rng)
     options = {
         "n_trials": n_trials,

@@ -29,6 +29,8 @@ _FUNCTIONS = {
     "from_pynapple": "io.bridges.pynapple_in",
     "to_pynapple": "io.bridges.pynapple_out",
     "from_neo": "io.bridges.neo_in",
+    "read_weights": "io.weights",
+    "write_weights": "io.weights",
     "align": "tensor.align",
     "align_behavior": "tensor.behavior",
     "make_tensor": "tensor.build",

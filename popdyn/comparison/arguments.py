@@ -58,11 +58,11 @@ def check_model(source: Model, where: str = "") -> None:
     check_arguments(source.task.parameters, task, f"{where}task", set())
     if source.train is not None:
         check_arguments(source.train, reservoir, f"{where}train", {"net", "task", "rng"})
-    given = {"net", "trials", "rng", "record", "duration", "task"}
+    given = {"net", "trials", "rng", "record", "duration", "task", "path"}
     extra = {"n_trials": int}
     check_arguments(source.simulate, simulate, f"{where}simulate", given, extra)
     if source.observe is not None:
-        check_arguments(source.observe, observe, f"{where}observe", {"sim", "rng"})
+        check_arguments(source.observe, observe, f"{where}observe", {"sim", "rng", "n_sessions"})
 
 
 def _saved_network(path: object) -> None:

@@ -26,7 +26,8 @@ from popdyn.comparison.spec import Alignment, Spec
 from popdyn.errors import SpecError
 from popdyn.network.rate import Rate
 from popdyn.simulation.observe import observe
-from popdyn.simulation.run import simulate, steps_per_bin
+from popdyn.simulation.plan import steps_per_bin
+from popdyn.simulation.run import simulate
 from popdyn.tasks.trial_set import Task
 from popdyn.tensor.align import align
 from popdyn.tensor.contract import bin_centers, bin_width_of, column_names
@@ -205,7 +206,8 @@ def observe_draft(plan: Draft, simulated: xr.Dataset, seed: int) -> xr.Dataset:
         From ``pdn.observe``.
     """
     rng = derive_seed(seed, plan.name, "observe")
-    return observe(simulated, **(plan.source.observe or {}), rng=rng)
+    session: xr.Dataset = observe(simulated, **(plan.source.observe or {}), rng=rng)
+    return session
 
 
 def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:

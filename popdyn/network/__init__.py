@@ -1,5 +1,6 @@
 """Networks: frozen records of weights and constants."""
 
 from popdyn.network.rate import Rate
+from popdyn.network.spiking import Spiking
 
-__all__ = ["Rate"]
+__all__ = ["Rate", "Spiking"]

@@ -1,4 +1,4 @@
-"""A rate network: the weights and constants of ``tau dx/dt = -x + J f(x) + B u + b``.
+"""A rate network: the weights and constants of ``tau dx/dt = -x + J f(gain x) + B u + F z + b``.
 
 The record holds numbers and checks their shapes; ``popdyn.simulate`` runs it and
 ``popdyn.train`` replaces its weights.
@@ -6,34 +6,42 @@ The record holds numbers and checks their shapes; ``popdyn.simulate`` runs it an
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from popdyn.errors import TensorError
+from popdyn.network.rate_fields import (
+    DIMS,
+    OPTIONAL_DIMS,
+    check_nonlinearity,
+    check_shapes,
+    check_step,
+    frozen_array,
+    seconds,
+    time_constants,
+)
+from popdyn.network.rate_random import draw
+from popdyn.network.rate_store import restored, stored
+from popdyn.network.rate_weights import fields_from_weights
+from popdyn.network.spiking_fields import labels
 
-NONLINEARITIES = ("tanh", "relu", "softplus", "sigmoid", "linear")
-
-# Dimensions of each array in the netCDF form; a variable may not share a name with its dim.
-_DIMS = {
-    "recurrent": ("neuron", "presynaptic"),
-    "input": ("neuron", "channel"),
-    "output": ("readout", "neuron"),
-    "bias": ("neuron",),
-}
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Rate:
     """Weights and constants of a rate network.
 
-    The state ``x (neuron,)`` follows ``tau dx/dt = -x + recurrent @ f(x) + input @ u + bias``,
-    the rates are ``f(x)`` and the output is ``output @ f(x)``, with ``f`` the nonlinearity.
+    The state ``x (neuron,)`` follows
+    ``tau dx/dt = -x + recurrent @ r + input @ u + feedback @ z + bias`` with the rates
+    ``r = f(gain * x)``, ``f`` the nonlinearity, and the output ``z = output @ r``.
     Noise is no part of the network: it is an argument of `popdyn.simulate`.
 
+    State, rates, inputs and outputs are dimensionless, and so is every field but `tau` and `dt`.
     The arrays are copied to float64 and made read-only.  To change one, for instance to put
     in trained output weights, use ``dataclasses.replace(net, output=weights)``.
 
@@ -47,12 +55,19 @@ class Rate:
         Output weights, dimensionless.
     bias : array, shape (n_neurons,)
         Constant input to each neuron, dimensionless.
-    tau : float
-        Time constant of the neurons, in seconds.
+    tau : float or array, shape (n_neurons,)
+        Time constant of the neurons, in seconds: one for all, or one each.
     dt : float
         Step of the simulation, in seconds, at most `tau`.
-    nonlinearity : {"tanh", "relu", "softplus", "sigmoid", "linear"}
-        From state to rate, both dimensionless.
+    nonlinearity : {"tanh", "relu", "softplus", "sigmoid", "linear", "erf"}
+        From state to rate, both dimensionless: ``tanh(x)``, ``max(x, 0)``, ``log(1 + exp(x))``,
+        ``1 / (1 + exp(-x))``, ``x``, ``2/sqrt(pi)`` times the integral of ``exp(-t²)`` to ``x``.
+    feedback : array, shape (n_neurons, n_outputs), optional
+        Weights of the output back onto the neurons, dimensionless; none by default.
+    gain : array, shape (n_neurons,), optional
+        Slope of each neuron: its rate is ``f(gain * x)``, dimensionless; 1 by default.
+    population : array of text, shape (n_neurons,), optional
+        Name of the population of each neuron.
 
     Raises
     ------
@@ -63,6 +78,7 @@ class Rate:
     See Also
     --------
     Rate.random : a network with random weights.
+    Rate.from_weights : a network from arrays by name, for instance of a PyTorch state dict.
 
     Examples
     --------
@@ -74,27 +90,30 @@ class Rate:
     Rate(n_neurons=3, n_inputs=1, n_outputs=1, tau=0.1 s, dt=0.01 s, nonlinearity='tanh')
     """
 
-    recurrent: np.ndarray
-    input: np.ndarray
-    output: np.ndarray
-    bias: np.ndarray
-    tau: float = 0.1
+    recurrent: Array
+    input: Array
+    output: Array
+    bias: Array
+    tau: float | Array = 0.1
     dt: float = 0.01
     nonlinearity: str = "tanh"
+    _: KW_ONLY
+    feedback: Array | None = None
+    gain: Array | None = None
+    population: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        for name in _DIMS:
-            object.__setattr__(self, name, _frozen_array(name, getattr(self, name)))
-        for name in ("tau", "dt"):
-            object.__setattr__(self, name, _seconds(name, getattr(self, name)))
-        _check_shapes(self)
-        if self.dt > self.tau * (1 + 1e-9):
-            message = (
-                f"dt must not be longer than tau, found dt={self.dt:g} s and tau={self.tau:g} s: "
-                "Euler steps would overshoot. Use a smaller dt"
-            )
-            raise TensorError(message)
-        _check_nonlinearity(self.nonlinearity)
+        for name in (*DIMS, *OPTIONAL_DIMS):
+            values = getattr(self, name)
+            if values is not None or name in DIMS:
+                object.__setattr__(self, name, frozen_array(name, values))
+        check_shapes(self)
+        object.__setattr__(self, "tau", time_constants(self.tau, self.n_neurons))
+        object.__setattr__(self, "dt", seconds("dt", self.dt))
+        check_step(self.dt, self.tau)
+        if self.population is not None:
+            object.__setattr__(self, "population", labels(self.population, self.n_neurons))
+        check_nonlinearity(self.nonlinearity)
 
     @property
     def n_neurons(self) -> int:
@@ -112,10 +131,13 @@ class Rate:
         return int(self.output.shape[0])
 
     def __repr__(self) -> str:
+        tau = f"{np.min(self.tau):g}"
+        tau += f" to {np.max(self.tau):g}" if np.ndim(self.tau) else ""
+        fed_back = ", feedback" if self.feedback is not None else ""
         return (
             f"Rate(n_neurons={self.n_neurons}, n_inputs={self.n_inputs}, "
-            f"n_outputs={self.n_outputs}, tau={self.tau:g} s, dt={self.dt:g} s, "
-            f"nonlinearity={self.nonlinearity!r})"
+            f"n_outputs={self.n_outputs}, tau={tau} s, dt={self.dt:g} s, "
+            f"nonlinearity={self.nonlinearity!r}{fed_back})"
         )
 
     @classmethod
@@ -126,19 +148,31 @@ class Rate:
         g: float = 1.5,
         n_inputs: int = 1,
         n_outputs: int = 1,
-        tau: float = 0.1,
+        tau: float | tuple[float, float] | Array = 0.1,
         dt: float = 0.01,
         density: float = 1.0,
         nonlinearity: str = "tanh",
+        excitatory: float | None = None,
+        feedback: float = 0.0,
         rng: int | np.random.Generator = 0,
     ) -> Rate:
-        """Draw a network with independent Gaussian weights.
+        """Draw a network with independent weights.
 
         Recurrent weights are N(0, g²/(density·n_neurons)), each present with probability
         `density`, so that the spectral radius is close to `g` whatever the size and density;
         input weights are N(0, 1), so that an input of 1 moves a neuron's state by about 1;
         output weights are N(0, 1/n_neurons), so that outputs are of the order of the rates;
         the bias is zero.
+
+        With Dale's law (`excitatory`) the first neurons are excitatory, the others inhibitory: all
+        weights of a sender have its sign, with sizes ``|N(0, 1)|`` if excitatory and
+        ``f/(1 - f) |N(0, 1)|`` if inhibitory, where ``f`` is the share of excitatory ones.  Those
+        onto each neuron are scaled, its excitatory and inhibitory ones by inverse factors, so
+        that its row sums to zero: the common mean of the weights would else have an eigenvalue
+        far outside the others.  (A neuron of a sparse network that hears one side alone gets a
+        weight of the other.)  Last, all are scaled to a sum of squared deviations from the means
+        of the senders of ``n_neurons g²``, so that the spectral radius is again `g` within a
+        tenth (Rajan & Abbott 2006).
 
         Parameters
         ----------
@@ -149,12 +183,20 @@ class Rate:
             falls silent, above 1 a large one is chaotic.
         n_inputs, n_outputs : int
             Number of input channels and of outputs.
-        tau, dt : float
-            Time constant and step, in seconds.
+        tau : float, tuple or array
+            Time constant in seconds.  A tuple ``(shortest, longest)`` draws one for each neuron,
+            log-uniform; an array of shape (n_neurons,) gives them.
+        dt : float
+            Step, in seconds.
         density : float
             Share of the recurrent weights that are not zero, in (0, 1].
         nonlinearity : str
             See `Rate`.
+        excitatory : float, optional
+            Share of excitatory neurons, between 0 and 1, for Dale's law; `population` then says
+            ``"excitatory"`` or ``"inhibitory"``.
+        feedback : float
+            Feedback weights are U(-feedback, feedback); 0 for none.
         rng : int or numpy.random.Generator
             Seed, or generator to draw from.
 
@@ -165,7 +207,8 @@ class Rate:
         Raises
         ------
         TensorError
-            If a size is not a positive whole number, `g` is negative or `density` outside (0, 1].
+            If a size is not a positive whole number, `g` or `feedback` negative, `density`
+            outside (0, 1], or `excitatory` leaves a side without neurons.
 
         Examples
         --------
@@ -173,32 +216,79 @@ class Rate:
         >>> net = pdn.network.Rate.random(100, g=0.9, rng=1)
         >>> round(float(net.recurrent.std() * 100**0.5), 1)
         0.9
+        >>> net = pdn.network.Rate.random(100, excitatory=0.8, tau=(0.02, 0.2), rng=1)
+        >>> bool((net.recurrent[:, net.population == "excitatory"] >= 0).all())
+        True
         """
         sizes = {"n_neurons": n_neurons, "n_inputs": n_inputs, "n_outputs": n_outputs}
-        for name, size in sizes.items():
-            if not isinstance(size, (int, np.integer)) or size < 1:
-                message = f"{name} must be a whole number of at least 1, found {size!r}"
-                raise TensorError(message)
-        if not (np.isfinite(g) and g >= 0 and 0 < density <= 1):
-            message = f"expected g >= 0 and 0 < density <= 1, found g={g!r}, density={density!r}"
-            raise TensorError(message)
-        given: object = rng
-        if not isinstance(given, (int, np.integer, np.random.Generator)):
-            message = f"rng must be an integer or a numpy.random.Generator, found {rng!r}"
-            raise TensorError(message)
-        generator = np.random.default_rng(rng)
-        recurrent = generator.normal(0.0, g / np.sqrt(density * n_neurons), (n_neurons, n_neurons))
-        if density < 1:
-            recurrent *= generator.random(recurrent.shape) < density
-        return cls(
-            recurrent=recurrent,
-            input=generator.standard_normal((n_neurons, n_inputs)),
-            output=generator.normal(0.0, 1 / np.sqrt(n_neurons), (n_outputs, n_neurons)),
-            bias=np.zeros(n_neurons),
-            tau=tau,
-            dt=dt,
-            nonlinearity=nonlinearity,
-        )
+        fields = draw(sizes, g, density, excitatory, feedback, tau, rng)
+        return cls(**fields, dt=dt, nonlinearity=nonlinearity)
+
+    @classmethod
+    def from_weights(
+        cls,
+        weights: Mapping[str, Any],
+        *,
+        dt: float | None = None,
+        tau: Any = None,
+        nonlinearity: str | None = None,
+        recurrent: str | None = None,
+        readout: str | None = None,
+    ) -> Rate:
+        """Make a network from arrays by name, as `popdyn.read_weights` returns them.
+
+        Two sets of names are understood.  Those of this record (``recurrent``, ``input``,
+        ``output``, ``bias``, ``tau``, ``dt``, ``nonlinearity`` and the optional fields), as
+        `popdyn.io.weights.write_weights` stores them.  And those of a PyTorch state dict with an
+        ``nn.RNN`` of one layer and a linear readout::
+
+            h[t] = f(weight_ih_l0 u[t] + bias_ih_l0 + weight_hh_l0 h[t-1] + bias_hh_l0)
+            z[t] = weight h[t] + bias
+
+        which is this network's Euler step with ``dt = tau``: ``x[t] = J f(x[t-1]) + B u[t] + b``,
+        ``h = f(x)``, and the output that answers to an input is that at the end of its step.
+        ``h = 0`` at the start is ``x = 0`` for tanh and relu.  A rate network has no bias of its
+        outputs: one that is not zero is left out, with a warning that gives the numbers.
+
+        Parameters
+        ----------
+        weights : mapping of text to array
+            Arrays by name; names of a state dict may have prefixes (``model.rnn.weight_hh_l0``).
+        dt : float, optional
+            Step in seconds; for an ``nn.RNN``, which knows no seconds, it must be given.
+        tau : float or array, optional
+            Time constant in seconds; of an ``nn.RNN`` by default `dt`.  Give another one only for
+            a module of your own that makes leaky steps with these names.
+        nonlinearity : str, optional
+            For an ``nn.RNN``, whose state dict does not tell, ``"tanh"`` by default.
+        recurrent : str, optional
+            Name of the recurrent module (what stands before ``.weight_hh_l0``), if there are
+            several.
+        readout : str, optional
+            Name of the linear module (what stands before ``.weight``), if there are several.
+
+        Returns
+        -------
+        Rate
+
+        Raises
+        ------
+        TensorError
+            If the names are not understood, shapes do not fit, a number is missing, or the
+            weights are those of gates (LSTM, GRU), of several layers or of both directions.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from popdyn.network import Rate
+        >>> state = {"rnn.weight_ih_l0": np.ones((5, 2)), "rnn.weight_hh_l0": np.eye(5),
+        ...          "fc.weight": np.ones((1, 5))}
+        >>> Rate.from_weights(state, dt=0.02)
+        Rate(n_neurons=5, n_inputs=2, n_outputs=1, tau=0.02 s, dt=0.02 s, nonlinearity='tanh')
+        """
+        given = {"dt": dt, "tau": tau, "nonlinearity": nonlinearity}
+        said = {name: value for name, value in given.items() if value is not None}
+        return cls(**fields_from_weights(weights, said, recurrent, readout))
 
     def to_dataset(self) -> xr.Dataset:
         """Return the network as a Dataset, which `popdyn.save` writes and trees hold.
@@ -207,19 +297,16 @@ class Rate:
         -------
         xarray.Dataset
             ``recurrent (neuron, presynaptic)``, ``input (neuron, channel)``,
-            ``output (readout, neuron)``, ``bias (neuron)``, ``tau`` and ``dt`` in seconds;
+            ``output (readout, neuron)``, ``bias (neuron)``, ``tau`` (of all neurons or
+            ``(neuron)``) and ``dt`` in seconds; where the network has them
+            ``feedback (neuron, readout)``, ``gain (neuron)`` and ``population (neuron)``;
             the nonlinearity in ``attrs``.
         """
-        variables: dict[str, Any] = {
-            name: (dims, getattr(self, name).copy(), {"units": "1"}) for name, dims in _DIMS.items()
-        }
-        variables |= {name: ((), getattr(self, name), {"units": "s"}) for name in ("tau", "dt")}
-        attrs = {"popdyn_class": "network.rate:Rate", "nonlinearity": self.nonlinearity}
-        return xr.Dataset(variables, attrs=attrs)
+        return stored(self)
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> Rate:
-        """Rebuild a network from what `to_dataset` returned.
+        """Rebuild a network from what `to_dataset` returned, now or in earlier versions.
 
         Parameters
         ----------
@@ -235,79 +322,4 @@ class Rate:
         TensorError
             If a variable or the nonlinearity is missing.
         """
-        wanted = [field.name for field in fields(cls) if field.name != "nonlinearity"]
-        missing = [name for name in wanted if name not in dataset.data_vars]
-        if missing or "nonlinearity" not in dataset.attrs:
-            missing += [] if "nonlinearity" in dataset.attrs else ["attrs['nonlinearity']"]
-            message = (
-                f"expected a saved rate network, but {', '.join(missing)} is missing; "
-                f"found the variables {', '.join(map(str, dataset.data_vars)) or '(none)'}"
-            )
-            raise TensorError(message)
-        values: dict[str, Any] = {name: dataset[name].to_numpy() for name in wanted}
-        return cls(**values, nonlinearity=str(dataset.attrs["nonlinearity"]))
-
-
-def _frozen_array(name: str, values: Any) -> np.ndarray:
-    """Return a read-only float64 copy with the right number of dims and finite numbers."""
-    try:
-        array = np.array(values, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        message = f"{name} weights must be an array of numbers: {error}"
-        raise TensorError(message) from None
-    n_dims = len(_DIMS[name])
-    if array.ndim != n_dims or 0 in array.shape:
-        message = (
-            f"{name} must have {n_dims} dimension{'s' * (n_dims > 1)} {_DIMS[name]}, none empty; "
-            f"found shape {array.shape}"
-        )
-        raise TensorError(message)
-    n_bad = int(np.count_nonzero(~np.isfinite(array)))
-    if n_bad:
-        message = f"{name} must be finite, found {n_bad} of {array.size} values NaN or infinite"
-        raise TensorError(message)
-    array.setflags(write=False)
-    return array
-
-
-def _seconds(name: str, value: Any) -> float:
-    """Return a positive duration as a float."""
-    number = np.asarray(value)
-    if number.ndim or number.dtype.kind not in "fiu" or not np.isfinite(number) or number <= 0:
-        message = f"{name} must be one positive number of seconds, found {value!r}"
-        raise TensorError(message)
-    return float(number)
-
-
-def _check_shapes(net: Rate) -> None:
-    """Refuse weights that do not fit the recurrent matrix."""
-    rows, columns = net.recurrent.shape
-    if rows != columns:
-        message = (
-            f"recurrent must be square (n_neurons, n_neurons), found shape {net.recurrent.shape}"
-        )
-        raise TensorError(message)
-    expected = {
-        "input": f"({rows}, n_inputs)",
-        "output": f"(n_outputs, {rows})",
-        "bias": f"({rows},)",
-    }
-    for name, shape in expected.items():
-        array: np.ndarray = getattr(net, name)
-        if array.shape[_DIMS[name].index("neuron")] != rows:
-            hint = "; transpose it?" if array.ndim == 2 and rows in array.shape else ""
-            message = (
-                f"{name} must have shape {shape} to fit recurrent weights of {rows} neurons, "
-                f"found {array.shape}{hint}"
-            )
-            raise TensorError(message)
-
-
-def _check_nonlinearity(name: str) -> None:
-    """Refuse a nonlinearity that is not known, naming the nearest."""
-    if name in NONLINEARITIES:
-        return
-    near = difflib.get_close_matches(str(name), NONLINEARITIES, n=1, cutoff=0.5)
-    guess = f"; did you mean {near[0]!r}?" if near else ""
-    message = f"nonlinearity must be one of {', '.join(NONLINEARITIES)}, found {name!r}{guess}"
-    raise TensorError(message)
+        return cls(**restored(dataset))

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.plot.style import (
+    FIGURE_SIZE,
     GUIDE_COLOR,
     LINE_WIDTH,
     NULL_COLOR,
@@ -24,11 +26,20 @@ from popdyn.plot.style import (
     set_title,
 )
 
+# Inches: width of a figure with lanes, height of a lane and of the names of events above them.
+_LANES_WIDTH = 4.6
+_LANE_HEIGHT = 0.45
+_NAMES_HEIGHT = 0.8
+# The part of a lane that its line spans.
+_LANE_FILL = 0.8
+
 
 def task(trials: xr.Dataset, *, trial: Any = None, ax: Axes | None = None) -> Axes:
     """Draw the inputs, the target and the events of one trial.
 
-    The target is drawn where it counts; these steps are shaded.
+    The target is drawn where it counts; these steps are shaded.  One input and one output share
+    the axes; more of them lie in lanes above each other, each scaled to its own range, which
+    stands beside its name.
 
     Parameters
     ----------
@@ -58,15 +69,45 @@ def task(trials: xr.Dataset, *, trial: Any = None, ax: Axes | None = None) -> Ax
     'time from start_time (s)'
     """
     one = _one_trial(trials, trial)
-    ax = new_axes(ax)
+    lines = _lines(one)
+    in_lanes, events = len(lines) > 2, _events(one)
+    band = _NAMES_HEIGHT if events else 0.0
+    size = (_LANES_WIDTH, _LANE_HEIGHT * len(lines) + band + 0.7)
+    ax = new_axes(ax, figure_size=size if in_lanes else FIGURE_SIZE)
     edges = np.append(one["step_time"].values, one["step_time"].values[-1] + trials.attrs["dt"])
-    lasts = float(one["stop_time"] - one["start_time"])
-    mask = one["mask"].values.astype(bool)
+    _shade(ax, edges, one["mask"].values.astype(bool))
+    if in_lanes:
+        _draw_lanes(ax, lines, edges)
+        ax.set_ylim(-0.2, len(lines) + band / _LANE_HEIGHT)
+    else:
+        _draw_together(ax, lines, edges)
+    _draw_events(ax, events)
+    set_title(ax, _title(one))
+    ax.set_xlim(0, float(one["stop_time"] - one["start_time"]))
+    ax.set_xlabel("time from start_time (s)")
+    ax.set_ylabel("input and target (dimensionless)")
+    add_legend(ax)
+    return ax
+
+
+def _lines(one: xr.Dataset) -> dict[str, NDArray[np.float64]]:
+    """Return the inputs, and the targets where they count, by name."""
+    inputs = one["inputs"].transpose("channel", "step_time").values
+    targets = one["target"].where(one["mask"]).transpose("output", "step_time").values
+    names = json.loads(str(one["inputs"].attrs.get("channels", "[]")))
+    if len(names) != len(inputs):
+        names = [f"input {i}" for i in range(len(inputs))]
+    lines = dict(zip(names, inputs, strict=True))
+    return lines | {f"target {i}": values for i, values in enumerate(targets)}
+
+
+def _shade(ax: Axes, edges: NDArray[np.float64], mask: NDArray[np.bool_]) -> None:
+    """Shade the steps that count."""
     ax.fill_between(
         edges,
         0,
         1,
-        where=np.append(mask, mask[-1]),
+        where=np.append(mask, mask[-1]).tolist(),
         step="post",
         transform=ax.get_xaxis_transform(),
         color=NULL_COLOR,
@@ -74,18 +115,35 @@ def task(trials: xr.Dataset, *, trial: Any = None, ax: Axes | None = None) -> Ax
         linewidth=0,
         label="counts",
     )
-    lines = {f"input {i}": values for i, values in enumerate(one["inputs"].values)}
-    targets = one["target"].where(one["mask"]).transpose("output", "step_time").values
-    lines |= {f"target {i}": values for i, values in enumerate(targets)}
+
+
+def _draw_together(
+    ax: Axes, lines: dict[str, NDArray[np.float64]], edges: NDArray[np.float64]
+) -> None:
+    """Draw all lines on one scale."""
     for name, color in condition_colors(lines).items():
         width = LINE_WIDTH * (2 if name.startswith("target") else 0.7)
         ax.stairs(lines[name], edges, baseline=None, color=color, linewidth=width, label=name)
-    _draw_events(ax, one)
-    ax.set_xlim(0, lasts)
-    ax.set_xlabel("time from start_time (s)")
-    ax.set_ylabel("input and target (dimensionless)")
-    add_legend(ax)
-    return ax
+
+
+def _draw_lanes(
+    ax: Axes, lines: dict[str, NDArray[np.float64]], edges: NDArray[np.float64]
+) -> None:
+    """Draw each line in a lane of its own, the first on top."""
+    bottoms = np.arange(len(lines))[::-1].astype(np.float64)
+    labels = []
+    for bottom, (name, color) in zip(bottoms, condition_colors(lines).items(), strict=True):
+        values = lines[name]
+        low, high = min(0.0, np.nanmin(values)), max(0.0, np.nanmax(values))
+        scale = _LANE_FILL / (high - low or 1.0)
+        width = LINE_WIDTH * (1.5 if name.startswith("target") else 0.7)
+        zero = bottom - low * scale
+        ax.axhline(zero, color=NULL_COLOR, linewidth=0.5, zorder=0.4)
+        drawn = ax.stairs(zero + values * scale, edges, baseline=None, color=color, linewidth=width)
+        drawn.set_gid(name)
+        labels.append(f"{plain(name)}\n{low:.3g} to {high:.3g}")
+    ax.set_yticks(bottoms + _LANE_FILL / 2, labels)
+    ax.tick_params(axis="y", length=0)
 
 
 def _one_trial(trials: xr.Dataset, trial: Any) -> xr.Dataset:
@@ -109,13 +167,17 @@ def _one_trial(trials: xr.Dataset, trial: Any) -> xr.Dataset:
     return trials.isel(trial=ids.index(str(trial)))
 
 
-def _draw_events(ax: Axes, one: xr.Dataset) -> None:
-    """Draw a line with a name at each event within the trial, and the stimulus as title."""
+def _events(one: xr.Dataset) -> dict[str, float]:
+    """Return the events within the trial, in seconds from its start."""
     start, stop = float(one["start_time"]), float(one["stop_time"])
     names = json.loads(str(one.attrs.get("events", "[]")))
-    inside = [name for name in names if start < float(one[name]) < stop]
-    for name in inside:
-        at = float(one[name]) - start
+    # NaN, an event that a trial does not have, is not inside.
+    return {name: float(one[name]) - start for name in names if start < float(one[name]) < stop}
+
+
+def _draw_events(ax: Axes, events: dict[str, float]) -> None:
+    """Draw a line with a name at each event."""
+    for name, at in events.items():
         event_line(ax, at)
         ax.annotate(
             plain(name.removesuffix("_time").replace("_", " ")),
@@ -130,5 +192,19 @@ def _draw_events(ax: Axes, one: xr.Dataset) -> None:
             color=GUIDE_COLOR,
             bbox={"facecolor": ax.get_facecolor(), "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
         )
-    if "stimulus" in one.coords:
-        set_title(ax, f"trial {one['trial'].item()}, stimulus {float(one['stimulus']):g}")
+
+
+def _title(one: xr.Dataset) -> str:
+    """Name the trial and what is special about it: the columns that its roles name."""
+    parts = [f"trial {one['trial'].item()}"]
+    roles = json.loads(str(one.attrs.get("roles", "{}")))
+    names = [roles.get(role, role) for role in ("stimulus", "stimulus_2", "context")]
+    values = {name: one[name].item() for name in names if name in one.coords}
+    if any(value != value or value == "" for value in values.values()):
+        return f"{parts[0]}, catch trial"
+    for name, value in values.items():
+        units = str(one[name].attrs.get("units", "1"))
+        number = value if isinstance(value, str) else f"{value:g}"
+        unit = "" if units == "1" else f" {units}"
+        parts.append(f"{name.replace('_', ' ')} {number}{unit}")
+    return ", ".join(parts)

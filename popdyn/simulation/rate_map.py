@@ -53,6 +53,7 @@ RateMapLike = RateMap | Mapping[str, Any] | HertzMap
 # The range of a bounded nonlinearity becomes 0 to 20 Hz; without an upper end, 1 becomes 20 Hz.
 _DEFAULT_MAPS = {
     "tanh": RateMap(10.0, 10.0),
+    "erf": RateMap(10.0, 10.0),
     "sigmoid": RateMap(0.0, 20.0),
     "relu": RateMap(0.0, 20.0),
     "softplus": RateMap(0.0, 20.0),

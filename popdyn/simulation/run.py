@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
-import json
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
-from popdyn.progress import watched
-from popdyn.resample import Seed, as_generator, spawn
-from popdyn.simulation.recording import Recording, run_tiles
-from popdyn.simulation.start import TrialInputs, initial_states, noise_per_step, read_trials, rest
-from popdyn.simulation.steps import Array, single_thread
-from popdyn.tasks import Task, task_of
-from popdyn.tensor.build import make_tensor
-from popdyn.tensor.contract import bin_centers
-from popdyn.tensor.result import add_history, make_result
-
-_RECORDABLE = ("rate",)
+from popdyn.network.spiking import Spiking
+from popdyn.resample import Seed
+from popdyn.simulation.plan import Plan
+from popdyn.simulation.rate_run import simulate_rate
+from popdyn.simulation.spiking_simulate import simulate_spiking
+from popdyn.simulation.steps import Method
+from popdyn.tasks import Task
 
 
 def simulate(
-    net: Rate,
+    net: Rate | Spiking,
     trials: xr.Dataset | None = None,
     duration: float | None = None,
     rng: Seed = 0,
@@ -37,20 +28,29 @@ def simulate(
     *,
     noise_density: float = 0.0,
     noise_step: float = 0.0,
+    input_noise_density: float = 0.0,
+    input_noise_step: float = 0.0,
     initial_state: Any = None,
     task: Task | None = None,
+    continuous: bool = False,
+    around: tuple[float, float] = (0.0, 0.0),
+    path: str | os.PathLike[str] | None = None,
     tile: int = 256,
     source_id: str = "network",
+    dtype: str = "float64",
+    method: Method = "euler",
+    n_jobs: int | None = None,
 ) -> xr.Dataset:
     """Run a network on trials, or for some time without input.
 
-    Every trial starts anew from the same state (see `initial_state`) and is stepped by the
-    Euler method with ``net.dt``.  The input of a step acts during the step; the output that
-    answers to it is that at the step's end.
+    Every trial starts anew (see `initial_state`) unless `continuous`.  A rate network is stepped
+    with ``net.dt`` (see `method`), a spiking one exactly between spikes, which happen at the
+    ends of steps.  The input of a step acts during the step; the output that answers to it is
+    that at the step's end.
 
     Parameters
     ----------
-    net : Rate
+    net : Rate or Spiking
         The network.
     trials : Dataset, optional
         From ``task.sample(n_trials, rng, dt=net.dt)``, or any Dataset with
@@ -62,7 +62,11 @@ def simulate(
     bin_width : float
         In seconds, a whole multiple of ``net.dt``.
     record : sequence of str
-        ``("rate",)``, or ``()`` for output and behavior alone.
+        Of a rate network any of ``"rate"`` and ``"state"`` (``x``, which becomes the tensor
+        ``potential`` in units of 1), or ``()`` for output and behavior alone, which are always
+        kept (``"output"`` may be said).  Of a spiking network any of ``"rate"`` (spikes in the
+        bin over its width, Hz), ``"spike_count"``, ``"potential"`` and ``"current"`` (means over
+        the bin), or ``("spikes",)`` alone for a Session.
     noise_density : float
         Noise ``s`` of the stochastic equation ``tau dx = ... + tau s dW``: each step adds
         ``s sqrt(dt) N(0, 1)`` to each state, in units of the state per sqrt(second).  Does
@@ -70,16 +74,46 @@ def simulate(
     noise_step : float
         The other convention: standard deviation of what is added to each state at each step,
         whatever the step's length.  Give one of the two.
+    input_noise_density : float
+        White noise ``s`` on each input channel, in units of the input times sqrt(second): each
+        step adds ``s / sqrt(dt) N(0, 1)`` to the input.  Does not depend on the step: through an
+        input weight ``b`` a rate neuron by itself has the variance ``b² s² / (2 tau)``.
+    input_noise_step : float
+        Standard deviation of what is added to each input at each step, whatever the step's
+        length.  Give one of the two.
     initial_state : array, shape (neuron,) or (neuron, trial), optional
         State ``x`` (not rate) at the start, dimensionless.  By default 0 on trials and, as a
-        network without input would stay there, N(0, 1) with `duration`.
+        network without input would stay there, N(0, 1) with `duration`.  Of a spiking network the
+        potentials, by default uniform between reset and threshold, drawn for each trial; its
+        synaptic currents start at 0.  With `continuous` that of the first trial, (neuron,).
     task : Task, optional
         Says what the output means; by default the task the trials were drawn from.
+    continuous : bool
+        Run through all trials in order of time without reset.  Between a trial's end and the
+        start of the next the input is zero, while noise goes on.  Within a trial the noise is
+        that of the run with reset.
+    around : (float, float)
+        With `continuous` and a rate network: seconds to keep before each trial's start and after
+        its end, whole bins.  With it tensors can be aligned to windows that reach beyond a trial,
+        as those of a recording.  A Session of spikes is continuous anyway.
+    path : path-like, optional
+        Stream tensors to this netCDF file, for runs that do not fit in memory, where only inputs
+        and outputs of all steps and one tile are kept.  The file appears when it is complete; an
+        interrupted run leaves ``<path>.partial``, from which the same call goes on.
     tile : int
         Trials stepped together: bounds the memory.  Results are the same bits for the same
         tile; others differ by rounding, which a chaotic network amplifies.
     source_id : str
         Name of the network in comparisons.
+    dtype : {"float64", "float32"}
+        Precision of weights and states.
+    method : {"euler", "exponential"}
+        Steps of a rate network: ``x + dt/tau (-x + drive)``, or the exact solution for a drive
+        that is held constant during the step, whose noise is exact as well.  A spiking network
+        is exact anyway.
+    n_jobs : int, optional
+        Trials of a spiking network run at once, in threads (joblib); None is one, or what
+        ``joblib.parallel_config`` says.  Results are the same bits.
 
     Returns
     -------
@@ -87,8 +121,11 @@ def simulate(
         ``rate (neuron, time, trial)``, a tensor in units of 1: the mean over each bin (of the
         straight lines between steps), NaN after a trial's end; ``output (output, time,
         trial)`` averaged likewise.  ``time`` holds bin centers in seconds relative to
-        ``start_time``.  All columns of the trials, and what the task makes of the output:
-        ``response``, ``choice``, ``correct``.
+        ``start_time``.  All columns of the trials, and what the task makes of the output, such as
+        ``response``, ``choice``, ``correct``, ``produced_interval``.  With ``record=("spikes",)``
+        a Session, whose spike times are the middles of the steps at whose ends they happened;
+        observed during trials, or with `continuous` from the first start to the last end.  With
+        `path` tensors are read from the file when they are used.
 
     Raises
     ------
@@ -96,7 +133,10 @@ def simulate(
         If trials and network do not fit (step, number of inputs), `bin_width` is no whole
         multiple of the step, or something asked for cannot be recorded.
     FitError
-        If the rates grow beyond all bounds.
+        If rates or potentials grow beyond all bounds, or all neurons of a connected spiking
+        network spike as often as their refractory time allows.
+    SourceError
+        If `path` cannot be written to.
 
     See Also
     --------
@@ -111,147 +151,25 @@ def simulate(
     >>> dict(sim["rate"].sizes)
     {'neuron': 50, 'time': 102, 'trial': 8}
     """
-    wanted = _check_record(record)
-    every = steps_per_bin(net.dt, bin_width)
-    noise_std = noise_per_step(net.dt, noise_density, noise_step)
-    generator, seed = as_generator(rng)
-    if (trials is None) == (duration is None):
-        message = "give either trials (from task.sample) or a duration in seconds, one of the two"
-        raise TensorError(message)
-    given = rest(net, float(duration), bin_width) if duration is not None else trials
-    run = read_trials(net, given)
-    generators = spawn(generator, run.n_trials)
-    initial = initial_states(net, initial_state, run.n_trials, generators, random=trials is None)
-    recording = Recording.empty(net, run, every, keep_rate="rate" in wanted)
-    if tile < 1:
-        message = f"tile must be at least 1 trial, found {tile!r}"
-        raise TensorError(message)
-    work = run_tiles(net, run, initial, noise_std, generators, tile, recording)
-    n_bins = recording.output.shape[1] * -(-run.n_trials // tile)
-    with np.errstate(over="ignore", invalid="ignore"), single_thread(net, min(tile, run.n_trials)):
-        for _ in watched(work, n_bins, f"simulating {run.n_trials} trials"):
-            pass
-    behavior = _behavior(task, given, recording.step_output)
-    parameters = {
-        "noise_density": noise_density,
-        "noise_step": noise_step,
-        "bin_width": bin_width,
-        "dt": net.dt,
-        "tile": tile,
-    }
-    labels = _Labels(bin_width, source_id, net.nonlinearity, seed)
-    return _label(recording, run, behavior, labels, parameters)
-
-
-def steps_per_bin(dt: float, bin_width: float) -> int:
-    """Return how many steps a bin holds.
-
-    Raises
-    ------
-    TensorError
-        If that is no whole number; the message names the nearest bin widths.
-    """
-    ratio = bin_width / dt
-    if not np.isfinite(ratio) or ratio <= 0:
-        message = f"bin_width must be a positive number of seconds, found {bin_width!r}"
-        raise TensorError(message)
-    whole = round(ratio)
-    if whole < 1 or abs(ratio - whole) > 1e-6 * ratio:
-        near = sorted({max(1, int(np.floor(ratio))), int(np.ceil(ratio))})
-        nearest = " or ".join(f"{n * dt:.6g}" for n in near)
-        message = (
-            f"bin_width must be a whole multiple of the network's dt={dt:g} s, found "
-            f"{bin_width:g} s: use {nearest} s"
-        )
-        raise TensorError(message)
-    return whole
-
-
-def _behavior(
-    task: Task | None, trials: xr.Dataset | None, step_output: Array
-) -> dict[str, tuple[NDArray[Any], dict[str, Any]]]:
-    """Ask the task what the outputs mean: columns with attributes."""
-    if trials is None or not {"mask", "target"} <= set(trials.data_vars):
-        return {}
-    task = task_of(trials) if task is None else task
-    if task is None:
-        return {}
-    output = xr.DataArray(step_output, dims=("output", "step_time", "trial"))
-    columns = task.response(output, trials)
-    return {str(name): (c.to_numpy(), dict(c.attrs)) for name, c in columns.data_vars.items()}
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """What the tensor says about itself."""
-
-    bin_width: float
-    source_id: str
-    nonlinearity: str
-    seed: str
-
-
-def _label(
-    recording: Recording,
-    run: TrialInputs,
-    behavior: dict[str, tuple[NDArray[Any], dict[str, Any]]],
-    labels: _Labels,
-    parameters: dict[str, Any],
-) -> xr.Dataset:
-    """Turn arrays into the Dataset that `simulate` returns."""
-    columns = run.columns | behavior
-    n_bins = recording.output.shape[1]
-    time = bin_centers((0.0, n_bins * labels.bin_width), labels.bin_width)
-    # Without rates a tensor of no neurons still carries the columns and the attributes.
-    values = recording.rate
-    tensor = make_tensor(
-        np.empty((0, n_bins, run.n_trials), dtype=np.float32) if values is None else values,
-        time,
-        trials={"id": run.trial} | {name: column for name, (column, _) in columns.items()},
-        units="1",
-        source="network",
-        source_id=labels.source_id,
-        align="start_time",
-        bin_width=labels.bin_width,
-        column_attrs={name: attrs for name, (_, attrs) in columns.items()},
+    plan = Plan.of(
+        net,
+        trials,
+        duration,
+        rng,
+        bin_width,
+        record,
+        noise=(noise_density, noise_step),
+        input_noise=(input_noise_density, input_noise_step),
+        initial_state=initial_state,
+        task=task,
+        continuous=continuous,
+        around=around,
+        path=path,
+        tile=tile,
+        source_id=source_id,
+        dtype=dtype,
+        method=method,
     )
-    clock = {"units": "s", "clock": "session"}
-    tensor = tensor.assign_coords(align_time=("trial", run.start_time, clock))
-    roles = run.roles | {
-        name: name for name in ("choice", "response", "correct") if name in behavior
-    }
-    said = {"nonlinearity": labels.nonlinearity, "roles": json.dumps(roles)}
-    history = add_history({}, "simulate", **parameters, seed=labels.seed)
-    tensor.attrs = {**tensor.attrs, **said, **history}
-    output = (("output", "time", "trial"), recording.output, {"units": "1"})
-    variables: dict[str, Any] = {"output": output}
-    shared: dict[Any, Any] = dict(tensor.drop_vars("neuron").coords)
-    if values is not None:
-        variables, shared = {"rate": tensor, **variables}, {}
-    result = make_result(
-        variables,
-        coords=shared,
-        method="simulate",
-        parameters=parameters,
-        source=tensor,
-        seed=labels.seed,
-    )
-    return result.assign_attrs(said)
-
-
-def _check_record(record: Sequence[str]) -> tuple[str, ...]:
-    """Return what to record, or say why it cannot be."""
-    names = (record,) if isinstance(record, str) else tuple(record)
-    for name in names:
-        if name in ("spikes", "spike", "spike_time", "spike_count"):
-            message = (
-                f"a rate network has no spikes to record ({name!r}): simulate its rates, then draw "
-                "spikes with pdn.observe(sim, n_neurons)"
-            )
-            raise TensorError(message)
-        if name not in _RECORDABLE:
-            near = difflib.get_close_matches(str(name), _RECORDABLE, n=1)
-            guess = f"; did you mean {near[0]!r}?" if near else ""
-            message = f"record may hold {', '.join(map(repr, _RECORDABLE))}, found {name!r}{guess}"
-            raise TensorError(message)
-    return names
+    if isinstance(net, Spiking):
+        return simulate_spiking(net, plan, n_jobs)
+    return simulate_rate(net, plan)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
+from popdyn.network.spiking import Spiking
 from popdyn.simulation.steps import Array
 from popdyn.tensor.contract import bin_edges
 
@@ -37,8 +38,13 @@ class TrialInputs:
         """Number of trials."""
         return len(self.n_steps)
 
+    def part(self, which: slice) -> TrialInputs:
+        """Return some of the trials, without their columns."""
+        chosen = (self.n_steps[which], self.trial[which], self.start_time[which])
+        return TrialInputs(self.inputs[:, which], *chosen, {}, self.roles)
 
-def rest(net: Rate, duration: float, bin_width: float) -> xr.Dataset:
+
+def rest(net: Rate | Spiking, duration: float, bin_width: float) -> xr.Dataset:
     """Return one trial of some seconds without input.
 
     Raises
@@ -51,7 +57,7 @@ def rest(net: Rate, duration: float, bin_width: float) -> xr.Dataset:
     return xr.Dataset({"inputs": (("channel", "step_time", "trial"), inputs)}, attrs={"dt": net.dt})
 
 
-def read_trials(net: Rate, trials: Any) -> TrialInputs:
+def read_trials(net: Rate | Spiking, trials: Any) -> TrialInputs:
     """Check that trials fit the network and take what the steps need.
 
     Raises
@@ -75,7 +81,7 @@ def read_trials(net: Rate, trials: Any) -> TrialInputs:
     return TrialInputs(inputs, n_steps, ids, start, columns, roles)
 
 
-def _inputs(net: Rate, trials: Any) -> Array:
+def _inputs(net: Rate | Spiking, trials: Any) -> Array:
     """Return the inputs as (step, trial, channel)."""
     if not isinstance(trials, xr.Dataset) or "inputs" not in trials:
         found = list(trials.data_vars) if isinstance(trials, xr.Dataset) else type(trials).__name__
@@ -107,7 +113,7 @@ def _inputs(net: Rate, trials: Any) -> Array:
     return array
 
 
-def _check_step(net: Rate, trials: xr.Dataset) -> None:
+def _check_step(net: Rate | Spiking, trials: xr.Dataset) -> None:
     """Refuse trials whose step is not the network's."""
     if "dt" in trials.attrs:
         dt = float(trials.attrs["dt"])
@@ -143,6 +149,32 @@ def _clock(trials: xr.Dataset, dt: float, n_all: int) -> tuple[NDArray[np.int64]
     return np.full(n_trials, n_all, dtype=np.int64), start, start + n_all * dt
 
 
+def check_noise(**sizes: float) -> None:
+    """Refuse noise that is negative or not finite, or said in two conventions at once.
+
+    Parameters
+    ----------
+    **sizes : float
+        A density and a size per step, ``<name>_density`` and ``<name>_step``.
+
+    Raises
+    ------
+    TensorError
+        Naming the argument.
+    """
+    for name, value in sizes.items():
+        if not (np.isfinite(value) and value >= 0):
+            message = f"{name} must be zero or positive, found {value!r}"
+            raise TensorError(message)
+    if all(sizes.values()):
+        density, step = sizes
+        message = (
+            f"{density} (with the root of a second) and {step} (per step) are two conventions for "
+            f"the same noise: give one, found {sizes[density]:g} and {sizes[step]:g}"
+        )
+        raise TensorError(message)
+
+
 def noise_per_step(dt: float, noise_density: float, noise_step: float) -> float:
     """Return the standard deviation of the noise added at each step.
 
@@ -151,16 +183,7 @@ def noise_per_step(dt: float, noise_density: float, noise_step: float) -> float:
     TensorError
         If one is negative or not finite, or both are given.
     """
-    for name, value in (("noise_density", noise_density), ("noise_step", noise_step)):
-        if not (np.isfinite(value) and value >= 0):
-            message = f"{name} must be zero or positive, found {value!r}"
-            raise TensorError(message)
-    if noise_density and noise_step:
-        message = (
-            "noise_density (per sqrt(second)) and noise_step (per step) are two conventions for "
-            f"the same noise: give one, found {noise_density:g} and {noise_step:g}"
-        )
-        raise TensorError(message)
+    check_noise(noise_density=noise_density, noise_step=noise_step)
     return float(noise_step or noise_density * np.sqrt(dt))
 
 

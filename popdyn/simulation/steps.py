@@ -1,23 +1,29 @@
-"""Euler steps of a rate network, all trials at once: arrays only.
+"""Steps of a rate network, all trials at once: arrays only.
 
-``x += dt/tau (-x + J f(x) + B u + b) + noise``, plain NumPy: one matrix product and one
-nonlinearity per step for all trials of a batch.
+``x <- (1 - share) x + share (J f(gain x) + B u + F z + b) + noise`` with ``share = dt/tau`` (Euler)
+or ``1 - exp(-dt/tau)`` (exponential Euler: exact while the drive is constant), plain NumPy: one
+matrix product and one nonlinearity per step for all trials of a batch.  A few trials of a small
+network in single precision go through a compiled kernel, which wins there.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import erf, expit
 from threadpoolctl import threadpool_limits
 
+from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
 
 Array = NDArray[np.float64]
+Method = Literal["euler", "exponential"]
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": np.tanh,
@@ -26,12 +32,19 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "sigmoid": expit,
     # A copy: the state may change in place while its rate is still in use.
     "linear": np.positive,
+    "erf": erf,
 }
+METHODS = ("euler", "exponential")
+DTYPES = ("float64", "float32")
 
 # Normal numbers drawn at once; bounds the memory, not the result.
 _NOISE_BLOCK = 2**22
 # Products per step above which a second thread pays.
 _WORTH_A_THREAD = 5e7
+# Products per step of several trials below which the compiled kernel wins (one trial: always).
+_WORTH_COMPILED = 8e4
+# Numbers of a block of compiled steps: it stays in the cache.
+_STEP_BLOCK = 2**16
 
 
 def single_thread(net: Rate, n_trials: int) -> AbstractContextManager[object]:
@@ -46,12 +59,103 @@ def single_thread(net: Rate, n_trials: int) -> AbstractContextManager[object]:
     return nullcontext()
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What every step needs, in the precision of the run."""
+
+    keep: Any  # 1 - share: a number, or (neuron,)
+    recurrent: NDArray[Any]  # (sender, receiver), times share, with what the output feeds back
+    input: NDArray[Any]  # (channel, neuron), times share
+    bias: NDArray[Any]  # (neuron,), times share
+    gain: NDArray[Any] | None  # (neuron,)
+    nonlinearity: str
+    dtype: str
+
+    def rates(self, state: NDArray[Any]) -> NDArray[Any]:
+        """Return the rates of states ``(trial, neuron)``, never the same array."""
+        return ACTIVATIONS[self.nonlinearity](state if self.gain is None else state * self.gain)
+
+
+def prepare(net: Rate, method: Method = "euler", dtype: str = "float64") -> Prepared:
+    """Scale the weights by the share of a step.
+
+    Parameters
+    ----------
+    net : Rate
+        Weights and constants.
+    method : {"euler", "exponential"}
+        See `evolve`.
+    dtype : {"float64", "float32"}
+        Precision of weights, state and rates.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    TensorError
+        If the method or the precision is not known.
+    """
+    _check_known("method", method, METHODS)
+    _check_known("dtype", dtype, DTYPES)
+    ratio = net.dt / net.tau
+    share = ratio if method == "euler" else -np.expm1(-ratio)
+    keep = 1.0 - share if method == "euler" else np.exp(-ratio)
+    weights = net.recurrent
+    if net.feedback is not None:
+        # z = W r is a function of the same rates: F z = (F W) r.
+        weights = weights + net.feedback @ net.output
+    kind = np.dtype(dtype)
+    return Prepared(
+        keep=np.asarray(keep, dtype=kind)[()],
+        recurrent=np.ascontiguousarray(share * weights.T, dtype=kind),
+        input=np.ascontiguousarray(share * net.input.T, dtype=kind),
+        bias=np.asarray(share * net.bias, dtype=kind),
+        gain=None if net.gain is None else net.gain.astype(kind),
+        nonlinearity=net.nonlinearity,
+        dtype=dtype,
+    )
+
+
+def noise_of_step(
+    net: Rate, noise_density: float, noise_step: float, method: Method = "euler"
+) -> float | Array:
+    """Return the standard deviation of what is added to each state at each step.
+
+    Parameters
+    ----------
+    net : Rate
+        The network.
+    noise_density, noise_step : float
+        One of the two, as in `popdyn.simulate`.
+    method : {"euler", "exponential"}
+        Euler steps add ``noise_density sqrt(dt)``.  Exponential ones integrate the noise exactly:
+        a neuron by itself has the variance ``noise_density² tau / 2`` at any step.
+
+    Returns
+    -------
+    float, or ndarray of shape (neuron,)
+        In units of the state.
+    """
+    if noise_step or method == "euler":
+        return float(noise_step or noise_density * np.sqrt(net.dt))
+    variance = -np.expm1(-2 * net.dt / net.tau) * net.tau / 2
+    std: float | Array = noise_density * np.sqrt(variance)
+    return std
+
+
 def evolve(
     net: Rate,
     inputs: Array,
     initial: Array,
-    noise_std: float = 0.0,
+    noise_std: float | Array = 0.0,
     generators: Sequence[np.random.Generator] = (),
+    *,
+    in_place: bool = False,
+    method: Method = "euler",
+    dtype: str = "float64",
+    compiled: bool | None = None,
 ) -> Iterator[Array]:
     """Yield the rates at the start and at the end of each step.
 
@@ -63,40 +167,124 @@ def evolve(
         Input held constant during each step, dimensionless.
     initial : ndarray, shape (trial, neuron)
         State at the start, dimensionless.
-    noise_std : float
+    noise_std : float or ndarray, shape (neuron,)
         Standard deviation of the Gaussian number added to each state at each step.
     generators : sequence of Generator
         One per trial, so that a trial's noise does not depend on its batch.
+    in_place : bool
+        Step `initial` itself, of the precision of the steps: it holds the state whenever rates
+        are yielded.
+    method : {"euler", "exponential"}
+        ``x + dt/tau (-x + drive)``, or the exact solution for a drive held constant during the
+        step, ``drive + (x - drive) exp(-dt/tau)``.
+    dtype : {"float64", "float32"}
+        Precision of weights, state and rates.  The noise is drawn in double precision and
+        rounded: both precisions see the same.
+    compiled : bool, optional
+        Whether to use the compiled kernel, for tanh, relu and linear; other bits, the same up to
+        rounding.  By default where it wins in single precision, never in double, whose bits stay
+        those of earlier versions.
 
     Yields
     ------
     ndarray, shape (trial, neuron)
         Rates, dimensionless: ``n_steps + 1`` times, never the same array twice.
     """
-    share = net.dt / net.tau
-    activation = ACTIVATIONS[net.nonlinearity]
-    recurrent = np.ascontiguousarray(share * net.recurrent.T)
-    input_weights = np.ascontiguousarray(share * net.input.T)
-    bias = share * net.bias
-    state = initial.astype(np.float64)
-    rate = activation(state)
+    machine = prepare(net, method, dtype)
+    state = initial if in_place else initial.astype(dtype)
+    noise = _noise(len(inputs), state.shape, noise_std, generators, dtype)
+    if compiled is None:
+        compiled = dtype == "float32" and _pays(net, len(state))
+    return (_compiled if compiled else _plain)(
+        machine, inputs.astype(dtype, copy=False), state, noise
+    )
+
+
+def _plain(
+    machine: Prepared, inputs: Array, state: Array, noise: Iterator[Array] | None
+) -> Iterator[Array]:
+    """Step `state` in NumPy, all trials at once."""
+    rate = machine.rates(state)
     yield rate
-    noise = _noise(len(inputs), state.shape, noise_std, generators)
     for drive in inputs:
-        state *= 1.0 - share
-        state += rate @ recurrent
-        state += drive @ input_weights
-        state += bias
-        if noise_std:
+        state *= machine.keep
+        state += rate @ machine.recurrent
+        state += drive @ machine.input
+        state += machine.bias
+        if noise is not None:
             state += next(noise)
-        rate = activation(state)
+        rate = machine.rates(state)
         yield rate
 
 
-def _noise(
-    n_steps: int, shape: tuple[int, ...], std: float, generators: Sequence[np.random.Generator]
+def _compiled(
+    machine: Prepared, inputs: Array, state: Array, noise: Iterator[Array] | None
 ) -> Iterator[Array]:
-    """Yield one step's noise ``(trial, neuron)`` after the other, drawn in blocks of steps."""
+    """Step `state` in blocks, each trial through all steps of a block by itself."""
+    # Compiling takes seconds where it was not done before.
+    from popdyn.simulation.rate_kernel import ADVANCE, KINDS
+
+    advance, kind = ADVANCE[machine.dtype], KINDS[machine.nonlinearity]
+    n_trials, n_neurons = state.shape
+    keep = np.broadcast_to(machine.keep, n_neurons).copy()
+    gain = np.ones_like(keep) if machine.gain is None else machine.gain
+    rate = machine.rates(state)
+    yield rate
+    length = max(1, _STEP_BLOCK // state.size)
+    for first in range(0, len(inputs), length):
+        drive = _drive(machine, inputs[first : first + length])
+        n_steps = drive.shape[1]
+        if noise is not None:
+            drive += np.stack([next(noise) for _ in range(n_steps)], axis=1)
+        states = np.empty((n_trials, n_steps + 1, n_neurons), dtype=state.dtype)
+        rates = np.empty_like(states)
+        states[:, 0], rates[:, 0] = state, rate
+        for trial in range(n_trials):
+            advance(machine.recurrent, keep, gain, drive[trial], kind, states[trial], rates[trial])
+        for step in range(1, n_steps + 1):
+            state[:] = states[:, step]
+            rate = rates[:, step]
+            yield rate
+
+
+def _drive(machine: Prepared, inputs: Array) -> Array:
+    """Return input and bias of each step, ``(trial, step, neuron)``.
+
+    Channel by channel: a matrix product would round by the number of steps.
+    """
+    n_steps, n_trials, _ = inputs.shape
+    drive = np.empty((n_trials, n_steps, machine.bias.size), dtype=machine.dtype)
+    drive[:] = machine.bias
+    for channel, weights in enumerate(machine.input):
+        drive += inputs[:, :, channel].T[:, :, None] * weights
+    return drive
+
+
+def _pays(net: Rate, n_trials: int) -> bool:
+    """Whether the compiled kernel is the faster one."""
+    known = net.nonlinearity in ("tanh", "relu", "linear")
+    return known and (n_trials == 1 or net.n_neurons**2 * n_trials <= _WORTH_COMPILED)
+
+
+def _noise(
+    n_steps: int,
+    shape: tuple[int, ...],
+    std: float | Array,
+    generators: Sequence[np.random.Generator],
+    dtype: str,
+) -> Iterator[Array] | None:
+    """Return one step's noise ``(trial, neuron)`` after the other, None if there is none."""
+    return _drawn(n_steps, shape, std, generators, dtype) if np.any(std) else None
+
+
+def _drawn(
+    n_steps: int,
+    shape: tuple[int, ...],
+    std: float | Array,
+    generators: Sequence[np.random.Generator],
+    dtype: str,
+) -> Iterator[Array]:
+    """Draw noise in blocks of steps."""
     n_trials, n_neurons = shape
     length = max(1, _NOISE_BLOCK // (n_trials * n_neurons))
     for first in range(0, n_steps, length):
@@ -104,4 +292,13 @@ def _noise(
         for trial, generator in enumerate(generators):
             generator.standard_normal(out=block[trial])
         block *= std
-        yield from block.swapaxes(0, 1)
+        yield from block.astype(dtype, copy=False).swapaxes(0, 1)
+
+
+def _check_known(name: str, value: str, known: Sequence[str]) -> None:
+    """Refuse a method or precision that is not known, naming the nearest."""
+    if value not in known:
+        near = difflib.get_close_matches(str(value), known, n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        message = f"{name} must be one of {', '.join(map(repr, known))}, found {value!r}{guess}"
+        raise TensorError(message)

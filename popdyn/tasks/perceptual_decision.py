@@ -7,7 +7,6 @@ Dubreuil, Valente et al. (2022); the time between trials is our choice.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,18 +15,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
-from popdyn.resample import Seed, as_generator
-from popdyn.tasks.trial_set import (
+from popdyn.resample import Seed
+from popdyn.tasks.answers import choose
+from popdyn.tasks.conditions import count_conditions, draw_conditions
+from popdyn.tasks.parameters import (
     Duration,
     Steps,
-    draw_conditions,
+    check_duration,
+    check_number,
+    draw_seconds,
     epoch_steps,
-    make_trials,
-    masked_mean,
 )
-
-# The step (s) at which `stimulus_noise` is stated.
-NOISE_STEP = 0.02
+from popdyn.tasks.signals import during, white_noise
+from popdyn.tasks.trial_set import Draw, make_trials, masked_mean
 
 _EPOCHS = ("fixation", "stimulus", "delay", "decision")
 
@@ -52,9 +52,9 @@ class PerceptualDecision:
         Standard deviation of the input noise per step of 20 ms, dimensionless.  For another
         step it is multiplied by sqrt(0.02 / dt), so that noise summed over a stretch of time
         has the same variance whatever the step.
-    inter_trial : float
-        Time between the end of a trial and the start of the next, in seconds; nothing is
-        simulated in it.
+    inter_trial : float, pair or ("exponential", shortest, mean)
+        Time between the end of a trial and the start of the next, in seconds: fixed, drawn
+        uniformly between two bounds, or the shortest plus an exponential of this mean.
     dt : float
         Step in seconds, unless `sample` is told another.
     balanced : bool
@@ -84,7 +84,7 @@ class PerceptualDecision:
     delay_duration: Duration = 0.1
     decision_duration: Duration = 0.02
     stimulus_noise: float = 0.1
-    inter_trial: float = 1.0
+    inter_trial: Duration = 1.0
     dt: float = 0.01
     balanced: bool = True
 
@@ -92,14 +92,11 @@ class PerceptualDecision:
         object.__setattr__(self, "stimuli", _strengths(self.stimuli))
         for name in _EPOCHS:
             field = f"{name}_duration"
-            object.__setattr__(self, field, _duration(field, getattr(self, field)))
-        for name, lowest in (("stimulus_noise", 0), ("inter_trial", 0), ("dt", None)):
-            value = getattr(self, name)
-            low_enough = value > 0 if lowest is None else value >= 0
-            if not (np.isfinite(value) and low_enough):
-                expected = "positive" if lowest is None else "zero or positive"
-                message = f"{name} must be {expected}, found {value!r}"
-                raise TensorError(message)
+            object.__setattr__(self, field, check_duration(field, getattr(self, field)))
+        pause = check_duration("inter_trial", self.inter_trial, allow_zero=True)
+        object.__setattr__(self, "inter_trial", pause)
+        check_number("stimulus_noise", self.stimulus_noise)
+        check_number("dt", self.dt, above_zero=True)
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
         """Draw trials.
@@ -130,14 +127,8 @@ class PerceptualDecision:
         TensorError
             If `n_trials` is below 1 or an epoch is shorter than a step.
         """
-        step = float(self.dt if dt is None else dt)
-        if not (np.isfinite(step) and step > 0):
-            message = f"dt must be a positive number of seconds, found {dt!r}"
-            raise TensorError(message)
-        if not isinstance(n_trials, (int, np.integer)) or n_trials < 1:
-            message = f"n_trials must be a whole number of at least 1, found {n_trials!r}"
-            raise TensorError(message)
-        generator, seed = as_generator(rng)
+        draw = Draw.begin(n_trials, rng, dt, self.dt)
+        step, generator = draw.dt, draw.generator
         stimulus = draw_conditions(self.stimuli, n_trials, self.balanced, generator)
         wanted = {f"{name}_duration": getattr(self, f"{name}_duration") for name in _EPOCHS}
         steps = epoch_steps(wanted, n_trials, step, generator)
@@ -149,9 +140,9 @@ class PerceptualDecision:
             **arrays,
             dt=step,
             events=events,
-            inter_trial=self.inter_trial,
+            inter_trial=draw_seconds(self.inter_trial, n_trials, generator),
             table=_table(stimulus, steps, step),
-            attrs={**self._attrs(stimulus), "seed": seed},
+            attrs={**self._attrs(stimulus), "seed": draw.seed},
         )
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
@@ -173,19 +164,7 @@ class PerceptualDecision:
         """
         mean = masked_mean(output, trials["mask"])[0]
         target = np.sign(masked_mean(trials["target"], trials["mask"])[0])
-        choice = np.where(mean == 0, np.nan, np.sign(mean))
-        correct = np.where(target == 0, np.nan, (np.sign(mean) == target).astype(np.float64))
-        says = {
-            "response": "mean output while the decision counts",
-            "choice": "sign of the response; NaN where it is exactly 0",
-            "correct": "1 where the choice is the sign of the target, else 0; NaN on catch trials",
-        }
-        values = {"response": mean, "choice": choice, "correct": correct}
-        columns = {
-            name: ("trial", values[name], {"units": "1", "description": text})
-            for name, text in says.items()
-        }
-        return xr.Dataset(columns)
+        return choose(mean, target)
 
     def _arrays(
         self,
@@ -196,22 +175,20 @@ class PerceptualDecision:
     ) -> dict[str, Any]:
         """Make inputs, target and mask of all trials."""
         on, off, decision, stop = events
-        step = np.arange(stop.max())[:, None]
-        alive, mask = step < stop, (step >= decision) & (step < stop)
-        noise = generator.standard_normal((len(stimulus), len(step))).T
-        noise *= self.stimulus_noise * np.sqrt(NOISE_STEP / dt)
-        inputs = np.where(alive, noise + stimulus * ((step >= on) & (step < off)), 0.0)
+        n_steps = int(stop.max())
+        alive, mask = during(0, stop, n_steps), during(decision, stop, n_steps)
+        noise = white_noise(self.stimulus_noise, len(stimulus), n_steps, dt, generator)
+        inputs = np.where(alive, noise + stimulus * during(on, off, n_steps), 0.0)
         target = np.where(mask, np.sign(stimulus), 0.0)
-        return {"inputs": inputs[None], "target": target[None], "mask": mask}
+        return {"inputs": inputs, "target": target[None], "mask": mask}
 
     def _attrs(self, stimulus: NDArray[np.float64]) -> dict[str, str]:
         """Task, roles and number of trials of each stimulus, as text."""
-        count = Counter(stimulus.tolist())
         return {
             "task": type(self).__name__,
             "parameters": json.dumps(asdict(self)),
             "roles": json.dumps({"stimulus": "stimulus"}),
-            "n_trials_by_stimulus": json.dumps({f"{key:g}": count[key] for key in sorted(count)}),
+            "n_trials_by_stimulus": json.dumps(count_conditions(stimulus)),
         }
 
 
@@ -238,18 +215,3 @@ def _strengths(stimuli: Any) -> tuple[float, ...]:
         message = f"each of stimuli must be there once, found {stimuli!r}"
         raise TensorError(message)
     return tuple(values.tolist())
-
-
-def _duration(name: str, value: Any) -> Duration:
-    """Return a positive number of seconds, or a pair of them in order."""
-    bounds = np.asarray(value, dtype=np.float64)
-    right_shape = bounds.shape in ((), (2,))
-    if not right_shape or not np.isfinite(bounds).all() or (bounds <= 0).any():
-        message = f"{name} must be a positive number of seconds or a pair of them, found {value!r}"
-        raise TensorError(message)
-    if bounds.shape == ():
-        return float(bounds)
-    if bounds[0] > bounds[1]:
-        message = f"{name} must be (shortest, longest), found {value!r}"
-        raise TensorError(message)
-    return (float(bounds[0]), float(bounds[1]))

@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
 
 from popdyn.errors import TensorError
+from popdyn.tasks.context_decision import ContextDecision
+from popdyn.tasks.delayed_match import DelayedMatch
+from popdyn.tasks.detection import Detection
+from popdyn.tasks.dual_task import DualTask
+from popdyn.tasks.flip_flop import FlipFlop
+from popdyn.tasks.frequency_discrimination import FrequencyDiscrimination
+from popdyn.tasks.interval_discrimination import IntervalDiscrimination
+from popdyn.tasks.interval_production import IntervalProduction
+from popdyn.tasks.multisensory_decision import MultisensoryDecision
+from popdyn.tasks.oscillation import Oscillation
+from popdyn.tasks.parameters import as_tuples
+from popdyn.tasks.parametric_working_memory import ParametricWorkingMemory
 from popdyn.tasks.perceptual_decision import PerceptualDecision
+from popdyn.tasks.ready_set_go import ReadySetGo
 from popdyn.tasks.trial_set import Task
 
-TASKS: dict[str, type[PerceptualDecision]] = {"PerceptualDecision": PerceptualDecision}
+# One line per task; its parameters, saved with the trials as JSON, make it again.
+TASKS: dict[str, Callable[..., Task]] = {
+    "PerceptualDecision": PerceptualDecision,
+    "Detection": Detection,
+    "FrequencyDiscrimination": FrequencyDiscrimination,
+    "IntervalDiscrimination": IntervalDiscrimination,
+    "IntervalProduction": IntervalProduction,
+    "ReadySetGo": ReadySetGo,
+    "ContextDecision": ContextDecision,
+    "MultisensoryDecision": MultisensoryDecision,
+    "ParametricWorkingMemory": ParametricWorkingMemory,
+    "DelayedMatch": DelayedMatch,
+    "DualTask": DualTask,
+    "FlipFlop": FlipFlop,
+    "Oscillation": Oscillation,
+}
 
 
 def task_of(trials: xr.Dataset) -> Task | None:
@@ -50,7 +79,5 @@ def task_of(trials: xr.Dataset) -> Task | None:
         raise TensorError(message)
     parameters: dict[str, Any] = json.loads(trials.attrs["parameters"])
     # JSON has no tuples, and a frozen task must compare equal to the one that was saved.
-    exact: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()
-    }
+    exact: dict[str, Any] = {key: as_tuples(value) for key, value in parameters.items()}
     return TASKS[name](**exact)

@@ -1,9 +1,10 @@
-"""What every task shares: drawing conditions and durations, and the Dataset of trials."""
+"""What every task shares: the start of a draw, and the labelled Dataset of trials."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 
 from popdyn import __version__
 from popdyn.errors import TensorError
+from popdyn.resample import Seed, as_generator
+from popdyn.tasks.parameters import Steps
 
-Duration = float | tuple[float, float]
-Steps = NDArray[np.int64]
 _TIME = {"units": "s", "clock": "session"}
+Column = tuple[Any, dict[str, Any]]
 
 
 class Task(Protocol):
@@ -31,46 +33,78 @@ class Task(Protocol):
         ...
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
-        """Return the behavior, at least ``choice (trial)`` and ``correct (trial)``."""
+        """Return the behavior: ``response``, ``correct`` and, where there is one, ``choice``."""
         ...
 
 
-def draw_conditions(
-    values: Sequence[float], n_trials: int, balanced: bool, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """Draw one value per trial: independently, or in equal numbers (±1) and random order."""
-    if not balanced:
-        return generator.choice(np.asarray(values, dtype=np.float64), n_trials)
-    n_each, n_left = divmod(n_trials, len(values))
-    extra = generator.permutation(len(values))[:n_left]
-    position = np.concatenate([np.tile(np.arange(len(values)), n_each), extra])
-    shuffled: NDArray[np.float64] = np.asarray(values)[generator.permutation(position)]
-    return shuffled
+@dataclass(frozen=True)
+class Draw:
+    """A draw of trials that is about to begin: how many, at which step, from which generator."""
 
+    n_trials: int
+    dt: float
+    generator: np.random.Generator
+    seed: str
 
-def epoch_steps(
-    epochs: Mapping[str, Duration], n_trials: int, dt: float, generator: np.random.Generator
-) -> dict[str, Steps]:
-    """Draw the duration of each epoch in whole steps, the nearest to the seconds asked for.
+    @classmethod
+    def begin(cls, n_trials: int, rng: Seed, dt: float | None, task_dt: float) -> Draw:
+        """Check what `sample` was given.
 
-    Raises
-    ------
-    TensorError
-        If an epoch comes out shorter than one step.
-    """
-    steps: dict[str, Steps] = {}
-    for name, duration in epochs.items():
-        low, high = duration if isinstance(duration, tuple) else (duration, duration)
-        seconds = generator.uniform(low, high, n_trials) if high > low else np.full(n_trials, low)
-        # The slack keeps a duration of x.5 steps from falling with its rounding error.
-        steps[name] = np.floor(seconds / dt + 0.5 + 1e-9).astype(np.int64)
-        if steps[name].min() < 1:
-            message = (
-                f"{name} of {seconds.min():g} s is shorter than one step of dt={dt:g} s: "
-                "use a longer duration or a smaller dt"
-            )
+        Parameters
+        ----------
+        n_trials : int
+            Number of trials.
+        rng : int or numpy.random.Generator
+            Seed, or generator to draw from.
+        dt : float or None
+            Step in seconds; None for the task's own.
+        task_dt : float
+            The task's own.
+
+        Raises
+        ------
+        TensorError
+            If `n_trials` is below 1 or the step is not positive.
+        """
+        step = float(task_dt if dt is None else dt)
+        if not (np.isfinite(step) and step > 0):
+            message = f"dt must be a positive number of seconds, found {dt!r}"
             raise TensorError(message)
-    return steps
+        if not isinstance(n_trials, (int, np.integer)) or n_trials < 1:
+            message = f"n_trials must be a whole number of at least 1, found {n_trials!r}"
+            raise TensorError(message)
+        generator, seed = as_generator(rng)
+        return cls(int(n_trials), step, generator, seed)
+
+
+def task_attrs(
+    task: Any, draw: Draw, roles: Mapping[str, str], conditions: Mapping[str, int]
+) -> dict[str, str]:
+    """Say which task, with which parameters, made trials, and how many of each condition.
+
+    Parameters
+    ----------
+    task : dataclass
+        The task.
+    draw : Draw
+        What it was asked for.
+    roles : mapping of role to column
+        Such as ``{"stimulus": "stimulus"}``; those of the behavior are added by `simulate`.
+    conditions : mapping of condition to int
+        Number of trials of each, see `count_conditions`.
+
+    Returns
+    -------
+    dict of str to str
+        Attributes for `make_trials`.
+    """
+    return {
+        "task": type(task).__name__,
+        "parameters": json.dumps(asdict(task)),
+        "roles": json.dumps(dict(roles)),
+        "n_trials_by_condition": json.dumps(dict(conditions)),
+        "seed": draw.seed,
+    }
 
 
 def make_trials(
@@ -80,8 +114,8 @@ def make_trials(
     mask: NDArray[np.bool_],
     dt: float,
     events: Mapping[str, Steps],
-    inter_trial: float,
-    table: Mapping[str, tuple[Any, dict[str, Any]]],
+    inter_trial: float | NDArray[np.float64],
+    table: Mapping[str, Column],
     attrs: Mapping[str, Any],
 ) -> xr.Dataset:
     """Put trials one after the other on the session's clock and label everything.
@@ -96,14 +130,15 @@ def make_trials(
         Steps that count for the loss and for the response.
     dt : float
         Step in seconds.
-    events : mapping of name to int array, shape (trial,)
+    events : mapping of name to array, shape (trial,)
         Steps from the trial's start, in order; the last is the trial's end, ``stop_time``.
-    inter_trial : float
+        NaN in trials that do not have the event.
+    inter_trial : float or array, shape (trial,)
         Seconds between a trial's end and the next start, rounded to whole steps.
     table : mapping of name to (values, attrs)
         Columns of the trial table.
     attrs : mapping
-        Attributes of the Dataset.
+        Attributes of the Dataset, see `task_attrs`.
 
     Returns
     -------
@@ -122,12 +157,7 @@ def make_trials(
             f"(first: trial {empty[0]}): lengthen the decision epoch"
         )
         raise TensorError(message)
-    relative = np.stack([np.zeros(mask.shape[1], dtype=np.int64), *events.values()])
-    if (np.diff(relative, axis=0) <= 0).any():
-        message = f"events must be strictly increasing in every trial: {', '.join(events)}"
-        raise TensorError(message)
-    pause = round(inter_trial / dt)
-    start = np.concatenate([[0], np.cumsum(relative[-1] + pause)[:-1]])
+    start = _starts(events, mask.shape[1], np.rint(np.asarray(inter_trial) / dt))
     columns: dict[str, Any] = {"start_time": (start * dt, _TIME)}
     columns |= {name: ((start + steps) * dt, _TIME) for name, steps in events.items()}
     coords: dict[str, Any] = {
@@ -148,6 +178,25 @@ def make_trials(
     return xr.Dataset(
         variables, coords=coords, attrs={**shared, "popdyn_version": __version__, **attrs}
     )
+
+
+def _starts(events: Mapping[str, Any], n_trials: int, pause: NDArray[np.float64]) -> Steps:
+    """Return the step at which each trial starts, or refuse events out of order."""
+    relative = np.stack([np.zeros(n_trials), *events.values()])
+    # Missing events are passed over: what counts is the latest one before.
+    latest = np.fmax.accumulate(relative, axis=0)
+    late = np.isnan(relative[1:]) | (relative[1:] > latest[:-1])
+    if not late.all() or not np.isfinite(relative[-1]).all():
+        message = f"events must be strictly increasing in every trial: {', '.join(events)}"
+        raise TensorError(message)
+    ends = np.cumsum(relative[-1] + pause).astype(np.int64)
+    return np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
+
+
+def name_channels(trials: xr.Dataset, *names: str) -> xr.Dataset:
+    """Say what each input channel is, for pictures: ``inputs.attrs["channels"]``, a JSON list."""
+    inputs = trials["inputs"].assign_attrs(channels=json.dumps(names))
+    return trials.assign(inputs=inputs)
 
 
 def masked_mean(values: xr.DataArray, mask: xr.DataArray) -> NDArray[np.float64]:

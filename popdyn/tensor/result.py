@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ import xarray as xr
 from popdyn import __version__
 from popdyn.tensor.contract import text
 
+# Bytes of an array that are in memory at once to be digested.
+_SLAB = 2**25
 _SOURCE_ATTRS = ("source", "source_id", "units", "align", "bin_width", "simultaneous", "popdyn")
 
 
@@ -56,13 +58,25 @@ def digest(x: xr.DataArray | xr.Dataset) -> str:
     dataset = x.to_dataset(name=str(x.name or "values")) if isinstance(x, xr.DataArray) else x
     sha = hashlib.sha256()
     for name in sorted(str(name) for name in dataset.variables):
-        values = np.ascontiguousarray(dataset[name].values)
-        sha.update(f"{name}{dataset[name].dims}{values.shape}{values.dtype.kind}".encode())
-        if values.dtype.kind in "OUST":
-            sha.update("\x1f".join(text(values).ravel().tolist()).encode(errors="replace"))
-        else:
+        array = dataset[name]
+        sha.update(f"{name}{array.dims}{array.shape}{array.dtype.kind}".encode())
+        if array.dtype.kind in "OUST":
+            sha.update("\x1f".join(text(array.values).ravel().tolist()).encode(errors="replace"))
+            continue
+        for slab in _slabs(array):
+            values = np.ascontiguousarray(slab.values)
             sha.update(values.reshape(-1).view(np.uint8).data if values.size else b"")
     return sha.hexdigest()[:16]
+
+
+def _slabs(array: xr.DataArray) -> Iterator[xr.DataArray]:
+    """Give an array in parts along its first dim: it may lie in a file and not fit in memory."""
+    if array.nbytes <= _SLAB or array.ndim == 0:
+        yield array
+        return
+    n_rows = max(1, _SLAB * array.shape[0] // array.nbytes)
+    for first in range(0, array.shape[0], n_rows):
+        yield array[first : first + n_rows]
 
 
 def make_result(

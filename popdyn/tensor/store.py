@@ -78,20 +78,20 @@ def _umask() -> int:
 
 def _as_tree(obj: Any) -> xr.DataTree:
     if isinstance(obj, xr.DataTree):
-        nodes = {node.path: _encoded(node.to_dataset(inherit=False)) for node in obj.subtree}
+        nodes = {node.path: encoded(node.to_dataset(inherit=False)) for node in obj.subtree}
         tree = xr.DataTree.from_dict(nodes)
         tree.attrs[_KIND] = "tree"
         return tree
     if isinstance(obj, xr.DataArray):
-        dataset = _encoded(obj.to_dataset(name=_array_name(obj)))
+        dataset = encoded(obj.to_dataset(name=_array_name(obj)))
         # Attributes of the array travel on the variable; the file's say what it is.
         dataset.attrs |= {_KIND: "array", "popdyn_name": _array_name(obj)}
         return xr.DataTree(dataset)
     if isinstance(obj, xr.Dataset):
-        dataset = _encoded(obj)
+        dataset = encoded(obj)
         return xr.DataTree(dataset.assign_attrs({_KIND: "dataset"}))
     if hasattr(obj, "to_dataset"):
-        return xr.DataTree(_encoded(obj.to_dataset()).assign_attrs({_KIND: "object"}))
+        return xr.DataTree(encoded(obj.to_dataset()).assign_attrs({_KIND: "object"}))
     message = (
         f"cannot save a {type(obj).__name__}; expected a tensor, Session, result, tree, or an "
         "object with to_dataset()."
@@ -103,8 +103,11 @@ def _array_name(x: xr.DataArray) -> str:
     return str(x.name) if x.name is not None else "values"
 
 
-def _encoded(dataset: xr.Dataset) -> xr.Dataset:
-    """Copy without the encoding of an earlier file; text made safe for HDF5."""
+def encoded(dataset: xr.Dataset) -> xr.Dataset:
+    """Copy without the encoding of an earlier file; text made safe for HDF5.
+
+    Numbers are not touched, so that they may lie in a file.
+    """
     new = dataset.copy()
     for name in new.variables:
         variable = new[name].variable
@@ -152,12 +155,15 @@ def _escape_attribute(value: str) -> bool:
     return not value or _needs_escape(value) or value.startswith("json:")
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, lazy: bool = False) -> Any:
     """Load what `save` wrote, as the kind of object it was.
 
     Parameters
     ----------
     path : path-like
+    lazy : bool
+        Read the numbers of a tensor, Session or result only when they are used; the file must
+        stay where it is until then.
 
     Returns
     -------
@@ -178,8 +184,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     'mV'
     """
     source = _existing(path)
+    read = xr.open_datatree if lazy else xr.load_datatree
     try:
-        tree = xr.load_datatree(source, engine="h5netcdf", decode_cf=False)
+        tree = read(source, engine="h5netcdf", decode_cf=False)
     except Exception as error:
         message = f"{source} is not a netCDF file that can be read ({error})."
         raise SourceError(message) from error
@@ -227,10 +234,14 @@ def _from_dataset(dataset: xr.Dataset, source: Path) -> Any:
 
 def _decoded(dataset: xr.Dataset) -> xr.Dataset:
     """Undo what netCDF did to text, booleans and attributes."""
-    new = dataset
+    new = dataset.copy()
     for name in list(dataset.variables):
         variable = dataset[name].variable
         attrs = {str(key): _plain_attribute(value) for key, value in variable.attrs.items()}
+        if variable.dtype.kind in "iufc" and "dtype" not in attrs:
+            # Numbers may stay in the file.
+            new[name].attrs, new[name].encoding = attrs, {}
+            continue
         values = variable.values
         if attrs.pop("dtype", None) == "bool":
             values = values.astype(bool)

@@ -78,7 +78,8 @@ def reservoir(
     Raises
     ------
     TensorError
-        If `n_trials` or `n_validation` is too small, or `regularization` is negative.
+        If `n_trials` or `n_validation` is too small, `regularization` is negative, or the network
+        has feedback.
     FitError
         If λ = 0 and the weights are not determined.
 
@@ -94,6 +95,12 @@ def reservoir(
         message = f"task must be a task, for example pdn.tasks.PerceptualDecision(); found {task!r}"
         raise TensorError(message)
     _check_arguments(n_trials, n_validation, regularization)
+    if net.feedback is not None:
+        message = (
+            "the outputs of this network feed back onto its neurons: weights fitted to its rates "
+            "would change those rates. Fit it without, dataclasses.replace(net, feedback=None)"
+        )
+        raise TensorError(message)
     generator, seed = as_generator(rng)
     options = {
         "n_trials": n_trials,
@@ -271,7 +278,7 @@ def _validation(
     if not correct.size:
         message = "none of the validation trials has a right answer (all are catch trials)"
         raise FitError(message)
-    bound = np.array(wilson_interval(int(correct.sum()), correct.size))
+    bound = np.array(wilson_interval(float(correct.sum()), correct.size))
     return {
         "validation_loss": ((), samples.loss(net.output), {"units": "1"}),
         "accuracy": ((), float(correct.mean()), {"units": "1", "n_trials": int(correct.size)}),
@@ -279,8 +286,11 @@ def _validation(
     }
 
 
-def wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
+def wilson_interval(n_correct: float, n: int) -> tuple[float, float]:
     """Return the 95 % Wilson interval of a proportion.
+
+    Trials may be correct in part: shares vary less than answers that are right or wrong, so the
+    interval is then too wide rather than too narrow.
 
     Examples
     --------
@@ -292,7 +302,7 @@ def wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
     half = z / (n + z**2) * (n_correct * (n - n_correct) / n + z**2 / 4) ** 0.5
     # Rounding must not move a bound off a proportion of exactly 0 or 1.
     lower = 0.0 if n_correct == 0 else center - half
-    return lower, 1.0 if n_correct == n else center + half
+    return lower, 1.0 if n_correct >= n else center + half
 
 
 def _check_arguments(n_trials: int, n_validation: int, regularization: float | str) -> None:

@@ -38,6 +38,61 @@ def test_axes_have_units_and_events_their_names(trials):
     assert (shaded.x0, shaded.x1) == pytest.approx((1.0, 1.2))
 
 
+def test_several_inputs_lie_in_lanes_with_names_and_ranges():
+    trials = pdn.tasks.ReadySetGo(gains=(1.0, 1.5), prior_levels=(-0.3, 0.7)).sample(8, rng=0)
+    ax = pdn.plot.task(trials, trial=5)
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert [label.split("\n")[0] for label in labels] == [
+        *("ready", "set", "prior", "gain", "target 0")
+    ]
+    drawn = {patch.get_gid(): patch.get_data().values for patch in ax.patches}
+    assert list(drawn) == [label.split("\n")[0] for label in labels]
+    assert labels[0].endswith("0 to 1")
+    assert labels[2].endswith("-0.3 to 0") or labels[2].endswith("0 to 0.7")
+    # Lanes do not overlap, the first is on top, and lines keep their shape.
+    spans = [(np.nanmin(values), np.nanmax(values)) for values in drawn.values()]
+    assert all(above[0] > below[1] for above, below in zip(spans, spans[1:], strict=False))
+    ready = trials["inputs"].values[0, :, 5]
+    assert np.corrcoef(drawn["ready"], ready)[0, 1] == pytest.approx(1.0)
+    target, counts = drawn["target 0"], trials["mask"].values[:, 5]
+    assert np.array_equal(np.isfinite(target), counts)
+    top = ax.get_ylim()[1]
+    assert max(high for _, high in spans) < top - 1
+    texts = {text.get_text(): text.xy[0] for text in ax.texts}
+    one = trials.isel(trial=5)
+    assert texts == pytest.approx(
+        {
+            "ready": float(one["ready_time"] - one["start_time"]),
+            "set": float(one["set_time"] - one["start_time"]),
+        }
+    )
+
+
+def test_titles_say_units_contexts_and_catch_trials():
+    timed = pdn.tasks.ReadySetGo(priors=("short",)).sample(3, rng=0)
+    interval = f"{timed['stimulus'].values[0]:g}"
+    assert pdn.plot.task(timed).get_title() == f"trial 0, stimulus {interval} s, context short"
+    pairs = pdn.tasks.FrequencyDiscrimination(((18, 26),), catch_fraction=0.5).sample(2, rng=0)
+    titles = {pdn.plot.task(pairs, trial=trial).get_title().split(", ", 1)[1] for trial in (0, 1)}
+    assert titles == {"stimulus 18 Hz, stimulus 2 26 Hz", "catch trial"}
+
+
+def test_events_that_a_trial_does_not_have_are_not_drawn():
+    trials = pdn.tasks.Detection().sample(8, rng=0)
+    for trial in range(8):
+        names = {text.get_text() for text in pdn.plot.task(trials, trial=trial).texts}
+        present = float(trials["stimulus"][trial]) > 0
+        assert ("stimulus on" in names) == present
+        assert {"cue off", "decision"} <= names
+
+
+def test_channels_without_names_are_numbered():
+    trials = pdn.tasks.IntervalProduction().sample(2, rng=0)
+    trials["inputs"].attrs.pop("channels")
+    labels = [label.get_text() for label in pdn.plot.task(trials).get_yticklabels()]
+    assert [label.split("\n")[0] for label in labels] == ["input 0", "input 1", "target 0"]
+
+
 def test_show_knows_trials_of_a_task(trials):
     assert pdn.show(trials).get_title().startswith("trial 0, stimulus")
 
@@ -52,3 +107,11 @@ def test_what_is_no_trial_is_refused(trials):
         pdn.plot.task(trials, trial="x")
     with pytest.raises(TensorError, match="with inputs, target, mask; target not found"):
         pdn.plot.task(trials.drop_vars("target"))
+
+
+def test_the_title_tells_the_columns_that_have_a_role():
+    pairs = pdn.tasks.DelayedMatch(pairs=(("A", "B"),), delay_duration=0.1)
+    assert pdn.plot.task(pairs.sample(1)).get_title() == "trial 0, sample A, test B"
+    catch = pdn.tasks.DelayedMatch(catch_fraction=0.9, delay_duration=0.1).sample(1)
+    assert pdn.plot.task(catch).get_title() == "trial 0, catch trial"
+    assert pdn.plot.task(pdn.tasks.Oscillation().sample(1)).get_title() == "trial 0"

@@ -14,7 +14,7 @@ from scipy import stats
 import popdyn as pdn
 from popdyn.errors import TensorError
 from popdyn.network import Rate
-from popdyn.simulation.observe import poisson_times
+from popdyn.simulation.poisson import poisson_times
 from popdyn.simulation.rate_map import RateMap
 from popdyn.tasks import PerceptualDecision
 from popdyn.tensor.session import is_session, neuron_spikes

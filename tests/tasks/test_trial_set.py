@@ -42,3 +42,22 @@ def test_events_out_of_order_are_refused():
     events = {"go_time": np.array([2, 5]), "stop_time": np.array([5, 5])}
     with pytest.raises(TensorError, match="strictly increasing in every trial: go_time, stop_time"):
         make_trials(**parts(events=events))
+
+
+def test_events_that_some_trials_lack_are_nan_and_passed_over():
+    events = {
+        "cue_time": np.array([1, 1]),
+        "go_time": np.array([np.nan, 2]),
+        "stop_time": np.array([4, 5]),
+    }
+    trials = make_trials(**parts(events=events))
+    np.testing.assert_allclose(trials["go_time"], [np.nan, 1.1])
+    np.testing.assert_allclose(trials["stop_time"], [0.4, 1.4])
+    for late in ({"cue_time": np.array([4, 1])}, {"stop_time": np.array([np.nan, 5])}):
+        with pytest.raises(TensorError, match="events must be strictly increasing"):
+            make_trials(**parts(events=events | late))
+
+
+def test_the_time_between_trials_may_differ():
+    trials = make_trials(**parts(inter_trial=np.array([0.26, 9.0])))
+    np.testing.assert_allclose(trials["start_time"], [0.0, 0.8])

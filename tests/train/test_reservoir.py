@@ -172,3 +172,9 @@ def test_trials_that_count_nowhere_cannot_be_fitted(net):
 def test_a_task_must_be_made_first(task):
     with pytest.raises(pdn.TensorError, match="for example pdn.tasks.PerceptualDecision()"):
         pdn.train.reservoir(pdn.network.Rate.random(10), task)
+
+
+def test_a_network_whose_outputs_feed_back_is_refused():
+    net = pdn.network.Rate.random(20, feedback=1.0)
+    with pytest.raises(TensorError, match=r"feed back onto its neurons.*replace\(net, feedback=None"):
+        pdn.train.reservoir(net, pdn.tasks.PerceptualDecision())

@@ -1,0 +1,149 @@
+"""Random weights of a rate network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popdyn.errors import TensorError
+
+Array = NDArray[np.float64]
+
+
+def draw(
+    sizes: Mapping[str, int],
+    g: float,
+    density: float,
+    excitatory: float | None,
+    feedback: float,
+    tau: Any,
+    rng: int | np.random.Generator,
+) -> dict[str, Any]:
+    """Draw the fields of a network, as `Rate.random` says.
+
+    Parameters
+    ----------
+    sizes : mapping
+        ``n_neurons``, ``n_inputs``, ``n_outputs``.
+    g : float
+        Spectral radius of the recurrent weights.
+    density : float
+        Probability of a connection.
+    excitatory : float or None
+        Share of excitatory neurons, for Dale's law.
+    feedback : float
+        Largest feedback weight.
+    tau : float, array or tuple
+        Time constant in seconds; a tuple is a range to draw from.
+    rng : int or numpy.random.Generator
+        Seed, or generator to draw from.
+
+    Returns
+    -------
+    dict
+        Values by the names of their fields.
+
+    Raises
+    ------
+    TensorError
+        If a size is not a positive whole number, or a number outside its range.
+    """
+    _check_sizes(sizes)
+    _check_strengths(g, density, feedback)
+    _check_excitatory(excitatory, sizes["n_neurons"])
+    given: object = rng
+    if not isinstance(given, (int, np.integer, np.random.Generator)):
+        message = f"rng must be an integer or a numpy.random.Generator, found {rng!r}"
+        raise TensorError(message)
+    generator = np.random.default_rng(rng)
+    n_neurons = sizes["n_neurons"]
+    found: dict[str, Any] = {}
+    if excitatory is None:
+        recurrent = generator.normal(0.0, g / np.sqrt(density * n_neurons), (n_neurons, n_neurons))
+        if density < 1:
+            recurrent *= generator.random(recurrent.shape) < density
+    else:
+        n_excitatory = round(excitatory * n_neurons)
+        recurrent = _dale(n_neurons, n_excitatory, g, density, generator)
+        names = np.where(np.arange(n_neurons) < n_excitatory, "excitatory", "inhibitory")
+        found["population"] = names
+    found["recurrent"] = recurrent
+    found["input"] = generator.standard_normal((n_neurons, sizes["n_inputs"]))
+    shape = (sizes["n_outputs"], n_neurons)
+    found["output"] = generator.normal(0.0, 1 / np.sqrt(n_neurons), shape)
+    found["bias"] = np.zeros(n_neurons)
+    # Drawn last, so that the other weights do not depend on whether these are wanted.
+    if feedback:
+        found["feedback"] = feedback * generator.uniform(-1.0, 1.0, shape[::-1])
+    found["tau"] = _in_range(tau, n_neurons, generator) if isinstance(tau, tuple) else tau
+    return found
+
+
+def _dale(
+    n_neurons: int, n_excitatory: int, g: float, density: float, generator: np.random.Generator
+) -> Array:
+    """Return weights with one sign for each sender, and rows that sum to zero."""
+    share = n_excitatory / n_neurons
+    weights = np.abs(generator.standard_normal((n_neurons, n_neurons)))
+    if density < 1:
+        weights *= generator.random(weights.shape) < density
+    excitatory, inhibitory = weights[:, :n_excitatory], weights[:, n_excitatory:]
+    for side, other in ((excitatory, inhibitory), (inhibitory, excitatory)):
+        # Nothing balances the inputs of a neuron that hears one side alone.
+        for row in np.flatnonzero(other.any(axis=1) & ~side.any(axis=1)):
+            side[row, generator.integers(side.shape[1])] = abs(generator.standard_normal())
+    inhibitory *= share / (1 - share)
+    plus, minus = excitatory.sum(axis=1), inhibitory.sum(axis=1)
+    balance = np.sqrt(np.divide(plus, minus, out=np.ones(n_neurons), where=minus > 0))[:, None]
+    excitatory /= balance
+    inhibitory *= -balance
+    # The deviations from the mean of each sender make the radius; the means make none in rows
+    # that sum to zero (Rajan & Abbott 2006).
+    radius = np.sqrt(np.sum((weights - weights.mean(axis=0)) ** 2) / n_neurons)
+    weights *= g / radius if radius else 0.0
+    return weights
+
+
+def _in_range(tau: tuple[Any, ...], n_neurons: int, generator: np.random.Generator) -> Array:
+    """Return a time constant for each neuron, log-uniform in a range."""
+    low, high = tau if len(tau) == 2 else (np.nan, np.nan)
+    if not 0 < low <= high < np.inf:
+        message = (
+            "tau must be seconds, an array of them, or a tuple (shortest, longest) to draw from; "
+            f"found {tau!r}"
+        )
+        raise TensorError(message)
+    drawn = np.exp(generator.uniform(np.log(low), np.log(high), n_neurons))
+    # Rounding of the logarithm must not leave the range.
+    return np.clip(drawn, low, high)
+
+
+def _check_sizes(sizes: Mapping[str, int]) -> None:
+    """Refuse sizes that are no whole numbers above zero."""
+    for name, size in sizes.items():
+        if not isinstance(size, (int, np.integer)) or size < 1:
+            message = f"{name} must be a whole number of at least 1, found {size!r}"
+            raise TensorError(message)
+
+
+def _check_strengths(g: float, density: float, feedback: float) -> None:
+    """Refuse strengths and shares outside their range."""
+    if not (np.isfinite(g) and g >= 0 and 0 < density <= 1):
+        message = f"expected g >= 0 and 0 < density <= 1, found g={g!r}, density={density!r}"
+        raise TensorError(message)
+    if not (np.ndim(feedback) == 0 and np.isfinite(feedback) and feedback >= 0):
+        message = f"feedback is the largest feedback weight, zero or positive; found {feedback!r}"
+        raise TensorError(message)
+
+
+def _check_excitatory(excitatory: float | None, n_neurons: int) -> None:
+    """Refuse a share that leaves one side without neurons."""
+    if excitatory is not None and not 0 < round(excitatory * n_neurons) < n_neurons:
+        message = (
+            "excitatory is the share of excitatory neurons, between 0 and 1, with at least one "
+            f"neuron on each side; found {excitatory!r} of {n_neurons} neurons"
+        )
+        raise TensorError(message)

@@ -1,0 +1,93 @@
+"""A spiking network as a Dataset and back, recurrent weights dense or sparse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from scipy import sparse
+
+from popdyn.errors import TensorError
+from popdyn.network.spiking_fields import Matrix
+
+if TYPE_CHECKING:
+    from popdyn.network.spiking import Spiking
+
+_RECURRENT = ("recurrent_fast", "recurrent_slow")
+_DIMS = {
+    "input": ("neuron", "channel"),
+    "output_fast": ("readout", "neuron"),
+    "output_slow": ("readout", "neuron"),
+    "feedback": ("neuron", "readout"),
+}
+_SECONDS = ("tau_membrane", "refractory", "delay", "tau_fast", "tau_slow", "dt")
+_CONSTANTS = (*_SECONDS, "bias", "threshold", "reset", "rest")
+
+
+def stored(net: Spiking) -> xr.Dataset:
+    """Return a variable per field, as `Spiking.to_dataset` says."""
+    variables: dict[str, Any] = {}
+    for name in _RECURRENT:
+        matrix = getattr(net, name)
+        variables |= {} if matrix is None else _stored_matrix(name, matrix, net.unit)
+    for name, dims in _DIMS.items():
+        values = getattr(net, name)
+        units = "1" if name.startswith("output") else net.unit
+        if values is not None:
+            variables[name] = (dims, values.copy(), {"units": units})
+    for name in _CONSTANTS:
+        values = np.array(getattr(net, name))
+        each = ("neuron",) if values.ndim else ()
+        variables[name] = (each, values, {"units": "s" if name in _SECONDS else net.unit})
+    if net.population is not None:
+        variables["population"] = (("neuron",), net.population.copy())
+    attrs = {"popdyn_class": "network.spiking:Spiking", "unit": net.unit}
+    return xr.Dataset(variables, attrs=attrs)
+
+
+def restored(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return the fields of a network that `stored` made.
+
+    Raises
+    ------
+    TensorError
+        If a variable or the unit is missing.
+    """
+    found = set(map(str, dataset.data_vars))
+    wanted = ("input", "output_fast", "output_slow", *_CONSTANTS)
+    missing = [name for name in wanted if name not in found]
+    if not {"recurrent_fast", "recurrent_fast_weight"} & found:
+        missing.append("recurrent_fast")
+    missing += [] if "unit" in dataset.attrs else ["attrs['unit']"]
+    if missing:
+        message = (
+            f"expected a saved spiking network, but {', '.join(missing)} is missing; found the "
+            f"variables {', '.join(sorted(found)) or '(none)'}"
+        )
+        raise TensorError(message)
+    plain = {*_RECURRENT, *_DIMS, *_CONSTANTS, "population"} & found
+    values: dict[str, Any] = {name: dataset[name].to_numpy() for name in plain}
+    values |= {
+        name: _sparse_matrix(name, dataset) for name in _RECURRENT if f"{name}_weight" in found
+    }
+    return values | {"unit": str(dataset.attrs["unit"])}
+
+
+def _stored_matrix(name: str, matrix: Matrix, unit: str) -> dict[str, Any]:
+    """Return recurrent weights as variables."""
+    if not sparse.issparse(matrix):
+        return {name: (("neuron", "presynaptic"), np.array(matrix, order="C"), {"units": unit})}
+    synapse = f"{name}_synapse"
+    return {
+        f"{name}_weight": ((synapse,), matrix.data.copy(), {"units": unit}),
+        f"{name}_target": ((synapse,), matrix.indices.astype(np.int64)),
+        f"{name}_start": (("presynaptic_edge",), matrix.indptr.astype(np.int64)),
+    }
+
+
+def _sparse_matrix(name: str, dataset: xr.Dataset) -> Matrix:
+    """Rebuild sparse weights from their three variables."""
+    parts = [dataset[f"{name}_{part}"].to_numpy() for part in ("weight", "target", "start")]
+    n_neurons = parts[2].size - 1
+    return sparse.csc_array(tuple(parts), shape=(n_neurons, n_neurons))

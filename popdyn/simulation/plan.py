@@ -1,0 +1,247 @@
+"""What `simulate` was asked for, checked and ready to run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from popdyn.errors import TensorError
+from popdyn.network.rate import Rate
+from popdyn.network.spiking import Spiking
+from popdyn.resample import Seed, as_generator, spawn
+from popdyn.simulation.label import Labels, behavior_of, judges
+from popdyn.simulation.noise import InputNoise
+from popdyn.simulation.recording import bins_of
+from popdyn.simulation.spiking_run import check_record as check_spiking_record
+from popdyn.simulation.start import TrialInputs, check_noise, read_trials, rest
+from popdyn.simulation.steps import DTYPES, METHODS, Array, Method
+from popdyn.tasks import Task
+from popdyn.tensor.result import digest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that can begin; fields are the arguments of `simulate`, in steps where possible."""
+
+    run: TrialInputs  # with the noise of the inputs
+    trials: xr.Dataset
+    free: bool  # a duration without input
+    every: int  # steps per bin
+    record: tuple[str, ...]
+    noise: tuple[float, float]  # density, per step
+    input_noise: InputNoise
+    generators: list[np.random.Generator]
+    seed: str
+    initial_state: Any
+    judge: Task | None
+    continuous: bool
+    around: tuple[int, int]  # steps
+    path: Path | None
+    tile: int
+    source_id: str
+    dtype: str
+    method: Method
+    parameters: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        net: Rate | Spiking,
+        trials: xr.Dataset | None,
+        duration: float | None,
+        rng: Seed,
+        bin_width: float,
+        record: Sequence[str],
+        *,
+        noise: tuple[float, float],
+        input_noise: tuple[float, float],
+        initial_state: Any,
+        task: Task | None,
+        continuous: bool,
+        around: tuple[float, float],
+        path: Any,
+        tile: int,
+        source_id: str,
+        dtype: str,
+        method: Method,
+    ) -> Plan:
+        """Check what `simulate` was given.
+
+        Raises
+        ------
+        TensorError
+            If something does not fit.
+        """
+        wanted = _read_record(net, record)
+        _check_known("dtype", dtype, DTYPES)
+        _check_known("method", method, METHODS if isinstance(net, Rate) else METHODS[:1])
+        every = steps_per_bin(net.dt, bin_width)
+        check_noise(noise_density=noise[0], noise_step=noise[1])
+        check_noise(input_noise_density=input_noise[0], input_noise_step=input_noise[1])
+        margin = _read_around(around, net, every, continuous)
+        generator, seed = as_generator(rng)
+        if (trials is None) == (duration is None):
+            message = (
+                "give either trials (from task.sample) or a duration in seconds, one of the two"
+            )
+            raise TensorError(message)
+        given = trials if trials is not None else rest(net, float(duration or 0.0), bin_width)
+        run = read_trials(net, given)
+        if tile < 1:
+            message = f"tile must be at least 1 trial, found {tile!r}"
+            raise TensorError(message)
+        generators = spawn(generator, run.n_trials)
+        senses = InputNoise(net.dt, *input_noise, generators)
+        parameters = {
+            **{"noise_density": noise[0], "noise_step": noise[1]},
+            **{"bin_width": bin_width, "dt": net.dt},
+        }
+        new = {
+            "input_noise_density": input_noise[0],
+            "input_noise_step": input_noise[1],
+            "continuous": continuous,
+            "around": list(around) if any(around) else None,
+            "method": method if method != METHODS[0] else None,
+        }
+        return cls(
+            run=senses.added(run),
+            trials=given,
+            free=trials is None,
+            every=every,
+            record=wanted,
+            noise=noise,
+            input_noise=senses,
+            generators=generators,
+            seed=seed,
+            initial_state=initial_state,
+            judge=judges(task, trials),
+            continuous=continuous,
+            around=margin,
+            path=None if path is None else Path(path),
+            tile=tile,
+            source_id=source_id,
+            dtype=dtype,
+            method=method,
+            parameters=parameters | {key: value for key, value in new.items() if value},
+        )
+
+    def n_bins(self, dt: float) -> int:
+        """Return how many bins the tensors hold."""
+        bins_of(self.run, dt, self.every)
+        return (int(self.run.n_steps.max()) + sum(self.around)) // self.every
+
+    def labels(
+        self, step_output: Array | None, said: Mapping[str, Any], **parameters: Any
+    ) -> Labels:
+        """Return what the result says about itself, once the network has answered."""
+        behavior = {} if step_output is None else behavior_of(self.judge, self.trials, step_output)
+        return Labels(
+            bin_width=self.parameters["bin_width"],
+            source_id=self.source_id,
+            seed=self.seed,
+            parameters=self.parameters | parameters,
+            behavior=behavior,
+            said=said,
+            first_bin=self.around[0] // self.every,
+        )
+
+    def identity(self, net: Rate | Spiking) -> dict[str, Any]:
+        """Return all that the numbers depend on."""
+        state = self.initial_state
+        return {
+            **self.parameters,
+            "net": digest(net.to_dataset()),
+            "trials": digest(self.trials),
+            "initial_state": None if state is None else np.asarray(state).tolist(),
+            "record": list(self.record),
+            "judged": self.judge is not None,
+            "seed": self.seed,
+            "tile": self.tile,
+            "dtype": self.dtype,
+        }
+
+
+def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the tensors to keep; outputs are kept in any case."""
+    names = (record,) if isinstance(record, str) else tuple(record)
+    names = tuple(dict.fromkeys(name for name in names if name != "output"))
+    if isinstance(net, Spiking):
+        return check_spiking_record(names)
+    known = {"rate": "rate", "state": "potential", "potential": "potential"}
+    for name in names:
+        if name in ("spikes", "spike", "spike_time", "spike_count"):
+            message = (
+                f"a rate network has no spikes to record ({name!r}): simulate its rates, then draw "
+                "spikes with pdn.observe(sim, n_neurons)"
+            )
+            raise TensorError(message)
+        if name not in known:
+            near = difflib.get_close_matches(str(name), ("rate", "state", "output"), n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else ""
+            message = f"record may hold 'rate', 'state' and 'output', found {name!r}{guess}"
+            raise TensorError(message)
+    return tuple(dict.fromkeys(known[name] for name in names))
+
+
+def _check_known(name: str, value: str, known: Sequence[str]) -> None:
+    """Refuse a name that is not known."""
+    if value not in known:
+        near = difflib.get_close_matches(str(value), known, n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        message = f"{name} must be one of {', '.join(map(repr, known))}, found {value!r}{guess}"
+        raise TensorError(message)
+
+
+def _read_around(around: Any, net: Rate | Spiking, every: int, continuous: bool) -> tuple[int, int]:
+    """Return the steps to keep before and after each trial."""
+    values = np.asarray(around, dtype=np.float64)
+    if values.shape != (2,) or not (np.isfinite(values) & (values >= 0)).all():
+        message = (
+            "around must be two durations in seconds, before a trial's start and after its end, "
+            f"zero or positive; found {around!r}"
+        )
+        raise TensorError(message)
+    if not values.any():
+        return 0, 0
+    if not continuous or isinstance(net, Spiking):
+        message = (
+            "around needs continuous=True and a rate network: trials that start anew have nothing "
+            "around them, and spikes are kept throughout with record=('spikes',)"
+        )
+        raise TensorError(message)
+    width = every * net.dt
+    bins = np.rint(values / width)
+    if (np.abs(values - bins * width) > 1e-6 * width).any():
+        message = f"around must be whole bins of {width:g} s, found {tuple(values.tolist())}"
+        raise TensorError(message)
+    return int(bins[0]) * every, int(bins[1]) * every
+
+
+def steps_per_bin(dt: float, bin_width: float) -> int:
+    """Return how many steps a bin holds.
+
+    Raises
+    ------
+    TensorError
+        If that is no whole number; the message names the nearest bin widths.
+    """
+    ratio = bin_width / dt
+    if not np.isfinite(ratio) or ratio <= 0:
+        message = f"bin_width must be a positive number of seconds, found {bin_width!r}"
+        raise TensorError(message)
+    whole = round(ratio)
+    if whole < 1 or abs(ratio - whole) > 1e-6 * ratio:
+        near = sorted({max(1, int(np.floor(ratio))), int(np.ceil(ratio))})
+        nearest = " or ".join(f"{n * dt:.6g}" for n in near)
+        message = (
+            f"bin_width must be a whole multiple of the network's dt={dt:g} s, found "
+            f"{bin_width:g} s: use {nearest} s"
+        )
+        raise TensorError(message)
+    return whole

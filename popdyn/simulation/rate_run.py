@@ -1,0 +1,129 @@
+"""Run a rate network on trials; what `simulate` calls for `Rate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from popdyn.errors import TensorError
+from popdyn.network.rate import Rate
+from popdyn.network.spiking import Spiking
+from popdyn.progress import watched
+from popdyn.simulation.keep import STEPS, Keeper, Memory, Shapes
+from popdyn.simulation.label import as_tensors
+from popdyn.simulation.plan import Plan
+from popdyn.simulation.recording import Recording, run_tiles
+from popdyn.simulation.start import initial_states
+from popdyn.simulation.steps import Array, noise_of_step, single_thread
+from popdyn.simulation.stream import run_stream, segments_of
+
+
+def simulate_rate(net: Rate, plan: Plan) -> xr.Dataset:
+    """Run, keep and label.
+
+    Parameters
+    ----------
+    net : Rate
+        The network.
+    plan : Plan
+        What was asked for.
+
+    Returns
+    -------
+    Dataset
+        As `popdyn.simulate` returns it.
+
+    Raises
+    ------
+    TensorError, FitError
+        As `popdyn.simulate`.
+    """
+    run = plan.run
+    if plan.continuous:
+        segments_of(run, net.dt)
+    initial = first_states(net, plan)
+    shapes = Shapes(
+        net.n_neurons, net.n_outputs, plan.n_bins(net.dt), len(run.inputs), run.n_trials
+    )
+    with keeping(net, plan, shapes, (*plan.record, "output")) as keeper:
+        recording = Recording(
+            net,
+            keeper,
+            plan.every,
+            shapes.n_bins,
+            run.trial,
+            plan.around[0] // plan.every,
+            plan.method,
+        )
+        tile = 1 if plan.continuous else min(plan.tile, run.n_trials)
+        text = f"simulating {run.n_trials} trials"
+        with np.errstate(over="ignore", invalid="ignore"), single_thread(net, tile):
+            for _ in watched(*_work(net, plan, initial, recording), text):
+                pass
+        extra: dict[str, Any] = {"tile": plan.tile}
+        extra |= {"dtype": plan.dtype} if plan.dtype != "float64" else {}
+        steps = keeper.steps() if plan.judge is not None else None
+        labels = plan.labels(steps, {"nonlinearity": net.nonlinearity}, **extra)
+
+        def labelled(values: Mapping[str, Any]) -> xr.Dataset:
+            tensors = {name: (values[name], "1") for name in plan.record}
+            return as_tensors(net, run, labels, tensors, values["output"])
+
+        return keeper.result(labelled)
+
+
+def _work(
+    net: Rate, plan: Plan, initial: Array, recording: Recording
+) -> tuple[Iterator[None], int]:
+    """Return the run, and in how many pieces it comes."""
+    run, std = plan.run, noise_of_step(net, *plan.noise, plan.method)
+    if plan.continuous:
+        first = int(np.argmin(run.start_time))
+        state = np.array(initial[first : first + 1], order="C")
+        args = (run, state, std, plan.generators, plan.input_noise, recording, plan.around)
+        return run_stream(*args), run.n_trials
+    n_tiles = -(-run.n_trials // plan.tile)
+    work = run_tiles(run, initial, std, plan.generators, plan.tile, recording)
+    return work, recording.n_bins * n_tiles
+
+
+def first_states(net: Rate, plan: Plan) -> Array:
+    """Return the first states ``(trial, neuron)`` in the precision of the run."""
+    given = plan.initial_state
+    if plan.continuous and given is not None and np.ndim(given) != 1:
+        message = (
+            f"initial_state must have shape ({net.n_neurons},) with continuous=True, the state at "
+            f"the start of the first trial; found {np.shape(given)}"
+        )
+        raise TensorError(message)
+    states = initial_states(net, given, plan.run.n_trials, plan.generators, random=plan.free)
+    return states.astype(plan.dtype, copy=False)
+
+
+@contextmanager
+def keeping(
+    net: Rate | Spiking, plan: Plan, shapes: Shapes, names: tuple[str, ...]
+) -> Iterator[Keeper]:
+    """Keep numbers in memory or in a file; an interrupted file can be gone on with."""
+    if plan.judge is not None:
+        names = (*names, STEPS)
+    if plan.path is None:
+        yield Memory(names, shapes)
+        return
+    # h5netcdf is wanted only here.
+    from popdyn.simulation.stored import Stored
+
+    tile = 1 if plan.continuous else plan.tile
+    keeper = Stored(plan.path, names, shapes, tile, plan.identity(net))
+    can_go_on = False
+    try:
+        yield keeper
+    except KeyboardInterrupt:
+        can_go_on = not plan.continuous
+        raise
+    finally:
+        keeper.close(keep=can_go_on)

@@ -1,0 +1,208 @@
+"""Runs too large for memory: numbers go to a netCDF file, tile of trials after tile.
+
+The file grows beside its place, as ``<name>.partial``, and is moved there when complete.  A run
+that was interrupted goes on from the last complete tile when the same call is made again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from popdyn.errors import SourceError
+from popdyn.simulation.keep import STEPS, Labelling, Shapes, dtype_of, empty_values
+from popdyn.tensor.store import encoded, load
+
+# Neither says the types of what it offers.
+_h5py: Any = h5py
+_h5netcdf: Any = h5netcdf
+
+# Values of a quantity that wait in memory before they are written together, and that lie together.
+_BLOCK = 2**20
+_CHUNK = 2**17
+_DONE, _RUN = "popdyn_done", "popdyn_run"
+
+
+class Stored:
+    """Keeps the numbers of a run in a file.
+
+    Parameters
+    ----------
+    path : Path
+        Where the complete file will be.
+    names : tuple of str
+        Quantities.
+    shapes : Shapes
+        Their sizes.
+    tile : int
+        Trials that are stepped together.
+    run : mapping
+        All that the numbers depend on: a file that another run began is not gone on with.
+    """
+
+    def __init__(
+        self, path: Path, names: tuple[str, ...], shapes: Shapes, tile: int, run: dict[str, Any]
+    ) -> None:
+        if not path.parent.is_dir():
+            message = f"cannot write {path}: the folder {path.parent} does not exist"
+            raise SourceError(message)
+        if path.is_dir():
+            message = f"cannot write {path}: it is a folder; name a file in it"
+            raise SourceError(message)
+        self.path, self.names, self.shapes, self.tile = path, names, shapes, tile
+        self.partial = path.with_name(f"{path.name}.partial")
+        self._words = json.dumps(run, sort_keys=True, default=str)
+        self._blocks: dict[str, _Block] = {}
+        self._file = self._reopened() or self._created()
+        self._done = {int(number) for number in self._file.attrs[_DONE]}
+
+    def _reopened(self) -> Any:
+        """Open what an interrupted run left, if it was this run and can be read."""
+        if not self.partial.is_file():
+            return None
+        try:
+            file = _h5py.File(self.partial, "r+")
+        except OSError:
+            return None
+        if file.attrs.get(_RUN) == self._words and _DONE in file.attrs:
+            return file
+        file.close()
+        return None
+
+    def _created(self) -> Any:
+        shapes = self.shapes
+        with _h5netcdf.File(self.partial, "w") as file:
+            for name in self.names:
+                if name == STEPS:
+                    continue
+                dims = ("output" if name == "output" else "neuron", "time", "trial")
+                shape = shapes.of(name)
+                for dim, size in zip(dims, shape, strict=True):
+                    if dim not in file.dimensions:
+                        file.dimensions[dim] = size
+                file.create_variable(
+                    name,
+                    dims,
+                    dtype=dtype_of(name),
+                    fillvalue=np.nan,
+                    chunks=_chunks(shape, self.tile),
+                )
+        file = _h5py.File(self.partial, "r+")
+        for name in self.names:
+            if name == STEPS:
+                file.create_dataset(name, shape=shapes.of(name), dtype=dtype_of(name), chunks=True)
+            else:
+                del file[name].attrs["_FillValue"]
+        file.attrs[_RUN] = self._words
+        file.attrs[_DONE] = np.zeros(0, np.int64)
+        return file
+
+    def put(self, name: str, time: int, part: slice, values: NDArray[Any]) -> None:
+        """Keep the values of one bin or step; they are written with those of others."""
+        block = self._blocks.get(name)
+        if block is None or not block.holds(time, part):
+            self._write(name)
+            block = self._blocks[name] = _Block(name, self.shapes.of(name), time, part)
+        block.values[:, time - block.first] = values
+        block.n_times = time - block.first + 1
+
+    def put_trials(self, name: str, part: slice, values: NDArray[Any]) -> None:
+        """Keep the values of some trials."""
+        self._file[name][:, : values.shape[1], part] = values
+
+    def _write(self, name: str) -> None:
+        block = self._blocks.pop(name, None)
+        if block is not None:
+            time = slice(block.first, block.first + block.n_times)
+            self._file[name][:, time, block.part] = block.values[:, : block.n_times]
+
+    def has(self, part: slice) -> bool:
+        """Tell whether an interrupted run has kept these trials."""
+        return part.start in self._done
+
+    def finish(self, part: slice) -> None:
+        """Write what waits, and note that these trials are complete."""
+        for name in list(self._blocks):
+            self._write(name)
+        self._done.add(part.start)
+        self._file.flush()
+        self._file.attrs[_DONE] = np.array(sorted(self._done), dtype=np.int64)
+        self._file.flush()
+
+    def steps(self) -> NDArray[np.float64]:
+        """Return the output at the end of each step."""
+        self._write(STEPS)
+        return np.asarray(self._file[STEPS][...])
+
+    def close(self, *, keep: bool) -> None:
+        """Let go of the file; what is not worth going on from is removed."""
+        self._blocks.clear()
+        if self._file:
+            keep = keep and bool(self._done)
+            self._file.close()
+        if not keep:
+            self.partial.unlink(missing_ok=True)
+
+    def result(self, labelled: Labelling) -> xr.Dataset:
+        """Write tables and attributes, move the file to its place and open it.
+
+        Parameters
+        ----------
+        labelled : callable
+            Labels arrays that lie in the file.
+
+        Returns
+        -------
+        Dataset
+            Whose tensors are read from the file when they are used.
+        """
+        for name in list(self._blocks):
+            self._write(name)
+        if STEPS in self._file:
+            del self._file[STEPS]
+        self._file.close()
+        names = [name for name in self.names if name != STEPS]
+        with xr.open_dataset(self.partial, engine="h5netcdf", decode_cf=False) as opened:
+            result = labelled({name: opened[name].variable for name in names})
+            whole = encoded(result).assign_attrs(popdyn_kind="dataset")
+            attrs = {name: dict(whole[name].attrs) for name in names}
+            small = whole.drop_vars(names).load()
+        small.to_netcdf(self.partial, mode="a", engine="h5netcdf", format="NETCDF4")
+        with _h5py.File(self.partial, "r+") as file:
+            for key in (_DONE, _RUN):
+                del file.attrs[key]
+            for name in names:
+                file[name].attrs.update(attrs[name])
+        self.partial.replace(self.path)
+        complete: xr.Dataset = load(self.path, lazy=True)
+        return complete
+
+
+class _Block:
+    """Bins of some trials that wait to be written together."""
+
+    def __init__(self, name: str, shape: tuple[int, int, int], first: int, part: slice) -> None:
+        n_trials = part.stop - part.start
+        length = max(1, min(shape[1] - first, _BLOCK // max(1, shape[0] * n_trials)))
+        self.values = empty_values(name, (shape[0], length, n_trials))
+        self.first, self.part, self.n_times = first, part, 0
+
+    def holds(self, time: int, part: slice) -> bool:
+        """Tell whether a bin has room in the block, after those that it holds."""
+        in_time = self.first <= time < self.first + self.values.shape[1]
+        return part == self.part and in_time
+
+
+def _chunks(shape: tuple[int, int, int], tile: int) -> tuple[int, int, int]:
+    """Return the shape of what lies together in the file: of all neurons, of a tile's trials."""
+    n_rows, n_times, n_trials = (max(1, size) for size in shape)
+    trials = min(tile, n_trials, 64)
+    times = min(n_times, 32)
+    return max(1, min(n_rows, _CHUNK // (trials * times))), times, trials

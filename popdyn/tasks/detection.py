@@ -1,0 +1,296 @@
+"""Detection: saying after a delay whether there was a faint stimulus.
+
+The task of Carnevale, de Lafuente, Romo, Barak & Parga (2015) as a network sees it.  The
+amplitudes, the targets and the length of the report are our choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from popdyn.errors import TensorError
+from popdyn.resample import Seed
+from popdyn.tasks.answers import choose, event_steps, mean_during
+from popdyn.tasks.conditions import (
+    Conditions,
+    Rows,
+    count_conditions,
+    draw_positions,
+    read_conditions,
+)
+from popdyn.tasks.parameters import (
+    Duration,
+    Steps,
+    as_tuples,
+    check_duration,
+    check_number,
+    check_option,
+    draw_seconds,
+    epoch_steps,
+    longest,
+    shortest,
+    whole_steps,
+)
+from popdyn.tasks.signals import during, pulse, white_noise
+from popdyn.tasks.trial_set import Column, Draw, make_trials, name_channels, task_attrs
+
+# Amplitudes, dimensionless: 9 from 0.1 to 1, evenly spaced in logarithm.
+STIMULI: dict[str, Rows] = {
+    "logarithmic": tuple((float(a),) for a in np.round(np.logspace(-1.0, 0.0, 9), 4)),
+}
+OUTCOMES = ("hit", "miss", "false alarm", "correct rejection")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A faint stimulus at a time that nothing announces, or none; afterwards a report.
+
+    A trial starts with a cue.  On half of the trials a stimulus comes some time later.  The
+    report is asked for at the same time in all trials: `delay_duration` after the latest
+    possible end of a stimulus.  Two input channels, the cue and the stimulus in noise; one
+    output, whose target during the report is 1 (yes) or `no_target`, 0 before.
+
+    Parameters
+    ----------
+    stimuli : "logarithmic" or sequence of amplitude or (amplitude, weight)
+        Amplitudes, dimensionless.  ``"logarithmic"``: 9 from 0.1 to 1, evenly spaced in
+        logarithm.  Or a list of your own, with weights if not all come equally often.
+    absent_fraction : float
+        Share of trials without a stimulus.
+    cue_duration : float
+        Of the cue, which starts with the trial, in seconds.
+    onset : float or pair
+        When stimuli start, in seconds from the trial's start: fixed, or ``(earliest, latest)``
+        drawn uniformly.
+    stimulus_duration : float
+        In seconds: 0.3 in the published network, 0.5 in the experiment.
+    delay_duration, report_duration : float, pair or exponential
+        In seconds: fixed, ``(shortest, longest)`` drawn uniformly, or ``("exponential",
+        shortest, mean)``, whose mean is that of what goes beyond the shortest.
+    go_cue : bool
+        Whether the cue comes again when the report is asked for.
+    stimulus_noise : float
+        Standard deviation of the noise of the stimulus channel per step of 20 ms,
+        dimensionless, during the whole trial.  For another step it is multiplied by
+        sqrt(0.02 / dt).  Larger noise moves and flattens the psychometric curve.
+    no_target : float
+        Target of the output for "no": -1 or 0.  The choice is "yes" above the middle of both.
+    inter_trial : float, pair or exponential
+        Time between the end of a trial and the start of the next, in seconds, as durations.
+    mask : {"response", "trial"}
+        Which steps count for the loss: the report, or the whole trial, whose target is 0
+        before the report.
+    dt : float
+        Step in seconds, unless `sample` is told another.
+    balanced : bool
+        Whether amplitudes come as often as their weights say (±1) in random order, or are
+        drawn independently.
+
+    Raises
+    ------
+    TensorError
+        If a set or a parameter makes no sense; the message says which.
+
+    References
+    ----------
+    Carnevale, de Lafuente, Romo, Barak & Parga (2015), Neuron 86:1067.
+
+    Examples
+    --------
+    >>> import popdyn as pdn
+    >>> task = pdn.tasks.Detection()
+    >>> trials = task.sample(36, rng=0)
+    >>> int((trials["stimulus"] == 0).sum())
+    18
+    """
+
+    stimuli: str | tuple[float | tuple[float, ...], ...] = "logarithmic"
+    absent_fraction: float = 0.5
+    cue_duration: float = 0.1
+    onset: float | tuple[float, float] = (1.5, 3.5)
+    stimulus_duration: float = 0.3
+    delay_duration: Duration = 3.0
+    report_duration: Duration = 0.5
+    go_cue: bool = False
+    stimulus_noise: float = 0.1
+    no_target: float = -1.0
+    inter_trial: Duration = 1.0
+    mask: Literal["response", "trial"] = "response"
+    dt: float = 0.01
+    balanced: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stimuli", as_tuples(self.stimuli))
+        for name in ("onset", "delay_duration", "report_duration"):
+            object.__setattr__(self, name, check_duration(name, getattr(self, name)))
+        pause = check_duration("inter_trial", self.inter_trial, allow_zero=True)
+        object.__setattr__(self, "inter_trial", pause)
+        for name in ("cue_duration", "stimulus_duration", "dt"):
+            check_number(name, getattr(self, name), above_zero=True)
+        check_number("stimulus_noise", self.stimulus_noise)
+        check_option("mask", self.mask, ("response", "trial"))
+        if check_number("absent_fraction", self.absent_fraction) >= 1:
+            message = f"absent_fraction must be below 1, found {self.absent_fraction!r}"
+            raise TensorError(message)
+        if self.no_target not in (-1, 0):
+            message = f"no_target must be -1 or 0, found {self.no_target!r}"
+            raise TensorError(message)
+        if not np.isfinite(longest(self.onset)):
+            message = f"onset must be seconds or (earliest, latest), found {self.onset!r}"
+            raise TensorError(message)
+        if self.cue_duration >= shortest(self.onset):
+            message = (
+                f"cue_duration ({self.cue_duration:g} s) must end before the earliest onset "
+                f"({shortest(self.onset):g} s)"
+            )
+            raise TensorError(message)
+        self._conditions()
+
+    def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
+        """Draw trials.
+
+        Parameters
+        ----------
+        n_trials : int
+            Number of trials.
+        rng : int or numpy.random.Generator
+            Seed, or generator to draw from.
+        dt : float, optional
+            Step in seconds; give a network's ``net.dt`` to run it on the trials.  By default
+            the task's.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs (channel, step_time, trial)``, ``target (output, step_time, trial)`` and
+            ``mask (step_time, trial)``, all of them zero after a trial's end.  On ``trial``:
+            ``stimulus``, the amplitude, 0 where there is none; ``target_choice``, 1 (yes) or
+            -1 (no); the realised ``stimulus_duration`` (NaN without a stimulus),
+            ``delay_duration`` (from the end of the window) and ``report_duration`` in seconds;
+            on the session's clock ``start_time``, ``cue_off_time``, ``stimulus_on_time`` and
+            ``stimulus_off_time`` (NaN without a stimulus), ``decision_time``, ``stop_time``.
+
+        Raises
+        ------
+        TensorError
+            If `n_trials` is below 1 or an epoch is shorter than a step.
+        """
+        draw = Draw.begin(n_trials, rng, dt, self.dt)
+        amplitude = self._amplitudes(draw)
+        onset = draw_seconds(self.onset, n_trials, draw.generator)
+        lasting: dict[str, Duration | NDArray[np.float64]] = {
+            "onset": onset,
+            "cue_duration": self.cue_duration,
+            "stimulus_duration": self.stimulus_duration,
+            "delay_duration": self.delay_duration,
+            "report_duration": self.report_duration,
+        }
+        steps = epoch_steps(lasting, n_trials, draw.dt, draw.generator)
+        latest = whole_steps(np.array(longest(self.onset)), draw.dt)
+        report = latest + steps["stimulus_duration"] + steps["delay_duration"]
+        steps |= {"report": report, "stop": report + steps["report_duration"]}
+        trials = make_trials(
+            **self._arrays(amplitude, steps, draw),
+            dt=draw.dt,
+            events=_events(amplitude, steps),
+            inter_trial=draw_seconds(self.inter_trial, n_trials, draw.generator),
+            table=_table(amplitude, steps, draw.dt),
+            attrs=task_attrs(self, draw, {"stimulus": "stimulus"}, count_conditions(amplitude)),
+        )
+        return name_channels(trials, "cue", "stimulus")
+
+    def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a network did on each trial.
+
+        Parameters
+        ----------
+        output : DataArray (output, step_time, trial)
+            Output of a network at the end of each step; the first output answers.
+        trials : Dataset
+            The trials it was run on, from `sample`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``response (trial)``: mean output during the report, minus the middle between the
+            targets of yes and no; ``choice (trial)``: its sign, 1 (yes) or -1 (no), NaN where
+            it is exactly 0; ``correct (trial)``: 1 or 0; ``outcome (trial)``: "hit", "miss",
+            "false alarm", "correct rejection", or "" without a choice.
+        """
+        report = event_steps(trials, "decision_time"), event_steps(trials, "stop_time")
+        mean = mean_during(output, *report)[0] - (1 + self.no_target) / 2
+        behavior = choose(mean, trials["target_choice"].to_numpy())
+        behavior["response"].attrs["description"] = "mean output of the report, minus criterion"
+        behavior["correct"].attrs["description"] = "1 where the choice is right, else 0"
+        choice, present = behavior["choice"].to_numpy(), trials["stimulus"].to_numpy() > 0
+        cases = [present & (choice > 0), present & (choice < 0), choice > 0, choice < 0]
+        outcome = np.select(cases, np.array(OUTCOMES), default="")
+        says = {"description": "what the choice is worth in the theory of signal detection"}
+        return behavior.assign(outcome=("trial", outcome, says))
+
+    def _conditions(self) -> Conditions:
+        return read_conditions("stimuli", self.stimuli, ("amplitude (dimensionless)",), STIMULI)
+
+    def _amplitudes(self, draw: Draw) -> NDArray[np.float64]:
+        """Draw the amplitude of each trial, 0 where there is no stimulus."""
+        conditions = self._conditions()
+        amplitudes = np.append(conditions.values[:, 0], 0.0)
+        share = np.append(conditions.weights * (1 - self.absent_fraction), self.absent_fraction)
+        present = share > 0
+        position = draw_positions(
+            int(present.sum()), draw.n_trials, self.balanced, draw.generator, share[present]
+        )
+        return amplitudes[position]
+
+    def _arrays(
+        self, amplitude: NDArray[np.float64], steps: dict[str, Steps], draw: Draw
+    ) -> dict[str, Any]:
+        """Make inputs, target and mask of all trials."""
+        n_all = int(steps["stop"].max())
+        alive, report = (
+            during(0, steps["stop"], n_all),
+            during(steps["report"], steps["stop"], n_all),
+        )
+        cue = pulse(np.zeros_like(steps["stop"]), self.cue_duration, n_all, draw.dt)
+        if self.go_cue:
+            cue = cue + pulse(steps["report"], self.cue_duration, n_all, draw.dt) * alive
+        noise = white_noise(self.stimulus_noise, draw.n_trials, n_all, draw.dt, draw.generator)[0]
+        stimulus = amplitude * pulse(steps["onset"], self.stimulus_duration, n_all, draw.dt)
+        right = np.where(amplitude > 0, 1.0, self.no_target)
+        return {
+            "inputs": np.stack([cue, np.where(alive, noise + stimulus, 0.0)]),
+            "target": np.where(report, right, 0.0)[None],
+            "mask": alive if self.mask == "trial" else report,
+        }
+
+
+def _events(amplitude: NDArray[np.float64], steps: dict[str, Steps]) -> dict[str, Any]:
+    """Count the steps from the trial's start to each event; NaN for stimuli that are not there."""
+    on = np.where(amplitude > 0, steps["onset"], np.nan)
+    return {
+        "cue_off_time": steps["cue_duration"],
+        "stimulus_on_time": on,
+        "stimulus_off_time": on + steps["stimulus_duration"],
+        "decision_time": steps["report"],
+        "stop_time": steps["stop"],
+    }
+
+
+def _table(amplitude: NDArray[np.float64], steps: dict[str, Steps], dt: float) -> dict[str, Column]:
+    """Columns of the trial table with their attributes."""
+    right = {"units": "1", "description": "1: there was a stimulus, -1: there was none"}
+    says = {"units": "1", "description": "amplitude of the stimulus; 0 without one"}
+    columns: dict[str, Column] = {
+        "stimulus": (amplitude, says),
+        "target_choice": (np.where(amplitude > 0, 1.0, -1.0), right),
+    }
+    lasted = np.where(amplitude > 0, steps["stimulus_duration"] * dt, np.nan)
+    columns["stimulus_duration"] = (lasted, {"units": "s"})
+    for name in ("delay_duration", "report_duration"):
+        columns[name] = (steps[name] * dt, {"units": "s"})
+    return columns

@@ -1,0 +1,232 @@
+"""Multisensory decision: telling the sign of evidence from one sense, the other, or both.
+
+Raposo, Kaufman & Churchland (2014) as a network sees it.  Constants follow the generator
+published with Dubreuil, Valente et al. (2022); the time between trials is our choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from popdyn.resample import Seed
+from popdyn.tasks.fields import (
+    check_durations,
+    check_names,
+    check_numbers,
+    check_share,
+    check_strengths,
+)
+from popdyn.tasks.paired import MASKS
+from popdyn.tasks.parameters import Duration, check_option
+from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
+from popdyn.tasks.trial_set import Column, Draw, name_channels
+
+_SENSES = ("visual", "auditory")
+_MODALITIES = (*_SENSES, "both")
+_EPOCHS = {
+    "fixation": "start_time",
+    "cue": "cue_on_time",
+    "stimulus": "stimulus_on_time",
+    "delay": "stimulus_off_time",
+    "decision": "decision_time",
+}
+
+
+@dataclass(frozen=True)
+class MultisensoryDecision:
+    """Evidence from one or two senses in noise; the output must tell its sign.
+
+    A trial is fixation, cue alone, stimuli, delay, decision.  Four input channels: visual and
+    auditory, which carry noise during the whole trial and their stimulus during its epoch, and
+    a cue for each of them, constant from the end of fixation to the end of the stimuli when
+    that sense has a stimulus.  With both, the strengths are drawn apart but have one sign.  One
+    output has the target sign(evidence) during the decision, 0 elsewhere.
+
+    Parameters
+    ----------
+    stimuli : sequence of float
+        Strengths, dimensionless.  0 makes catch trials.
+    modalities : sequence of "visual", "auditory", "both"
+        Which occur, equally often.
+    cue_strength : float
+        Size of the input that says which senses have a stimulus, dimensionless.
+    fixation_duration, cue_duration, stimulus_duration, delay_duration, decision_duration : \
+float or pair
+        Duration of each epoch in seconds, or the bounds between which it is drawn uniformly
+        for each trial.  `cue_duration` is that of the cue alone, before the stimuli.
+    stimulus_noise : float
+        Standard deviation of the noise on the two stimulus channels per step of 20 ms,
+        dimensionless.  For another step it is multiplied by sqrt(0.02 / dt).
+    catch_fraction : float
+        Share of trials without stimuli and cues, whose target is 0.
+    inter_trial : float, pair or ("exponential", shortest, mean)
+        Time between the end of a trial and the start of the next, in seconds: fixed, drawn
+        uniformly between two bounds, or the shortest plus an exponential of this mean.
+    mask : {"response", "trial"}
+        Which steps count for the loss: those of the answer, or the whole trial, whose target is
+        0 elsewhere.
+    dt : float
+        Step in seconds, unless `sample` is told another.
+    balanced : bool
+        Whether all conditions come as often as they should (±1) in random order, or are drawn
+        independently.
+
+    Raises
+    ------
+    TensorError
+        If a stimulus is not finite or comes twice, a modality is unknown, or a number has the
+        wrong sign.
+
+    References
+    ----------
+    Raposo, Kaufman & Churchland (2014), Nature Neuroscience 17:1784.
+    Dubreuil, Valente, Beiran, Mastrogiuseppe & Ostojic (2022), Nature Neuroscience 25:783.
+
+    Examples
+    --------
+    >>> import popdyn as pdn
+    >>> trials = pdn.tasks.MultisensoryDecision().sample(36, rng=0)
+    >>> both = trials.isel(trial=trials["modality"].values == "both")
+    >>> bool((both["stimulus"] * both["stimulus_2"] > 0).all())
+    True
+    """
+
+    stimuli: tuple[float, ...] = (-0.4, -0.2, -0.1, 0.1, 0.2, 0.4)
+    modalities: tuple[str, ...] = _MODALITIES
+    cue_strength: float = 0.1
+    fixation_duration: Duration = 0.1
+    cue_duration: Duration = 0.35
+    stimulus_duration: Duration = 0.8
+    delay_duration: Duration = 0.1
+    decision_duration: Duration = 0.02
+    stimulus_noise: float = 0.1
+    catch_fraction: float = 0.0
+    inter_trial: Duration = 1.0
+    mask: Literal["response", "trial"] = "response"
+    dt: float = 0.01
+    balanced: bool = True
+
+    def __post_init__(self) -> None:
+        check_strengths(self, "stimuli")
+        check_names(self, "modalities", _MODALITIES)
+        check_option("mask", self.mask, MASKS)
+        check_durations(self, _EPOCHS)
+        check_numbers(self, "stimulus_noise")
+        check_share(self, "catch_fraction", below_one=True)
+        check_numbers(self, "cue_strength", "dt", above_zero=True)
+
+    def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
+        """Draw trials.
+
+        Parameters
+        ----------
+        n_trials : int
+            Number of trials.
+        rng : int or numpy.random.Generator
+            Seed, or generator to draw from.
+        dt : float, optional
+            Step in seconds; give a network's ``net.dt`` to run it on the trials.  By default
+            the task's.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs (channel, step_time, trial)`` (visual, auditory, cue of visual, cue of
+            auditory), ``target (output, step_time, trial)`` and ``mask (step_time, trial)``.
+            On ``trial``: ``stimulus`` (visual), ``stimulus_2`` (auditory), 0 where that sense
+            has none, ``modality`` (NaN, NaN, "" on catch trials), ``target_choice``, the realised
+            ``*_duration`` and the events ``start_time``, ``cue_on_time``,
+            ``stimulus_on_time``, ``stimulus_off_time``, ``decision_time``, ``stop_time`` in
+            seconds on the session's clock.
+
+        Raises
+        ------
+        TensorError
+            If `n_trials` is below 1 or an epoch is shorter than a step.
+        """
+        draw = Draw.begin(n_trials, rng, dt, self.dt)
+        cells, weights = _cells(self.stimuli, self.modalities)
+        cell = draw_cells(weights, self.catch_fraction, self.balanced, draw)
+        # The last row is that of catch trials, whose cell is -1.
+        stimulus = np.array([row[1:] for row in cells] + [(np.nan, np.nan)])[cell].T
+        modality = np.array([row[0] for row in cells] + [""])[cell]
+        present = (modality == np.array(_SENSES)[:, None]) | (modality == "both")
+        timeline = Timeline.draw(self, _EPOCHS, draw)
+        sensory = timeline.noise(2, self.stimulus_noise, draw)
+        shown = np.nan_to_num(stimulus)
+        sensory += shown[:, None] * timeline.during("stimulus")
+        cue = self.cue_strength * present[:, None] * timeline.during("cue", "stimulus")
+        choice, decision = np.sign(shown.sum(axis=0)), timeline.during("decision")
+        trials = assemble(
+            self,
+            draw,
+            timeline,
+            inputs=np.concatenate([sensory, cue]),
+            target=np.where(decision, choice, 0.0)[None],
+            mask=timeline.alive if self.mask == "trial" else decision,
+            table=_table(stimulus, modality, choice),
+            roles={"stimulus": "stimulus", "stimulus_2": "stimulus_2", "context": "modality"},
+            conditions=("stimulus", "stimulus_2", "modality"),
+        )
+        return name_channels(trials, "visual", "auditory", "cue of visual", "cue of auditory")
+
+    def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a network did on each trial.
+
+        Parameters
+        ----------
+        output : DataArray (output, step_time, trial)
+            Output of a network at the end of each step; the first output answers.
+        trials : Dataset
+            The trials it was run on, from `sample`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``response (trial)``: mean output over the decision; ``choice (trial)``: its sign,
+            -1 or 1, NaN where it is exactly 0; ``correct (trial)``: 1 where that is the sign
+            of the evidence, else 0, NaN on catch trials.
+        """
+        return sign_of_output(output, trials)
+
+
+def _cells(
+    stimuli: tuple[float, ...], modalities: tuple[str, ...]
+) -> tuple[list[tuple[str, float, float]], list[float]]:
+    """Conditions (modality, visual, auditory) and how often each comes.
+
+    Modalities are equally frequent and signs as frequent as among the stimuli, whatever the
+    number of combinations they have.
+    """
+    cells, weights = [], []
+    for modality, sign in product(modalities, (-1.0, 0.0, 1.0)):
+        same = [value for value in stimuli if np.sign(value) == sign]
+        if not same:
+            continue
+        visual = same if modality != "auditory" else [0.0]
+        auditory = same if modality != "visual" else [0.0]
+        here = [(modality, *pair) for pair in product(visual, auditory)]
+        cells += here
+        weights += [len(same) / len(here)] * len(here)
+    return cells, weights
+
+
+def _table(
+    stimulus: NDArray[np.float64], modality: NDArray[np.str_], choice: NDArray[np.float64]
+) -> dict[str, Column]:
+    """Columns of the trial table with their attributes."""
+    return {
+        "stimulus": (stimulus[0], {"units": "1", "description": "visual strength"}),
+        "stimulus_2": (stimulus[1], {"units": "1", "description": "auditory strength"}),
+        "modality": (modality, {"description": "which senses have a stimulus"}),
+        "target_choice": (
+            choice,
+            {"units": "1", "description": "sign of the evidence; 0 on catch trials"},
+        ),
+    }

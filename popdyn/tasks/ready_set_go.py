@@ -1,0 +1,305 @@
+"""Ready, set, go: measure an interval and at once produce it, or a multiple of it.
+
+Priors follow Sohn, Narain, Meirhaeghe & Jazayeri (2019) and Meirhaeghe, Sohn & Jazayeri
+(2021), gains Remington et al. (2018), pulses the demonstration published with full-FORCE; the
+levels of the cues and the length of the fixation are our choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from popdyn.errors import TensorError
+from popdyn.resample import Seed
+from popdyn.tasks.conditions import Rows, draw_positions, read_conditions
+from popdyn.tasks.parameters import Duration, as_tuples, check_number, epoch_steps
+from popdyn.tasks.production import Asked, check_fits, check_production, produced
+from popdyn.tasks.signals import measure, pulse
+from popdyn.tasks.timeline import Timeline, assemble
+from popdyn.tasks.trial_set import Column, Draw, name_channels
+
+# Intervals in seconds.
+PRIORS: dict[str, Rows] = {
+    "short": ((0.48,), (0.56,), (0.64,), (0.72,), (0.8,)),
+    "long": ((0.8,), (0.9,), (1.0,), (1.1,), (1.2,)),
+}
+_EPOCHS = {"fixation": "start_time", "stimulus": "ready_time", "production": "set_time"}
+
+# Position of the prior, gain, interval: one row per condition.
+_PRIOR, _GAIN, _INTERVAL = range(3)
+
+
+@dataclass(frozen=True)
+class ReadySetGo:
+    """An interval between two pulses; from the second on the output must produce it.
+
+    A trial is fixation, the interval from the ready to the set pulse, and production.  Input
+    channels: ready pulses; set pulses; a constant input during the whole trial whose level
+    says from which prior the interval comes; with several gains another one for the gain.
+    The output shows an interval by rising to a threshold.
+
+    Parameters
+    ----------
+    priors : sequence of "short", "long" or of intervals
+        Where intervals come from, equally often from each.  ``"short"``: 0.48, 0.56 ... 0.8
+        s; ``"long"``: 0.8, 0.9 ... 1.2 s.  Or lists of your own, of seconds or of (seconds,
+        weight); these are called "prior 0", "prior 1" and so on, by their place.
+    gains : sequence of float
+        The interval to produce is the true one times the gain; all combinations with priors
+        come equally often.  Published: 1 and 1.5.
+    prior_levels, gain_levels : sequence of float, optional
+        Input that says which prior, which gain, dimensionless; by default evenly spaced from
+        0.5 to 1.
+    pulse_duration : float
+        Of each pulse, in seconds.
+    fixation_duration : float, pair or exponential
+        In seconds: fixed, ``(shortest, longest)`` drawn uniformly, or ``("exponential",
+        shortest, mean)``, whose mean is that of what goes beyond the shortest.  Rounded to
+        whole steps; `sample` records what came out.
+    target_shape : {"ramp", "bump"}
+        The output asked for after the set pulse: a ramp that rises to `threshold` in just the
+        interval to produce and goes on to `ramp_end` intervals, or a bump of `bump_duration`
+        (in seconds; the shape of a Beta(4, 4) density, peak 1) that rises through `threshold`
+        there; 0 before and after.
+    ramp_end : float
+        Where the ramp ends, in intervals to produce; above 1, so that outputs that are late or
+        noisy cross the threshold too.
+    bump_duration : float
+        In seconds.
+    threshold : float, optional
+        Of the output, dimensionless: its first rise to it is the response.  By default 1 for
+        the ramp, 0.5 for the bump.
+    earliest : float
+        Rises earlier than this after the set pulse, in seconds, are not counted.
+    tolerance : float
+        A produced interval is correct within this share of the interval to produce.
+    settle_duration : float, pair or exponential
+        Time in the trial after the target's end, in seconds, in which late responses count.
+    sensory_noise, weber : float
+        Error of the senses, drawn once per trial: the network is shown an interval of mean
+        ``t`` and variance ``sensory_noise² + (weber t)²``, with `sensory_noise` in seconds and
+        `weber` a share of the interval; the target and the column ``stimulus`` keep the true
+        one.  Never shorter than a pulse and a step.
+    stimulus_noise : float
+        Standard deviation of the noise of all inputs per step of 20 ms, dimensionless,
+        during the whole trial.  For another step it is multiplied by sqrt(0.02 / dt).
+    inter_trial : float, pair or exponential
+        Time between the end of a trial and the start of the next, in seconds, as durations.
+    mask : {"response", "trial"}
+        Which steps count for the loss: from the set pulse to the end of the ramp or bump, or the
+        whole trial.
+    dt : float
+        Step in seconds, unless `sample` is told another.
+    balanced : bool
+        Whether intervals come as often as their weights say (±1) in random order, or are drawn
+        independently.
+
+    Raises
+    ------
+    TensorError
+        If a set or a parameter makes no sense; the message says which.
+
+    References
+    ----------
+    Remington, Narain, Hosseini & Jazayeri (2018), Neuron 98:1005.
+    Sohn, Narain, Meirhaeghe & Jazayeri (2019), Neuron 103:934.
+
+    Examples
+    --------
+    >>> import popdyn as pdn
+    >>> task = pdn.tasks.ReadySetGo()
+    >>> trials = task.sample(20, rng=0)
+    >>> pdn.trial_table(trials.drop_dims("step_time")).groupby("context")["stimulus"].mean()
+    context
+    long     1.00
+    short    0.64
+    Name: stimulus, dtype: float64
+    """
+
+    priors: tuple[str | tuple[float | tuple[float, ...], ...], ...] = ("short", "long")
+    gains: tuple[float, ...] = (1.0,)
+    prior_levels: tuple[float, ...] | None = None
+    gain_levels: tuple[float, ...] | None = None
+    pulse_duration: float = 0.05
+    fixation_duration: Duration = (0.2, 0.5)
+    target_shape: Literal["ramp", "bump"] = "ramp"
+    ramp_end: float = 1.35
+    bump_duration: float = 0.5
+    threshold: float | None = None
+    earliest: float = 0.1
+    tolerance: float = 0.2
+    settle_duration: Duration = 0.3
+    sensory_noise: float = 0.0
+    weber: float = 0.0
+    stimulus_noise: float = 0.0
+    inter_trial: Duration = 1.0
+    mask: Literal["response", "trial"] = "response"
+    dt: float = 0.01
+    balanced: bool = True
+
+    def __post_init__(self) -> None:
+        check_production(self, "priors", ("fixation_duration",))
+        if not isinstance(self.priors, tuple) or not self.priors:
+            message = f"priors must be a list such as ('short', 'long'), found {self.priors!r}"
+            raise TensorError(message)
+        object.__setattr__(self, "gains", _gains(self.gains))
+        for name, n_levels in (
+            ("prior_levels", len(self.priors)),
+            ("gain_levels", len(self.gains)),
+        ):
+            _levels(name, getattr(self, name), n_levels)
+            object.__setattr__(self, name, as_tuples(getattr(self, name)))
+        rows, _ = self._rows()
+        check_fits(self, rows[:, _INTERVAL], rows[:, _INTERVAL] * rows[:, _GAIN])
+
+    def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
+        """Draw trials.
+
+        Parameters
+        ----------
+        n_trials : int
+            Number of trials.
+        rng : int or numpy.random.Generator
+            Seed, or generator to draw from.
+        dt : float, optional
+            Step in seconds; give a network's ``net.dt`` to run it on the trials.  By default
+            the task's.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs (channel, step_time, trial)``, ``target (output, step_time, trial)`` and
+            ``mask (step_time, trial)``, all of them zero after a trial's end.  On ``trial``:
+            ``stimulus``, the true interval in seconds; ``context``, the name of the prior;
+            ``gain``; in seconds ``measured_stimulus``, the interval shown, in whole steps,
+            ``target_interval``, the one to produce, and the realised ``*_duration`` of each
+            epoch; on the session's clock ``start_time``, ``ready_time``, ``set_time``,
+            ``stop_time``.
+
+        Raises
+        ------
+        TensorError
+            If `n_trials` is below 1, an epoch is shorter than a step, or a step too coarse for
+            the ramp.
+        """
+        draw = Draw.begin(n_trials, rng, dt, self.dt)
+        rows, weights = self._rows()
+        equal = None if (weights == weights[0]).all() else weights
+        at = draw_positions(len(rows), n_trials, self.balanced, draw.generator, equal)
+        prior, gain, stimulus = rows[at].T
+        measured = measure(stimulus[None], self.sensory_noise, self.weber, draw.generator)[0]
+        asked = Asked.draw(self, stimulus * gain, draw)
+        lasting = {
+            "fixation_duration": self.fixation_duration,
+            "stimulus_duration": np.maximum(measured, self.pulse_duration + draw.dt),
+        }
+        steps = epoch_steps(lasting, n_trials, draw.dt, draw.generator)
+        n_steps = {name.removesuffix("_duration"): steps[name] for name in lasting}
+        timeline = Timeline(n_steps | {"production": asked.n_steps}, _EPOCHS, draw.dt)
+        target, counts = asked.target_and_mask(timeline.ends["stimulus"], timeline.n_all)
+        signal = self._signal(timeline, prior, gain)
+        shown = n_steps["stimulus"].astype(np.float64) * draw.dt
+        trials = assemble(
+            self,
+            draw,
+            timeline,
+            inputs=timeline.noise(len(signal), self.stimulus_noise, draw) + signal,
+            target=target,
+            mask=timeline.alive if self.mask == "trial" else counts,
+            table=self._table(prior, gain, stimulus, shown),
+            roles={"stimulus": "stimulus", "context": "context"},
+            conditions=("context", "gain", "stimulus"),
+        )
+        return name_channels(trials, *("ready", "set", "prior", "gain")[: len(signal)])
+
+    def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a network did on each trial.
+
+        Parameters
+        ----------
+        output : DataArray (output, step_time, trial)
+            Output of a network at the end of each step; the first output answers.
+        trials : Dataset
+            The trials it was run on, from `sample`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``produced_interval (trial)``, also as ``response``: seconds from the set pulse to the
+            first rise of the output to `threshold`, interpolated between steps, NaN if there
+            is none before the trial's end; ``production_time (trial)``: when, on the session's
+            clock; ``correct (trial)``: 1 within `tolerance`, else 0, also without a response.
+        """
+        return produced(self, output, trials, "set_time")
+
+    def _names(self) -> list[str]:
+        """Names of the priors."""
+        return [p if isinstance(p, str) else f"prior {i}" for i, p in enumerate(self.priors)]
+
+    def _rows(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Position of the prior, gain and interval of each condition, and their weights."""
+        if len(set(self._names())) < len(self.priors):
+            message = f"each of priors must be there once, found {self.priors!r}"
+            raise TensorError(message)
+        rows, weights = [], []
+        for position, prior in enumerate(self.priors):
+            conditions = read_conditions("priors", prior, ("interval (s)",), PRIORS)
+            for gain in self.gains:
+                rows += [(position, gain, interval) for interval in conditions.values[:, 0]]
+                weights += conditions.weights.tolist()
+        return np.array(rows, dtype=np.float64), np.array(weights) / np.sum(weights)
+
+    def _signal(
+        self, timeline: Timeline, prior: NDArray[np.float64], gain: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Pulses and constant cues, ``(channel, step, trial)``."""
+        at = (timeline.ends["fixation"], timeline.ends["stimulus"])
+        signal = [pulse(step, self.pulse_duration, timeline.n_all, timeline.dt) for step in at]
+        levels = np.array(_levels("prior_levels", self.prior_levels, len(self.priors)))
+        signal.append(levels[prior.astype(int)] * timeline.alive)
+        if len(self.gains) > 1:
+            levels = np.array(_levels("gain_levels", self.gain_levels, len(self.gains)))
+            position = (gain[:, None] == np.array(self.gains)).argmax(axis=1)
+            signal.append(levels[position] * timeline.alive)
+        return np.stack(signal)
+
+    def _table(
+        self,
+        prior: NDArray[np.float64],
+        gain: NDArray[np.float64],
+        stimulus: NDArray[np.float64],
+        shown: NDArray[np.float64],
+    ) -> dict[str, Column]:
+        """Columns of the trial table with their attributes."""
+        names = np.array(self._names())[prior.astype(int)]
+        return {
+            "stimulus": (stimulus, {"units": "s", "description": "true interval"}),
+            "context": (names, {"description": "prior that the interval comes from"}),
+            "gain": (gain, {"units": "1", "description": "interval to produce over true one"}),
+            "measured_stimulus": (shown, {"units": "s", "description": "interval shown"}),
+            "target_interval": (gain * stimulus, {"units": "s", "description": "to produce"}),
+        }
+
+
+def _gains(given: object) -> tuple[float, ...]:
+    """Return different positive numbers."""
+    values = as_tuples(given)
+    if not isinstance(values, tuple) or not values or len(set(values)) < len(values):
+        message = f"gains must be a list of different positive numbers, found {given!r}"
+        raise TensorError(message)
+    return tuple(check_number("gains", value, above_zero=True) for value in values)
+
+
+def _levels(name: str, given: object, n_levels: int) -> tuple[float, ...]:
+    """Return the levels of a cue, one each: those given, or evenly spaced ones."""
+    values = as_tuples(np.linspace(0.5, 1.0, n_levels) if given is None else given)
+    numbers = isinstance(values, tuple) and all(isinstance(v, (int, float)) for v in values)
+    if not numbers or len(values) != n_levels or not np.isfinite(values).all():
+        message = f"{name} must be {n_levels} finite numbers, one each, found {given!r}"
+        raise TensorError(message)
+    return tuple(float(value) for value in values)

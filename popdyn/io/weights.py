@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.errors import SourceError, TensorError
-from popdyn.io.local_file import check_harmless, kind_and_words
-from popdyn.io.mat_file import read_hdf5, read_mat
-from popdyn.io.torch_file import LEGACY_START, read_torch
+from popdyn.io.tree.local_file import check_harmless, kind_and_words
+from popdyn.io.weight_files.mat_file import read_hdf5, read_mat
+from popdyn.io.weight_files.torch_file import LEGACY_START, read_torch
 from popdyn.tensor.store import load, save
 
 # h5py has no type information.

@@ -18,7 +18,7 @@ from scipy import sparse
 
 import popdyn as pdn
 from popdyn.errors import PopdynWarning, SourceError, TensorError
-from popdyn.io.array_tree import flatten
+from popdyn.io.weight_files.array_tree import flatten
 from popdyn.network import Rate
 from popdyn.simulation.steps import evolve
 

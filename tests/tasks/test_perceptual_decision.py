@@ -129,7 +129,9 @@ def test_trials_survive_saving_and_know_their_task(tmp_path):
 def test_trials_without_a_task_or_of_an_unknown_one_say_so():
     trials = PerceptualDecision().sample(2)
     assert task_of(xr.Dataset()) is None
-    with pytest.raises(TensorError, match="'Juggling', popdyn has .*PerceptualDecision.*: pass the"):
+    with pytest.raises(
+        TensorError, match="'Juggling', popdyn has .*PerceptualDecision.*: pass the"
+    ):
         task_of(trials.assign_attrs(task="Juggling"))
 
 

@@ -176,5 +176,7 @@ def test_a_task_must_be_made_first(task):
 
 def test_a_network_whose_outputs_feed_back_is_refused():
     net = pdn.network.Rate.random(20, feedback=1.0)
-    with pytest.raises(TensorError, match=r"feed back onto its neurons.*replace\(net, feedback=None"):
+    with pytest.raises(
+        TensorError, match=r"feed back onto its neurons.*replace\(net, feedback=None"
+    ):
         pdn.train.reservoir(net, pdn.tasks.PerceptualDecision())

@@ -35,7 +35,7 @@ def flatten(tree: Any, array: Callable[[Any], NDArray[Any] | None]) -> dict[str,
     Examples
     --------
     >>> import numpy as np
-    >>> from popdyn.io.array_tree import flatten
+    >>> from popdyn.io.weight_files.array_tree import flatten
     >>> list(flatten({"rnn": {"weight": 1.0, "layers": [2.0, 3.0]}}, np.asarray))
     ['rnn.weight', 'rnn.layers.0', 'rnn.layers.1']
     """

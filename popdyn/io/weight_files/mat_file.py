@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from popdyn.errors import SourceError
-from popdyn.io.array_tree import flatten
-from popdyn.io.local_file import kind_and_words
+from popdyn.io.tree.local_file import kind_and_words
+from popdyn.io.weight_files.array_tree import flatten
 
 # h5py has no type information.
 _H5: Any = h5py

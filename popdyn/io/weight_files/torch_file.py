@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.errors import SourceError
-from popdyn.io.array_tree import flatten
-from popdyn.io.pickle_tree import Name, RefusedError, read_tree
+from popdyn.io.weight_files.array_tree import flatten
+from popdyn.io.weight_files.pickle_tree import Name, RefusedError, read_tree
 
 # First bytes of the older form: protocol 2 and the magic number.
 LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."

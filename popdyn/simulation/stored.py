@@ -209,7 +209,7 @@ class _Block:
 
     def holds(self, time: int) -> bool:
         """Tell whether a bin has room in the block."""
-        return self.first <= time < self.first + self.values.shape[1]
+        return bool(self.first <= time < self.first + self.values.shape[1])
 
 
 def _chunks(shape: tuple[int, int, int], tile: int) -> tuple[int, int, int]:

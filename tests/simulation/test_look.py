@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import popdyn as pdn
 from popdyn.errors import TensorError
 from popdyn.network import Rate, Spiking
+from popdyn.resample import spawn
 from popdyn.simulation.loss import Drift, drop_time, keep_time
 from popdyn.tasks import PerceptualDecision
 from popdyn.tensor.session import is_session, neuron_spikes
@@ -144,6 +145,17 @@ def test_spikes_that_are_given_can_only_be_lost_to_drift(stream):
     for position in range(10):
         assert np.isin(neuron_spikes(part, position), neuron_spikes(whole, position)).all()
     assert np.array_equal(part["obs_start"], whole["obs_start"])
+    # Of each neuron the share of its factor's largest value.
+    generators = spawn(spawn(np.random.default_rng(2), 4)[2], 30)
+    own = [generators[neuron] for neuron in part["neuron"].values]
+    gains = Drift(0.5, 5.0).gains(whole["start_time"].values, own)
+    begin = whole["start_time"].values
+    counts = [
+        np.diff(np.searchsorted(neuron_spikes(whole, i), [*begin, np.inf])) for i in range(10)
+    ]
+    kept = (np.array(counts) * gains / gains.max(axis=1, keepdims=True)).sum()
+    assert part.sizes["spike"] == pytest.approx(kept, abs=4 * kept**0.5)
+    assert kept < 0.8 * whole.sizes["spike"]
 
 
 @pytest.mark.parametrize("which", ["sim", "spiking", "stream"])

@@ -53,6 +53,7 @@ def test_time_without_input_goes_to_a_file_too(net, tmp_path, monkeypatch):
     "keywords",
     [
         {"record": ("rate", "potential", "current"), "tile": 2},
+        {"record": ("potential",), "tile": 2, "initial_state": np.eye(20, 5)},
         {"record": ("rate",), "continuous": True},
         {"record": ("spikes",)},
     ],

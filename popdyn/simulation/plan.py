@@ -158,7 +158,7 @@ class Plan:
             **self.parameters,
             "net": digest(net.to_dataset()),
             "trials": digest(self.trials),
-            "initial_state": None if state is None else np.asarray(state).tolist(),
+            "initial_state": None if state is None else digest(xr.DataArray(np.asarray(state))),
             "record": list(self.record),
             "judged": self.judge is not None,
             "seed": self.seed,

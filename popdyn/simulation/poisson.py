@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -118,10 +119,18 @@ def rate_of(sim: Any) -> xr.DataArray:
     if rate.name != "rate":
         message = f"expected rates to draw spikes from, found the tensor {rate.name!r}"
         raise TensorError(message)
-    if rate.attrs.get("align") == "start_time" and float(rate["time"][0]) < 0:
-        # Time before a trial belongs to the one before, or to nobody.
-        rate = rate.isel(time=np.flatnonzero(rate["time"].to_numpy() > 0))
+    if rate.attrs.get("align") == "start_time" and _goes_around(rate):
+        # Time between trials belongs to the one before as well as to the one after.
+        lasts = rate["stop_time"] - rate["start_time"]
+        own = (rate["time"] > 0) & (rate["time"] + bin_width_of(rate) / 2 < lasts + _SLACK)
+        rate = rate.where(own).isel(time=np.flatnonzero(rate["time"].to_numpy() > 0))
     return rate
+
+
+def _goes_around(rate: xr.DataArray) -> bool:
+    """Tell whether a simulation kept time around its trials."""
+    steps = json.loads(str(rate.attrs.get("popdyn", "[]")))
+    return any("around" in each["parameters"] for each in steps if each["step"] == "simulate")
 
 
 def bins_observed(rate: xr.DataArray) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
-"""Steps of a rate network, one trial at a time, compiled: arrays only.
+"""Steps of a rate network, compiled: arrays only.
 
+Of many trials the matrix product is left to BLAS, and one sweep does all the rest of the step.
 A trial by itself reads all recurrent weights at every step, and where they fit into the cache
 half of the time NumPy takes goes to calls.  The weights lie by sender, the targets of one side by
 side, and are added eight senders at a time in a fixed order, without fused or reordered
@@ -19,6 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Parts = tuple[Array, Array, Array, Array]
 
 # Which function `activate` takes.
 KINDS = {"tanh": 0, "relu": 1, "linear": 2}
@@ -159,4 +161,42 @@ def advance_single(
         activate_single(state, gain, rates[step + 1], kind)
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def finish_double(
+    parts: Parts, inputs: Array, product: Array, kind: int, state: Array, rate: Array
+) -> None:  # pragma: no cover - compiled
+    """End one step of all trials in float64, after the matrix product with the rates.
+
+    ``parts`` are keep, gain, bias ``(neuron,)`` and the input weights ``(channel, neuron)``;
+    ``inputs (trial, channel)``; ``product``, ``state``, ``rate (trial, neuron)``, the last two
+    are filled: ``state = keep * state + product + bias + inputs @ weights``.
+    """
+    keep, gain, bias, weights = parts
+    for trial in range(state.shape[0]):
+        x = state[trial]
+        for i in range(x.size):
+            x[i] = (x[i] * keep[i] + product[trial, i]) + bias[i]
+        for channel in range(inputs.shape[1]):
+            for i in range(x.size):
+                x[i] += inputs[trial, channel] * weights[channel, i]
+        activate_double(x, gain, rate[trial], kind)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def finish_single(
+    parts: Parts, inputs: Array, product: Array, kind: int, state: Array, rate: Array
+) -> None:  # pragma: no cover - compiled
+    """End one step of all trials in float32, as `finish_double` does in float64."""
+    keep, gain, bias, weights = parts
+    for trial in range(state.shape[0]):
+        x = state[trial]
+        for i in range(x.size):
+            x[i] = (x[i] * keep[i] + product[trial, i]) + bias[i]
+        for channel in range(inputs.shape[1]):
+            for i in range(x.size):
+                x[i] += inputs[trial, channel] * weights[channel, i]
+        activate_single(x, gain, rate[trial], kind)
+
+
 ADVANCE = {"float64": advance_double, "float32": advance_single}
+FINISH = {"float64": finish_double, "float32": finish_single}

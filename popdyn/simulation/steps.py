@@ -2,8 +2,8 @@
 
 ``x <- (1 - share) x + share (J f(gain x) + B u + F z + b) + noise`` with ``share = dt/tau`` (Euler)
 or ``1 - exp(-dt/tau)`` (exponential Euler: exact while the drive is constant), plain NumPy: one
-matrix product and one nonlinearity per step for all trials of a batch.  A few trials of a small
-network in single precision go through a compiled kernel, which wins there.
+matrix product and one nonlinearity per step for all trials of a batch.  In single precision tanh,
+relu and linear networks go through compiled kernels, which win there.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ DTYPES = ("float64", "float32")
 _NOISE_BLOCK = 2**22
 # Products per step above which a second thread pays.
 _WORTH_A_THREAD = 5e7
-# Products per step of several trials below which the compiled kernel wins (one trial: always).
-_WORTH_COMPILED = 8e4
+_COMPILED = ("tanh", "relu", "linear")
+# Products per step of several trials below which each is stepped by itself (one trial: always).
+_WORTH_BY_TRIAL = 8e4
 # Numbers of a block of compiled steps: it stays in the cache.
 _STEP_BLOCK = 2**16
 
@@ -70,6 +71,11 @@ class Prepared:
     gain: NDArray[Any] | None  # (neuron,)
     nonlinearity: str
     dtype: str
+
+    def by_neuron(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return what is kept in a step and the gain of each neuron."""
+        keep = np.broadcast_to(self.keep, self.bias.shape).copy()
+        return keep, np.ones_like(keep) if self.gain is None else self.gain
 
     def rates(self, state: NDArray[Any]) -> NDArray[Any]:
         """Return the rates of states ``(trial, neuron)``, never the same array."""
@@ -181,9 +187,9 @@ def evolve(
         Precision of weights, state and rates.  The noise is drawn in double precision and
         rounded: both precisions see the same.
     compiled : bool, optional
-        Whether to use the compiled kernel, for tanh, relu and linear; other bits, the same up to
-        rounding.  By default where it wins in single precision, never in double, whose bits stay
-        those of earlier versions.
+        Whether to use the compiled kernels, for tanh, relu and linear; other bits, the same up to
+        rounding.  By default in single precision, never in double, whose bits stay those of
+        earlier versions.
 
     Yields
     ------
@@ -193,11 +199,14 @@ def evolve(
     machine = prepare(net, method, dtype)
     state = initial if in_place else initial.astype(dtype)
     noise = _noise(len(inputs), state.shape, noise_std, generators, dtype)
+    drives = np.asarray(inputs, dtype=dtype)
     if compiled is None:
-        compiled = dtype == "float32" and _pays(net, len(state))
-    return (_compiled if compiled else _plain)(
-        machine, inputs.astype(dtype, copy=False), state, noise
-    )
+        compiled = dtype == "float32" and net.nonlinearity in _COMPILED
+    if not compiled:
+        return _plain(machine, drives, state, noise)
+    if len(state) == 1 or net.n_neurons**2 * len(state) <= _WORTH_BY_TRIAL:
+        return _by_trial(machine, drives, state, noise, in_place)
+    return _fused(machine, drives, state, noise)
 
 
 def _plain(
@@ -206,9 +215,11 @@ def _plain(
     """Step `state` in NumPy, all trials at once."""
     rate = machine.rates(state)
     yield rate
+    # One array for all steps: a new one of each costs as much as a sweep.
+    product = np.empty_like(state)
     for drive in inputs:
         state *= machine.keep
-        state += rate @ machine.recurrent
+        state += np.matmul(rate, machine.recurrent, out=product)
         state += drive @ machine.input
         state += machine.bias
         if noise is not None:
@@ -217,8 +228,8 @@ def _plain(
         yield rate
 
 
-def _compiled(
-    machine: Prepared, inputs: Array, state: Array, noise: Iterator[Array] | None
+def _by_trial(
+    machine: Prepared, inputs: Array, state: Array, noise: Iterator[Array] | None, in_place: bool
 ) -> Iterator[Array]:
     """Step `state` in blocks, each trial through all steps of a block by itself."""
     # Compiling takes seconds where it was not done before.
@@ -226,8 +237,8 @@ def _compiled(
 
     advance, kind = ADVANCE[machine.dtype], KINDS[machine.nonlinearity]
     n_trials, n_neurons = state.shape
-    keep = np.broadcast_to(machine.keep, n_neurons).copy()
-    gain = np.ones_like(keep) if machine.gain is None else machine.gain
+    keep, gain = machine.by_neuron()
+    now = state.copy()
     rate = machine.rates(state)
     yield rate
     length = max(1, _STEP_BLOCK // state.size)
@@ -238,13 +249,34 @@ def _compiled(
             drive += np.stack([next(noise) for _ in range(n_steps)], axis=1)
         states = np.empty((n_trials, n_steps + 1, n_neurons), dtype=state.dtype)
         rates = np.empty_like(states)
-        states[:, 0], rates[:, 0] = state, rate
+        states[:, 0], rates[:, 0] = now, rate
         for trial in range(n_trials):
             advance(machine.recurrent, keep, gain, drive[trial], kind, states[trial], rates[trial])
         for step in range(1, n_steps + 1):
-            state[:] = states[:, step]
-            rate = rates[:, step]
-            yield rate
+            if in_place:
+                state[:] = states[:, step]
+            yield rates[:, step]
+        now, rate = states[:, -1], rates[:, -1]
+
+
+def _fused(
+    machine: Prepared, inputs: Array, state: Array, noise: Iterator[Array] | None
+) -> Iterator[Array]:
+    """Step `state` of all trials at once, all but the matrix product in one compiled sweep."""
+    from popdyn.simulation.rate_kernel import FINISH, KINDS
+
+    finish, kind = FINISH[machine.dtype], KINDS[machine.nonlinearity]
+    parts = (*machine.by_neuron(), machine.bias, machine.input)
+    rate = machine.rates(state)
+    yield rate
+    product = np.empty_like(state)
+    for drive in inputs:
+        np.matmul(rate, machine.recurrent, out=product)
+        if noise is not None:
+            product += next(noise)
+        rate = np.empty_like(state)
+        finish(parts, drive, product, kind, state, rate)
+        yield rate
 
 
 def _drive(machine: Prepared, inputs: Array) -> Array:
@@ -258,12 +290,6 @@ def _drive(machine: Prepared, inputs: Array) -> Array:
     for channel, weights in enumerate(machine.input):
         drive += inputs[:, :, channel].T[:, :, None] * weights
     return drive
-
-
-def _pays(net: Rate, n_trials: int) -> bool:
-    """Whether the compiled kernel is the faster one."""
-    known = net.nonlinearity in ("tanh", "relu", "linear")
-    return known and (n_trials == 1 or net.n_neurons**2 * n_trials <= _WORTH_COMPILED)
 
 
 def _noise(

@@ -6,6 +6,7 @@ that was interrupted goes on from the last complete tile when the same call is m
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn import __version__
 from popdyn.errors import SourceError
 from popdyn.simulation.keep import STEPS, Labelling, Shapes, dtype_of, empty_values
 from popdyn.tensor.store import encoded, load
@@ -58,9 +60,17 @@ class Stored:
             raise SourceError(message)
         self.path, self.names, self.shapes, self.tile = path, names, shapes, tile
         self.partial = path.with_name(f"{path.name}.partial")
-        self._words = json.dumps(run, sort_keys=True, default=str)
-        self._blocks: dict[str, _Block] = {}
-        self._file = self._reopened() or self._created()
+        words = json.dumps({**run, "version": __version__}, sort_keys=True, default=str)
+        self._words = hashlib.sha256(words.encode()).hexdigest()
+        self._blocks: dict[tuple[str, int], _Block] = {}
+        try:
+            self._file = self._reopened() or self._created()
+        except OSError as error:
+            message = (
+                f"cannot write {self.partial} ({error}): is another run writing it, or the folder "
+                "not writable?"
+            )
+            raise SourceError(message) from error
         self._done = {int(number) for number in self._file.attrs[_DONE]}
 
     def _reopened(self) -> Any:
@@ -106,10 +116,11 @@ class Stored:
 
     def put(self, name: str, time: int, part: slice, values: NDArray[Any]) -> None:
         """Keep the values of one bin or step; they are written with those of others."""
-        block = self._blocks.get(name)
-        if block is None or not block.holds(time, part):
-            self._write(name)
-            block = self._blocks[name] = _Block(name, self.shapes.of(name), time, part)
+        key = (name, part.start)
+        block = self._blocks.get(key)
+        if block is None or not block.holds(time):
+            self._write(key)
+            block = self._blocks[key] = _Block(name, self.shapes.of(name), time, part)
         block.values[:, time - block.first] = values
         block.n_times = time - block.first + 1
 
@@ -117,11 +128,13 @@ class Stored:
         """Keep the values of some trials."""
         self._file[name][:, : values.shape[1], part] = values
 
-    def _write(self, name: str) -> None:
-        block = self._blocks.pop(name, None)
-        if block is not None:
-            time = slice(block.first, block.first + block.n_times)
-            self._file[name][:, time, block.part] = block.values[:, : block.n_times]
+    def _write(self, *keys: tuple[str, int]) -> None:
+        """Write what waits under some keys, if anything does."""
+        for key in keys:
+            block = self._blocks.pop(key, None)
+            if block is not None:
+                time = slice(block.first, block.first + block.n_times)
+                self._file[key[0]][:, time, block.part] = block.values[:, : block.n_times]
 
     def has(self, part: slice) -> bool:
         """Tell whether an interrupted run has kept these trials."""
@@ -129,8 +142,7 @@ class Stored:
 
     def finish(self, part: slice) -> None:
         """Write what waits, and note that these trials are complete."""
-        for name in list(self._blocks):
-            self._write(name)
+        self._write(*[key for key in self._blocks if key[1] == part.start])
         self._done.add(part.start)
         self._file.flush()
         self._file.attrs[_DONE] = np.array(sorted(self._done), dtype=np.int64)
@@ -138,7 +150,7 @@ class Stored:
 
     def steps(self) -> NDArray[np.float64]:
         """Return the output at the end of each step."""
-        self._write(STEPS)
+        self._write(*[key for key in self._blocks if key[0] == STEPS])
         return np.asarray(self._file[STEPS][...])
 
     def close(self, *, keep: bool) -> None:
@@ -163,8 +175,9 @@ class Stored:
         Dataset
             Whose tensors are read from the file when they are used.
         """
-        for name in list(self._blocks):
-            self._write(name)
+        self._write(*list(self._blocks))
+        # From here on the file is no longer one to go on with.
+        self._done.clear()
         if STEPS in self._file:
             del self._file[STEPS]
         self._file.close()
@@ -194,15 +207,19 @@ class _Block:
         self.values = empty_values(name, (shape[0], length, n_trials))
         self.first, self.part, self.n_times = first, part, 0
 
-    def holds(self, time: int, part: slice) -> bool:
-        """Tell whether a bin has room in the block, after those that it holds."""
-        in_time = self.first <= time < self.first + self.values.shape[1]
-        return part == self.part and in_time
+    def holds(self, time: int) -> bool:
+        """Tell whether a bin has room in the block."""
+        return bool(self.first <= time < self.first + self.values.shape[1])
 
 
 def _chunks(shape: tuple[int, int, int], tile: int) -> tuple[int, int, int]:
     """Return the shape of what lies together in the file: of all neurons, of a tile's trials."""
     n_rows, n_times, n_trials = (max(1, size) for size in shape)
-    trials = min(tile, n_trials, 64)
-    times = min(n_times, 32)
-    return max(1, min(n_rows, _CHUNK // (trials * times))), times, trials
+    trials = _even(min(tile, n_trials), 64)
+    times = _even(n_times, 32)
+    return _even(n_rows, _CHUNK // (trials * times)), times, trials
+
+
+def _even(size: int, most: int) -> int:
+    """Return the length of equal parts of at most so many, so that little room is left over."""
+    return -(-size // -(-size // max(1, most)))

@@ -170,4 +170,6 @@ def _go_on(cut: _Cut, now: int, rate: Array, state: Array, recording: Recording)
     time, position = divmod(now - cut.first, recording.steps_per_bin)
     if position == 0 and now <= cut.stop:
         recording.put_bin(time - 1, cut.part, cut.sums, _ALIVE)
+    if now == cut.stop:
+        recording.keeper.finish(cut.part)
     return now < cut.stop

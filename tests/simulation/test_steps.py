@@ -12,7 +12,7 @@ from scipy.special import erf
 
 from popdyn.errors import TensorError
 from popdyn.network import Rate
-from popdyn.simulation.rate_kernel import ADVANCE, KINDS, tanh_double, tanh_single
+from popdyn.simulation.rate_kernel import ADVANCE, FINISH, KINDS, tanh_double, tanh_single
 from popdyn.simulation.steps import ACTIVATIONS, evolve, noise_of_step, prepare
 from tests.oracles.rate import first_version, one_by_one
 
@@ -82,7 +82,11 @@ def test_the_error_function_and_plain_tau_of_each_neuron_follow_their_definition
 @pytest.mark.parametrize("nonlinearity", list(KINDS))
 @pytest.mark.parametrize(("dtype", "close"), [("float64", 1e-13), ("float32", 3e-6)])
 @pytest.mark.parametrize("n_neurons", [3, 16, 45])
-def test_the_compiled_kernel_steps_as_numpy_does(nonlinearity, dtype, close, method, n_neurons):
+@pytest.mark.parametrize("by_trial", [True, False])
+def test_the_compiled_kernels_step_as_numpy_does(
+    nonlinearity, dtype, close, method, n_neurons, by_trial, monkeypatch
+):
+    monkeypatch.setattr("popdyn.simulation.steps._WORTH_BY_TRIAL", 1e9 if by_trial else 0)
     net = rich(n_neurons, nonlinearity)
     inputs, start = drawn(30, 3, 2, n_neurons)
     kwargs = {"method": method}
@@ -108,31 +112,35 @@ def test_blocks_of_compiled_steps_do_not_change_the_result(monkeypatch):
     )
 
 
-def test_single_precision_takes_the_kernel_where_it_wins_and_double_never(monkeypatch):
+def test_single_precision_takes_the_kernels_and_double_never(monkeypatch):
     taken = []
 
-    def remember(*arguments):
-        taken.append(arguments[4])
-        rates = arguments[6]
-        rates[:] = 0
+    def by_trial(*arguments):
+        taken.append("trial")
+        arguments[6][:] = 0
+
+    def at_once(*arguments):
+        taken.append("all")
+        arguments[5][:] = 0
 
     for dtype in ADVANCE:
-        monkeypatch.setitem(ADVANCE, dtype, remember)
+        monkeypatch.setitem(ADVANCE, dtype, by_trial)
+        monkeypatch.setitem(FINISH, dtype, at_once)
     inputs, start = drawn(4, 2, 2, 9)
-    for dtype, net, n_trials, n_calls in [
-        ("float64", rich(), 1, 0),
-        ("float32", rich(), 1, 1),
-        ("float32", rich(), 2, 2),
-        ("float32", rich(nonlinearity="softplus"), 1, 0),
+    for dtype, net, n_trials, calls in [
+        ("float64", rich(), 1, []),
+        ("float32", rich(), 1, ["trial"]),
+        ("float32", rich(), 2, ["trial", "trial"]),
+        ("float32", rich(nonlinearity="softplus"), 1, []),
     ]:
         taken.clear()
         list(evolve(net, inputs[:, :n_trials], start[:n_trials], dtype=dtype))
-        assert len(taken) == n_calls
+        assert taken == calls
     large = Rate.random(300, n_inputs=2)
     inputs, start = drawn(2, 2, 2, 300)
     taken.clear()
     list(evolve(large, inputs, start, dtype="float32"))
-    assert not taken
+    assert taken == ["all", "all"]
 
 
 def test_rates_are_never_the_same_array_twice():

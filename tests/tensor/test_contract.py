@@ -145,6 +145,15 @@ def test_values_of_the_wrong_shape_say_the_order():
         pdn.make_tensor(np.ones((2, 3)), [0.0, 0.1, 0.2])
 
 
+def test_a_digest_in_parts_is_that_of_the_whole(monkeypatch):
+    x = xr.DataArray(np.random.default_rng(0).random((7, 5, 3)), dims=("a", "b", "c"))
+    arrays = [x, x.transpose("c", "a", "b"), x[0], x[0, 0, 0], x[:0], xr.DataArray(["u", "v"])]
+    whole = [digest(each) for each in arrays]
+    monkeypatch.setattr("popdyn.tensor.result._SLAB", 100)
+    assert [digest(each) for each in arrays] == whole
+    assert len(set(whole)) == len(whole)
+
+
 def test_digest_tells_values_and_coordinates_apart():
     x = tensor()
     assert digest(x) == digest(x.copy(deep=True))

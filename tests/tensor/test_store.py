@@ -114,3 +114,19 @@ def test_a_file_cannot_name_code_outside_popdyn(tmp_path):
     path = pdn.save(Evil(), tmp_path / "x.nc")
     with pytest.raises(pdn.SourceError, match="does not know"):
         pdn.load(path)
+
+
+def test_a_lazily_loaded_file_is_read_when_it_is_used_and_is_the_same(tmp_path):
+    values = np.random.default_rng(0).random((3, 4, 5))
+    x = pdn.make_tensor(values, np.arange(4) * 0.1, trials={"side": list("lrlrl")})
+    path = pdn.save(x, tmp_path / "x.nc")
+    there = pdn.load(path, lazy=True)
+    assert not there.variable._in_memory
+    assert there.isel(trial=[1]).load().identical(x.isel(trial=[1]))
+    assert not there.variable._in_memory
+    assert there.load().identical(x)
+    session = make_session([0.1, 0.5, 0.2], [0, 2, 3], trials={"start_time": [0.0]})
+    lazy = pdn.load(pdn.save(session, tmp_path / "s.nc"), lazy=True)
+    assert lazy.load().identical(session)
+    tree = xr.DataTree.from_dict({"/a": session})
+    assert pdn.load(pdn.save(tree, tmp_path / "t.nc"), lazy=True)["a"]["spike_time"].size == 3

@@ -180,3 +180,17 @@ def test_a_network_whose_outputs_feed_back_is_refused():
         TensorError, match=r"feed back onto its neurons.*replace\(net, feedback=None"
     ):
         pdn.train.reservoir(net, pdn.tasks.PerceptualDecision())
+
+
+def test_shares_that_are_correct_count_as_shares():
+    task = pdn.tasks.FlipFlop()
+    drawn = task.sample(1, rng=0, dt=0.01)
+    net = Rate.random(
+        40, g=0.9, n_inputs=drawn.sizes["channel"], n_outputs=drawn.sizes["output"], rng=0
+    )
+    _, history = reservoir(net, task, n_trials=10, n_validation=15, rng=0, regularization=1.0)
+    accuracy = float(history["accuracy"])
+    assert (accuracy * 15) % 1 != 0  # in some trials a part is correct
+    z = 1.959963984540054
+    center = (accuracy * 15 + z**2 / 2) / (15 + z**2)
+    assert history["accuracy_bound"].values.mean() == pytest.approx(center, abs=1e-12)

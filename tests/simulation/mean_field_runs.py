@@ -61,8 +61,7 @@ def measure(g, seed, *, n_neurons=N_NEURONS, n_pairs=4, washout=200.0, duration=
     pairs = np.concatenate([state, state + _scaled(direction)])
     squares, rates, growth, per_tau = [], [], [], round(1 / dt)
     for _ in range(round(duration)):
-        for rate in run(pairs, per_tau):
-            pass
+        *_, rate = run(pairs, per_tau)
         squares.append(np.mean(pairs[:n_pairs] ** 2))
         rates.append(np.mean(rate[:n_pairs] ** 2))
         apart = pairs[n_pairs:] - pairs[:n_pairs]

@@ -48,7 +48,8 @@ def test_the_runs_on_file_agree_with_theory():
 @pytest.mark.slow
 @pytest.mark.parametrize("g", [1.5, 2.0, 3.0])
 def test_a_network_of_two_thousand_neurons_agrees_with_theory(g):
-    held_to_theory(g, *measure(g, 3, n_pairs=2))
+    # At g = 1.5 the exponents of pairs scatter by 9 %: the mean of eight has an error of 3 %.
+    held_to_theory(g, *measure(g, 3, n_pairs=8))
 
 
 def test_chaos_begins_at_a_gain_of_one():

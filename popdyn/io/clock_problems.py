@@ -25,6 +25,7 @@ _THOUSAND = (200.0, 5000.0)
 _WIDE = 65_536
 # A restart goes back by at least this share of the whole range.
 _FAR_BACK = 0.05
+_MOST_RESTARTS = 10
 # Recordings whose every neuron fires less often than this (Hz) are rare, ...
 _QUIET, _SILENT = 0.05, 0.01
 # ... and so are trials that follow each other more slowly than this (s).
@@ -202,8 +203,8 @@ def _never_close(neurons: Neurons, table: Table | None) -> Iterator[str]:
         yield (
             f"the median neuron fires at {np.nanmedian(rates):.2g} Hz, and {100 * share:.2g} % of "
             f"spikes follow the one before within {_CLOSE:g} s: spike times in milliseconds or "
-            "samples? Read as they are; units={'spike_times': 'ms'}, or the seconds one step "
-            "lasts, converts them"
+            "samples? Read as they are; units={'spike_times': 'ms'}, 'us' or the seconds one "
+            "step lasts, converts them (with 'trials', if these are no seconds either)"
         )
 
 
@@ -261,17 +262,25 @@ def _relative_spikes(neurons: Neurons, table: Table) -> Iterator[str]:
 
 def _restarts(neurons: Neurons, table: Table | None) -> Iterator[str]:
     """Say where a clock went back to its start in the middle of the session."""
-    where = []
+    where, n_falls = [], []
     starts = neurons.neuron_start if neurons.n_unsorted else np.zeros(1, dtype=int)
     for first, last in zip(starts[:-1], starts[1:], strict=True):
         own = neurons.spike_time[first:last]
         rows = falls_back(own) if own.size >= 10 else np.zeros(0, dtype=int)
+        n_falls.append(rows.size)
         if rows.size == 1:
             where.append((float(own[rows[0] - 1]), float(own[rows[0]])))
     n_enough = int((neurons.n_spikes >= 10).sum())
     fix = "restart_offset=SECONDS adds them to what comes after"
     start = seconds_of(table, "start_time") if table is not None else None
     rows = falls_back(start) if start is not None else np.zeros(0, dtype=int)
+    often = max(set(n_falls), key=n_falls.count) if n_falls else 0
+    if 2 <= often <= _MOST_RESTARTS and n_falls.count(often) >= max(3, 0.8 * n_enough):
+        yield (
+            f"the spike times of {n_falls.count(often)} of {counted(neurons.n_neurons, 'neuron')} "
+            f"go back {often} times: a clock that restarted each time? Sorted as they are, which "
+            "mixes parts of the session; no argument mends several restarts: convert the file again"
+        )
     if where and len(where) >= _share_needed(start, rows) * n_enough and _agree(where):
         before, after = np.median(where, axis=0)
         yield (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,13 @@ def check_corrections(
     SourceError
         If a name is no column, or a value none that makes sense; the message lists what does.
     """
+    mappings: dict[str, Any] = {"clocks": clocks, "units": units, "shift": shift}
+    for argument, given in mappings.items():
+        if given is not None and not isinstance(given, Mapping):
+            message = (
+                f"{argument} must name what it is for, as {{'spike_times': ...}}; got {given!r}."
+            )
+            raise SourceError(message)
     columns = [] if table is None else [n for n in table.kept if table.numbers(n) is not None]
     for name, which in (clocks or {}).items():
         _known("clocks", name, [*columns, SPIKES], file)

@@ -210,7 +210,14 @@ def _read_obs(
     usable = (stop >= start) & ~np.isnan(start) & ~np.isnan(stop)
     n_bad = int((~usable).sum())
     bad = f"{n_bad} of {usable.size} end before they start or are NaN" if n_bad else ""
-    found = (start[usable], stop[usable], owner[usable])
+    # A neuron none of whose intervals is sound was observed at no time that is known.
+    lost = np.setdiff1d(owner[~usable], owner[usable])
+    never = np.zeros(lost.size)
+    found = (
+        np.concatenate([start[usable], never]),
+        np.concatenate([stop[usable], never]),
+        np.concatenate([owner[usable], lost]),
+    )
     return found, tuple(f"neurons.obs_intervals: {line}; left out" for line in (note, bad) if line)
 
 

@@ -190,6 +190,9 @@ def read_session(
     _warn(neurons, table, (*findings.serious, *notes))
     gaps = gap_problems(neurons, coverage, span)
     warn_partial(neurons, coverage, span)
+    for line in coverage.problems:
+        if "in milliseconds?" in line:
+            warn(line)
     series = read_series(path, behavior, span, cache_folder) if behavior else []
     _check_clock_of(series, asked, recording.source.name)
     told = [line for one in series for line in one.notes]
@@ -321,6 +324,8 @@ def _warn(neurons: Neurons, table: Table | None, serious: tuple[str, ...]) -> No
     lines = [*serious]
     lines += [note for note in neurons.table.notes if "ids repeat" in note]
     lines += [note for note in (table.notes if table else ()) if "ids repeat" in note]
+    lost = "neurons.spike_times: the last "
+    lines += [note for note in neurons.table.notes if note.startswith(lost)]
     if neurons.n_not_finite:
         lines.append(f"{neurons.n_not_finite} spike times are NaN or infinite and were left out")
     for line in lines:

@@ -152,7 +152,8 @@ def _clock_of(
     if max(fits.session, fits.trial) < _ENOUGH:
         return "session", (
             f"fits neither clock: values {_span(seconds[usable])} s, trials start "
-            f"{_span(start[np.isfinite(start)])} s; taken as session time"
+            f"{_span(start[np.isfinite(start)])} s; taken as session time "
+            f"(units={{{column.name!r}: 'ms'}} if that is its unit)"
         )
     if fits.trial > fits.session:
         return "trial", _relative_line(column.name, seconds[usable], fits.n_past_next)

@@ -209,6 +209,12 @@ def _counts(
     starts = session["neuron_start"].values
     count_spikes(session["spike_time"].values, starts, times, edges, bin_width, counts)
     mask_unobserved(counts, session, times, edges)
+    if counts.size and not any(np.isfinite(own).any() for own in counts):
+        warn(
+            f"no neuron was observed in any bin: all {times.size} windows, from "
+            f"{times.min() + edges[0]:g} to {times.max() + edges[-1]:g} s, lie outside the "
+            "observation intervals. Are events and spikes in seconds on one clock?"
+        )
     return counts
 
 

@@ -23,6 +23,8 @@ def read(path, trials="trials", **asked):
     """Read, and refuse warnings: what is awkward here changes no number."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", PopdynWarning)
+        for known in ("neurons.spike_times: the last .* belong to no row", "obs_intervals reach"):
+            warnings.filterwarnings("ignore", known, PopdynWarning)
         return pdn.read_session(path, trials, **asked)
 
 
@@ -455,7 +457,9 @@ def observed(path, rows, ends=(1, 2, 3), **asked):
     session = read(awkward.observed_by(path, rows, ends, asked.pop("dtype", float)), **asked)
     first = session["obs_neuron"] == 0
     intervals = np.stack([session["obs_start"][first], session["obs_stop"][first]], axis=1)
-    tensor = pdn.align(session, "start_time", (0.0, 2.5), 2.5)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "no neuron was observed in any bin", PopdynWarning)
+        tensor = pdn.align(session, "start_time", (0.0, 2.5), 2.5)
     unseen = np.flatnonzero(np.isnan(tensor.values[0, 0]))
     return intervals.tolist(), unseen.tolist(), said(session)
 
@@ -520,6 +524,12 @@ CASES = {
 def test_observation_intervals(path, name):
     (rows, ends, dtype), expected = CASES[name]
     assert observed(path, rows, ends, dtype=dtype) == expected
+
+
+def test_spikes_that_belong_to_nobody_are_warned_of(tmp_path):
+    path = awkward.spikes_of_nobody(tmp_path / "x.nwb")
+    with pytest.warns(PopdynWarning, match="the last 2 of 214 values belong to no row; left out"):
+        pdn.read_session(path)
 
 
 def test_observation_intervals_in_milliseconds_are_said_and_mended(path):

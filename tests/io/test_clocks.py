@@ -426,6 +426,40 @@ def test_one_neuron_that_goes_back_is_no_clock(tmp_path):
     assert "restarted" not in described(path)
 
 
+def test_a_clock_that_restarts_twice_is_warned_of_and_has_no_mending(tmp_path):
+    thirds = [START[13] - 0.5, START[26] - 0.5]
+    parts = [
+        np.concatenate([s[s < thirds[0]], s[(s >= thirds[0]) & (s < thirds[1])] - thirds[0],
+                        s[s >= thirds[1]] - thirds[1]])
+        for s in spikes()
+    ]  # fmt: skip
+    path = make_file(tmp_path / "x.nwb", parts, table())
+    assert "go back 2 times: a clock that restarted each time?" in warned(path)
+
+
+def test_windows_in_which_nothing_was_observed_are_warned_of(tmp_path):
+    go = {"go_time": START + 5_000.0}
+    path = make_file(tmp_path / "x.nwb", spikes(), table() | go)
+    session = pdn.read_session(path)
+    with pytest.warns(PopdynWarning, match="no neuron was observed in any bin: all 40 windows"):
+        pdn.align(session, "go_time", (0.0, 1.0), 0.5)
+
+
+def test_a_neuron_without_a_sound_interval_was_never_observed(tmp_path):
+    obs = {"obs_intervals": [[[0.0, 300.0]], [[300.0, 0.0]]]}
+    path = make_file(tmp_path / "x.nwb", spikes(2), table(), neurons=obs)
+    tensor = pdn.align(pdn.read_session(path), "go_time", (0.0, 1.0), 0.5)
+    assert np.isfinite(tensor[0]).all()
+    assert np.isnan(tensor[1]).all()
+
+
+@pytest.mark.parametrize("asked", [{"units": "ms"}, {"shift": 5.0}, {"clocks": ["go_time"]}])
+def test_corrections_that_name_nothing_are_refused(tmp_path, asked):
+    path = make_file(tmp_path / "x.nwb", spikes(1), table())
+    with pytest.raises(SourceError, match="must name what it is for"):
+        pdn.read_session(path, **asked)
+
+
 @given(
     st.lists(st.floats(0, 1e4, allow_nan=False), min_size=2, max_size=60, unique=True),
     st.integers(1, 59),

@@ -99,7 +99,8 @@ def test_thalamus_neurons_are_unrecorded_outside_their_spikes_and_a_warning_says
         assert span in message
     assert "observed='session'" in message
     np.testing.assert_allclose(session["obs_stop"], [2423, 2405, 3983, 5204], atol=1)
-    early = pdn.align(session, "start_time", (0.0, 1.0), 0.1, trials=[1])
+    with pytest.warns(PopdynWarning, match="no neuron was observed in any bin"):
+        early = pdn.align(session, "start_time", (0.0, 1.0), 0.1, trials=[1])
     assert np.isnan(early.values).all()
     silent = pdn.align(
         pdn.read_session(THALAMUS, observed="session"), "start_time", (0.0, 1.0), 0.1, trials=[1]

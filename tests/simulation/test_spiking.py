@@ -556,7 +556,8 @@ def test_potentials_beyond_all_bounds_are_named():
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_ctrl_c_ends_a_long_run_at_once(n_jobs):
     code = f"""
-import sys, numpy as np, xarray as xr, popdyn as pdn
+import signal, sys, numpy as np, xarray as xr, popdyn as pdn
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a caller may ignore it
 net = pdn.network.Spiking.random(50, rng=0)
 pdn.simulate(net, duration=0.1)
 inputs = xr.DataArray(np.zeros((1, 2_000_000, 4)), dims=("channel", "step_time", "trial"))

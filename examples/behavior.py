@@ -9,10 +9,15 @@ motor cortex.
 
 from pathlib import Path
 
+import warnings
+
 import xarray as xr
 from matplotlib.figure import Figure
 
 import popdyn as pdn
+
+# What popdyn has to say of the data is shown, and does not end the script.
+warnings.simplefilter(\"default\", pdn.PopdynWarning)
 
 DATA = Path(pdn.__file__).parents[1] / "data"
 FILE = DATA / "mouse_alm_delay_anm372793.nwb"

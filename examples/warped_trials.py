@@ -11,7 +11,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+import warnings
+
 import popdyn as pdn
+
+# What popdyn has to say of the data is shown, and does not end the script.
+warnings.simplefilter(\"default\", pdn.PopdynWarning)
 
 DATA = Path(pdn.__file__).parents[1] / "data"
 

@@ -7,9 +7,8 @@ or right (Economo et al. 2018); the file holds every lick beside the spikes of a
 motor cortex.
 """
 
-from pathlib import Path
-
 import warnings
+from pathlib import Path
 
 import xarray as xr
 from matplotlib.figure import Figure
@@ -17,7 +16,7 @@ from matplotlib.figure import Figure
 import popdyn as pdn
 
 # What popdyn has to say of the data is shown, and does not end the script.
-warnings.simplefilter(\"default\", pdn.PopdynWarning)
+warnings.simplefilter("default", pdn.PopdynWarning)
 
 DATA = Path(pdn.__file__).parents[1] / "data"
 FILE = DATA / "mouse_alm_delay_anm372793.nwb"

@@ -7,16 +7,15 @@ is a question about the neurons, and which trials are left at which phase one ab
 both can be seen.
 """
 
+import warnings
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-import warnings
-
 import popdyn as pdn
 
 # What popdyn has to say of the data is shown, and does not end the script.
-warnings.simplefilter(\"default\", pdn.PopdynWarning)
+warnings.simplefilter("default", pdn.PopdynWarning)
 
 DATA = Path(pdn.__file__).parents[1] / "data"
 

@@ -1,0 +1,180 @@
+"""Columns of the trial table as numbers: coded levels, interactions and formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from popdyn.errors import TensorError
+from popdyn.tensor.contract import text
+from popdyn.tensor.selection import find_column
+from popdyn.tensor.view import group_conditions
+
+Array = NDArray[np.float64]
+# Matrix (trial, regressor), then the name, the term and the unit of every column.
+Columns = tuple[Array, list[str], list[str], list[str]]
+
+
+def factors_of(name: str, table: pd.DataFrame) -> list[str] | None:
+    """Columns a name stands for: itself, or the factors of an interaction; None if no column."""
+    if name in table.columns:
+        return [name]
+    factors = [factor.strip() for factor in name.split(":")]
+    return factors if len(factors) > 1 and all(f in table.columns for f in factors) else None
+
+
+def columns_of_names(
+    wanted: list[str],
+    x: xr.DataArray | xr.Dataset,
+    table: pd.DataFrame,
+    levels: Mapping[str, Sequence[Any]],
+) -> Columns:
+    """Columns of named regressors and their interactions."""
+    twice = sorted({name for name in wanted if wanted.count(name) > 1})
+    if not wanted or twice:
+        found = f"{', '.join(twice)} twice" if twice else "none"
+        message = f"regressors must name trial columns, each once; found {found}"
+        raise TensorError(message)
+    columns, names, term, units = [], [], [], []
+    for name in wanted:
+        factors = factors_of(name, table)
+        if factors is None:
+            for factor in [name] if ":" not in name else name.split(":"):
+                find_column(x, "trial", factor.strip())
+            factors = [name]
+        product: list[tuple[str, Array]] = [("", np.ones(len(table)))]
+        for factor in factors:
+            coded = _coded(factor, x, table, levels.get(factor))
+            product = [
+                (f"{a}:{b}" if a else b, left * right) for a, left in product for b, right in coded
+            ]
+        names += [label for label, _ in product]
+        columns += [values for _, values in product]
+        term += [name] * len(product)
+        units += [_product_units(factors, x, table, levels)] * len(product)
+    return np.column_stack(columns), names, term, units
+
+
+def _coded(
+    name: str, x: xr.DataArray | xr.Dataset, table: pd.DataFrame, levels: Sequence[Any] | None
+) -> list[tuple[str, Array]]:
+    """Give a column as numbers: itself, -1 and +1 for two levels, sum coding for more."""
+    if levels is None and not is_categorical(table[name]):
+        values = table[name].to_numpy(dtype=np.float64)
+        if np.isinf(values).any():
+            message = f"regressor {name!r} holds infinite values; use NaN for what is not known"
+            raise TensorError(message)
+        return [(name, values)]
+    index, labels = _levels(name, x, levels)
+    if len(labels) < 2:
+        message = (
+            f"regressor {name!r} has one level only ({labels[0]}) on these trials, so that its "
+            "effect cannot be told from the intercept: add trials of another level, or leave it out"
+        )
+        raise TensorError(message)
+    missing = np.where(index < 0, np.nan, 0.0)
+    last = index == len(labels) - 1
+    if len(labels) == 2:
+        return [(name, np.where(last, 1.0, -1.0) + missing)]
+    return [
+        (f"{name}[{label}]", (index == i).astype(np.float64) - last + missing)
+        for i, label in enumerate(labels[:-1])
+    ]
+
+
+def is_categorical(column: pd.Series) -> bool:
+    """Whether a column is coded rather than taken as numbers."""
+    return column.dtype.kind == "b" or not pd.api.types.is_numeric_dtype(column.dtype)
+
+
+def _levels(
+    name: str, x: xr.DataArray | xr.Dataset, levels: Sequence[Any] | None
+) -> tuple[NDArray[np.intp], list[str]]:
+    """Level of each trial (-1: none) and the levels in their order."""
+    conditions = group_conditions(x, name)
+    index, labels = np.asarray(conditions.index), conditions.labels
+    if levels is None:
+        return index, labels
+    values = conditions.table[name].tolist()
+    order = [str(level) for level in levels]
+    known = [
+        str(value) if str(value) in order else label
+        for value, label in zip(values, labels, strict=True)
+    ]
+    unknown = [label for label in known if label not in order]
+    absent = [level for level in order if level not in known]
+    if unknown or absent:
+        which = (
+            f"{', '.join(unknown)} not among them"
+            if unknown
+            else f"no trial of {', '.join(absent)}"
+        )
+        message = (
+            f"levels of {name!r} are given as {', '.join(order)}; found {which}. Name the levels "
+            "that occur, or select trials first"
+        )
+        raise TensorError(message)
+    place = np.array([*(order.index(label) for label in known), -1])
+    return place[index], order
+
+
+def _product_units(
+    factors: Sequence[str],
+    x: xr.DataArray | xr.Dataset,
+    table: pd.DataFrame,
+    levels: Mapping[str, Sequence[Any]],
+) -> str:
+    """Give the unit of a product of columns; coded columns have none."""
+    units = []
+    for name in factors:
+        if name not in levels and not is_categorical(table[name]):
+            own = str(x.coords[name].attrs.get("units", "1")) if name in x.coords else "1"
+            units.append("s" if own in ("ms", "us") else own)
+    return " ".join(unit for unit in units if unit not in ("", "1")) or "1"
+
+
+def columns_of_formula(formula: str, table: pd.DataFrame) -> Columns:
+    """Columns of a patsy formula, the intercept taken off; NaN where a variable is missing."""
+    import patsy  # type: ignore[import-untyped]
+
+    data = pd.DataFrame({str(name): _for_patsy(table[name]) for name in table.columns})
+    right = formula.split("~", 1)[-1]
+    try:
+        # Not the caller's variables: a formula is about the trial table.
+        environment = patsy.EvalEnvironment([{"np": np}])
+        built = patsy.dmatrix(right, data, environment, "drop", return_type="dataframe")
+    except Exception as error:  # patsy evaluates the user's words: anything may come
+        reason = str(error).strip().split("\n", 1)[0]
+        message = (
+            f"{formula!r} is neither a trial column nor a formula that can be read ({reason}); "
+            f"trial columns are {', '.join(map(str, table.columns))}"
+        )
+        raise TensorError(message) from error
+    places = dict(built.design_info.term_name_slices)
+    if "Intercept" not in places:
+        message = (
+            f"the formula {formula!r} leaves the intercept out, which is always part of the "
+            "regression: take '0 +' or '- 1' away"
+        )
+        raise TensorError(message)
+    del places["Intercept"]
+    if not places:
+        message = f"the formula {formula!r} has no regressor beside the intercept"
+        raise TensorError(message)
+    term = [key for key, place in places.items() for _ in range(place.start, place.stop)]
+    names = [name for place in places.values() for name in built.columns[place]]
+    matrix = built[names].reindex(range(len(table))).to_numpy(dtype=np.float64)
+    return matrix, names, term, ["1"] * len(names)
+
+
+def _for_patsy(column: pd.Series) -> pd.Series:
+    """Give a column as patsy takes it: missing text is None, rows are numbered."""
+    if column.dtype.kind == "b" or not is_categorical(column):
+        return column.reset_index(drop=True)
+    words = text(column.to_numpy(dtype=object))
+    return pd.Series([word or None for word in words.tolist()], dtype=object)

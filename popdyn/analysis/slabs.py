@@ -1,0 +1,69 @@
+"""A tensor in slabs of rows (neuron, bin), so that memory stays near that of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popdyn.analysis.trials import same_mask
+
+Array = NDArray[np.float64]
+# Values per slab: two or three arrays of this size stay in the cache of a core.
+_SLAB = 2**18
+
+
+def slabs(
+    values: NDArray[np.floating[Any]], kept: NDArray[np.intp]
+) -> Iterator[tuple[slice, Array]]:
+    """Give the trials of some neurons at a time, in double precision.
+
+    Parameters
+    ----------
+    values : ndarray, shape (neuron, time, trial)
+        The tensor's values.
+    kept : ndarray of int
+        Positions of the trials wanted, rising.
+
+    Yields
+    ------
+    neurons : slice
+        Positions of these neurons.
+    rows : ndarray, shape (neuron * time, trial)
+        A copy that may be changed.
+    """
+    n_neurons, n_times, n_trials = values.shape
+    whole = len(kept) == n_trials
+    step = max(1, _SLAB // max(1, n_times * len(kept)))
+    for start in range(0, n_neurons, step):
+        part = values[start : start + step]
+        part = part if whole else part[:, :, kept]
+        rows = part.reshape(-1, len(kept)).astype(np.float64)
+        yield slice(start, start + len(part)), rows
+
+
+def observed_alike(rows: Array) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.intp], Array]]:
+    """Group rows that were observed on the same trials.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (row, trial)
+        NaN where not observed.
+
+    Yields
+    ------
+    observed : ndarray of bool, shape (trial,)
+        The trials these rows were observed on.
+    members : ndarray of int
+        Positions of the rows.
+    values : ndarray, shape (member, observed trial)
+        Their values, without NaN.
+    """
+    # A sum is not finite if any of its terms is not, and needs no array of its own.
+    if np.isfinite(rows.sum()):
+        yield np.ones(rows.shape[1], dtype=bool), np.arange(len(rows)), rows
+        return
+    for observed, members in same_mask(np.isfinite(rows).T):
+        yield observed, members, rows[np.ix_(members, np.flatnonzero(observed))]

@@ -50,33 +50,39 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class Solver:
-    """What one set of trials needs: regressors brought to mean 0 and size 1, and their inverse.
+    """What one set of trials needs: the singular vectors of its regressors.
+
+    The regressors are brought to mean 0 and standard deviation 1 (with n) first.
 
     Attributes
     ----------
     mean, scale : ndarray, shape (regressor,)
-        Mean and standard deviation (with n) of the regressors without the intercept.
-    scaled : ndarray, shape (trial, regressor)
-        The scaled regressors.
-    inverse : ndarray, shape (regressor, trial)
-        From centered data to coefficients of the scaled regressors.
-    hat : ndarray, shape (trial,)
-        Leverage of the trials, the intercept's share among it.
+        Of the regressors without the intercept.
+    left : ndarray, shape (trial, regressor)
+        Orthonormal, and orthogonal to the intercept.
+    back : ndarray, shape (regressor, regressor)
+        From projections on `left` to coefficients of the regressors as they were.
+    kept : ndarray, shape (regressor,)
+        Share of each projection that the penalty leaves in the fitted values; 1 without.
     """
 
     mean: Array
     scale: Array
-    scaled: Array
-    inverse: Array
-    hat: Array
+    left: Array
+    back: Array
+    kept: Array
+
+    @property
+    def hat(self) -> Array:
+        """Leverage of each trial, the intercept's share among it."""
+        leverage: Array = 1.0 / len(self.left) + self.left**2 @ self.kept
+        return leverage
 
     @property
     def trials_to_coefficients(self) -> Array:
         """Matrix (regressor, trial) from data to coefficients, the intercept last."""
-        slopes = self.inverse / self.scale[:, None]
-        # The rows of the inverse sum to zero, so that centering the data needs no step here.
-        intercept = 1.0 / self.scaled.shape[0] - self.mean @ slopes
-        return np.vstack([slopes, intercept])
+        slopes = self.back @ self.left.T
+        return np.vstack([slopes, 1.0 / len(self.left) - self.mean @ slopes])
 
 
 def make_solver(matrix: Array, penalty: float = 0.0) -> Solver | None:
@@ -105,14 +111,11 @@ def make_solver(matrix: Array, penalty: float = 0.0) -> Solver | None:
     scale = np.sqrt((centered**2).mean(axis=0))
     if (scale <= 1e-12 * np.abs(columns).max(axis=0)).any():
         return None
-    scaled = centered / scale
-    left, singular, right = np.linalg.svd(scaled, full_matrices=False)
+    left, singular, right = np.linalg.svd(centered / scale, full_matrices=False)
     if singular.size and singular[-1] ** 2 < _OWN_SHARE * n_trials:
         return None
-    shrink = singular / (singular**2 + n_trials * penalty)
-    inverse = (right.T * shrink) @ left.T
-    hat = 1.0 / n_trials + (left**2 @ (singular * shrink))
-    return Solver(mean, scale, scaled, inverse, hat)
+    shrunken = singular / (singular**2 + n_trials * penalty)
+    return Solver(mean, scale, left, (right.T * shrunken) / scale[:, None], singular * shrunken)
 
 
 def fit_least_squares(
@@ -197,19 +200,25 @@ def _solve(
 ) -> None:
     """Fit rows observed on the same trials; ``values`` is used up."""
     n_trials = values.shape[1]
-    degrees = n_trials - solver.hat.sum()
+    degrees = n_trials - 1.0 - solver.kept.sum()
+    # Sums of squares lose their digits to a large mean: each row is measured from its first value.
+    first = values[:, 0].copy()
+    values -= first[:, None]
     mean = values.mean(axis=1)
-    values -= mean[:, None]
-    total = np.einsum("rn,rn->r", values, values)
-    # A constant row differs from its mean by rounding only, which is no variance.
-    flat = total <= n_trials * (1e-13 * mean) ** 2
-    values[flat], total[flat] = 0.0, 0.0
-    slopes = values @ solver.inverse.T
-    values -= slopes @ solver.scaled.T
-    rss = np.einsum("rn,rn->r", values, values)
-    slopes /= solver.scale
+    total = np.maximum(np.einsum("rn,rn->r", values, values) - n_trials * mean**2, 0.0)
+    # A constant row may differ from its mean by rounding, which is no variance.
+    flat = total <= n_trials * (1e-13 * first) ** 2
+    values[flat], mean[flat], total[flat] = 0.0, 0.0, 0.0
+    projected = values @ solver.left
+    slopes = projected @ solver.back.T
+    # What is left over is large enough to be had by subtraction, but for nearly perfect fits.
+    rss = total - projected**2 @ (solver.kept * (2.0 - solver.kept))
+    exact = np.flatnonzero(rss < 1e-4 * total) if robust is None else np.arange(len(values))
+    residual = values[exact] - mean[exact, None]
+    residual -= (projected[exact] * solver.kept) @ solver.left.T
+    rss[exact] = np.einsum("rn,rn->r", residual, residual)
     fits["coefficient"][:-1, members] = slopes.T
-    fits["coefficient"][-1, members] = mean - slopes @ solver.mean
+    fits["coefficient"][-1, members] = first + mean - slopes @ solver.mean
     fits["degrees_of_freedom"][members] = degrees
     fits["residual_variance"][members] = rss / degrees
     fits["total_variance"][members] = total / (n_trials - 1)
@@ -217,10 +226,9 @@ def _solve(
     if robust is None:
         variance = np.outer(squared.sum(axis=1), rss / degrees)
     else:
-        np.square(values, out=values)
         if robust == "HC3":
             squared = squared / (1.0 - solver.hat) ** 2
         else:
             squared = squared * (n_trials / degrees)
-        variance = squared @ values.T
+        variance = squared @ residual.T**2
     fits["standard_error"][:, members] = np.sqrt(variance)

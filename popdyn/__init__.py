@@ -58,6 +58,7 @@ _FUNCTIONS = {
     "session_overview": "analysis.session_overview",
     "relative_distance": "analysis.distance",
     "decode": "analysis.decoding",
+    "timescale": "analysis.timescales",
     "compare": "comparison.pipeline",
     "report": "reporting.chapters",
     "PopdynError": "errors",

@@ -1,0 +1,236 @@
+"""One autocovariance per neuron and one of the population, and the timescale of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popdyn.analysis.autocorrelation import TrialSums, expectation_map, trial_sums, usable
+from popdyn.analysis.timescale_fit import Model, fit_one, fit_two, grid, polish
+from popdyn.resample import percentile_bounds
+
+Array = NDArray[np.float64]
+
+SHORTEST = 1 / 3  # of a bin: below, two bins are as good as independent
+_TAIL = 0.01
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How bins were made, and what is fitted to them."""
+
+    bin_width: float
+    averaged: bool
+    noise: str
+    n_lags: int
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """An autocovariance to be fitted.
+
+    Attributes
+    ----------
+    measured : ndarray (draw, lag)
+        The data's first, then those of bootstrap draws, then those of the even and of the odd
+        trials.
+    white : ndarray (draw,)
+        Variance of the white noise that is known of.
+    model : Model
+        What is expected of them.
+    """
+
+    measured: Array
+    white: Array
+    model: Model
+
+    def signal(self) -> Array:
+        """Autocovariance without the noise that is known of."""
+        return np.asarray(self.measured - np.outer(self.white, self.model.expectation[:, 0]))
+
+
+def make_rows(residual: Array, white: Array, weights: Array, settings: Settings) -> list[Row]:
+    """Measure the autocovariances of neurons and, last, of the population.
+
+    Parameters
+    ----------
+    residual : ndarray (neuron, time, trial)
+        From `deviations`.
+    white : ndarray (neuron, time, trial)
+        Variance of known white noise in each bin.
+    weights : ndarray (draw, trial)
+        How often each trial counts in each draw; the first row is ones.
+    settings : Settings
+
+    Returns
+    -------
+    list of Row
+    """
+    known = usable(residual)
+    sums = trial_sums(residual, settings.n_lags)
+    n_known = weights @ known.sum(axis=1).T  # (draw, neuron)
+    total = weights @ np.where(known, white, 0.0).sum(axis=1).T
+    level = np.divide(total, n_known, out=np.zeros(total.shape), where=n_known > 0).T
+    rows, maps = [], _expectations(known, settings.n_lags)
+    for own, expectation in enumerate(maps):
+        one = TrialSums(sums.products[own : own + 1], sums.pairs[own : own + 1])
+        rows.append(Row(one.autocovariance(weights)[0], level[own], _model(expectation, settings)))
+    return [*rows, _population(rows, settings)]
+
+
+def _expectations(known: NDArray[np.bool_], n_lags: int) -> list[Array]:
+    """List the expectation map of every neuron; neurons observed alike share theirs."""
+    maps: dict[bytes, Array] = {}
+    found = []
+    for own in known:
+        key = np.packbits(own).tobytes()
+        if key not in maps:
+            maps[key] = expectation_map(own, n_lags)
+        found.append(maps[key])
+    return found
+
+
+def _model(expectation: Array, settings: Settings) -> Model:
+    free = settings.noise == "free"
+    return Model(expectation, settings.bin_width, settings.averaged, free)
+
+
+def _population(rows: list[Row], settings: Settings) -> Row:
+    """Sum of the neurons, each in units of its own variance."""
+    usable_rows = [row for row in rows if row.measured[0, 0] > 0]
+    if not usable_rows:
+        return Row(rows[0].measured * np.nan, rows[0].white, rows[0].model)
+    scales = [1.0 / row.measured[0, 0] for row in usable_rows]
+    pairs = list(zip(scales, usable_rows, strict=True))
+    # A draw may leave a neuron without a pair of bins.
+    measured = np.sum([scale * np.nan_to_num(row.measured) for scale, row in pairs], axis=0)
+    white = np.sum([scale * row.white for scale, row in pairs], axis=0)
+    expectation = np.mean([row.model.expectation for row in usable_rows], axis=0)
+    return Row(measured / len(pairs), white / len(pairs), _model(expectation, settings))
+
+
+def estimate_row(row: Row, settings: Settings, window: float) -> dict[str, Any]:
+    """Fit one row: estimate, bounds, direct fit, two timescales, or why there is none.
+
+    Parameters
+    ----------
+    row : Row
+    settings : Settings
+    window : float
+        Length of the window (s): no longer timescale is believed.
+
+    Returns
+    -------
+    dict
+        Variables of the result of ``popdyn.timescale`` for this row.
+    """
+    n_lags = settings.n_lags
+    nothing: dict[str, Any] = {
+        "timescale": np.nan,
+        "timescale_bound": np.full(2, np.nan),
+        "direct_fit": np.nan,
+        "autocorrelation": np.full(n_lags, np.nan),
+        "fitted_autocorrelation": np.full(n_lags, np.nan),
+        "signal_share": np.nan,
+        "two_timescales": np.full(2, np.nan),
+        "two_weights": np.full(2, np.nan),
+        "two_timescales_error": np.nan,
+        "reason": "constant or not observed",
+    }
+    if not (np.isfinite(row.measured[0]).all() and row.measured[0, 0] > 0):
+        return nothing
+    signal = np.nan_to_num(row.signal())
+    tried = grid(settings.bin_width / 6, 20 * window)
+    found, amplitude = fit_one(signal[:-2], row.model, tried)
+    reason = _why_not(found, amplitude, settings.bin_width, window)
+    if reason.startswith("no autocorrelation"):
+        return {**nothing, "reason": reason, "signal_share": 0.0}
+    step = float(np.log(tried[1] / tried[0]))
+    best = polish(signal[:1], row.model, found[:1], step)
+    identity = Model(
+        np.eye(n_lags, row.model.expectation.shape[1]),
+        settings.bin_width,
+        settings.averaged,
+        row.model.noise_free,
+    )
+    direct = polish(signal[:1], identity, fit_one(signal[:1], identity, tried)[0], step)[0]
+    believed = {
+        "timescale": float(best[0]),
+        **_two(signal, row.model, tried[tried <= window]),
+    }
+    return {
+        **nothing,
+        **({} if reason else believed),
+        "timescale_bound": _bounds(found, amplitude, tried),
+        "direct_fit": float(direct) if tried[1] < direct < tried[-2] else np.nan,
+        **_curves(signal[0], row, float(best[0])),
+        "reason": reason,
+    }
+
+
+def _why_not(found: Array, amplitude: Array, bin_width: float, window: float) -> str:
+    """Why the first fit is no estimate; empty when it is one."""
+    if amplitude[0] <= 0 or np.mean(amplitude[1:] <= 0) > _TAIL:
+        return "no autocorrelation beyond the noise"
+    if found[0] > window:
+        return f"longer than the window ({window:g} s)"
+    if found[0] < SHORTEST * bin_width:
+        return f"shorter than a third of a bin ({bin_width:g} s)"
+    return ""
+
+
+def _bounds(found: Array, amplitude: Array, tried: Array) -> Array:
+    """Bootstrap percentiles; what the data did not limit is 0 or infinite."""
+    drawn = np.where(amplitude[1:] > 0, found[1:], np.nan)
+    bound = percentile_bounds(np.log(drawn))
+    bound = np.exp(bound)
+    bound[bound <= tried[1]] = 0.0
+    bound[bound >= tried[-2]] = np.inf
+    return bound
+
+
+def _curves(signal: Array, row: Row, timescale: float) -> dict[str, Any]:
+    """Autocorrelation and its fit over the variance of the signal, and the signal's share."""
+    model = row.model
+    plain = Model(model.expectation, model.bin_width, model.averaged, noise_free=False)
+    curve = plain.curves(np.array([timescale]))[0]
+    seen = model.without_noise(np.stack([signal, curve]))
+    amplitude = max(seen[0] @ seen[1] / (seen[1] @ seen[1]), 1e-300)
+    white = model.expectation[:, 0]
+    extra = (signal - amplitude * curve) @ white / (white @ white) if model.noise_free else 0.0
+    true = amplitude * _variance_of_signal(model, timescale)
+    noise = max(float(row.white[0] + extra), 0.0)
+    return {
+        "autocorrelation": (signal - extra * white) / amplitude,
+        "fitted_autocorrelation": curve,
+        "signal_share": float(true / (true + noise)),
+    }
+
+
+def _variance_of_signal(model: Model, timescale: float) -> float:
+    """Variance of a unit process once binned."""
+    one = Model(np.eye(1), model.bin_width, model.averaged, noise_free=False)
+    return float(one.curves(np.array([timescale]))[0, 0])
+
+
+def _two(signal: Array, model: Model, tried: Array) -> dict[str, Any]:
+    """Two exponentials, and whether they foretell the other half of trials better than one."""
+    if tried.size < 3:
+        return {}
+    pair, amplitude = fit_two(signal[[0, -2, -1]], model, tried)
+    one, size = fit_one(signal[-2:], model, tried)
+    halves = model.without_noise(signal[-2:])
+    errors = np.zeros(2)
+    for own, other in ((0, 1), (1, 0)):
+        single = size[own] * model.curves(one[own : own + 1])[0]
+        double = amplitude[own + 1] @ model.curves(pair[own + 1])
+        errors += [((halves[other] - curve) ** 2).sum() for curve in (single, double)]
+    total = amplitude[0].sum()
+    return {
+        "two_timescales": pair[0],
+        "two_weights": amplitude[0] / total if total > 0 else np.full(2, np.nan),
+        "two_timescales_error": float(errors[1] / errors[0]) if errors[0] > 0 else np.nan,
+    }

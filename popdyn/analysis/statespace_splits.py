@@ -88,14 +88,14 @@ def split_shares(
     for start in watched(range(0, n_splits, step), -(-n_splits // step), "splitting trials"):
         part = slice(start, start + step)
         chunk = None if weights is None else [weight[part] for weight in weights]
-        means, totals = _quarter_averages(trials, generators[part], chunk)
+        means, totals = quarter_averages(trials, generators[part], chunk)
         for at in range(means.shape[1]):
             own = generators[start + at] if with_null else None
             _compare(means[:, at], totals[:, at], own, shares, start + at)
     return shares
 
 
-def _quarter_averages(
+def quarter_averages(
     trials: Sequence[Array],
     generators: Sequence[np.random.Generator],
     weights: Sequence[Array] | None,
@@ -138,7 +138,7 @@ def _quarters(
     return [after & ~before for before, after in pairwise(firsts)]
 
 
-def _joined(means: Array, totals: Array) -> Array:
+def joined(means: Array, totals: Array) -> Array:
     """Average of two quarters; one of them may be empty."""
     total = totals.sum(axis=0)
     sums = (np.where(totals > 0, means, 0.0) * totals).sum(axis=0)
@@ -155,7 +155,7 @@ def _compare(
 ) -> None:
     """Fill in one split from its quarters (quarter, neuron, sample)."""
     n_components = shares.ratio.shape[1]
-    halves = _centered([_joined(means[:2], totals[:2]), _joined(means[2:], totals[2:])])
+    halves = _centered([joined(means[:2], totals[:2]), joined(means[2:], totals[2:])])
     if halves[0].shape[1] <= n_components:
         return
     first, second = halves

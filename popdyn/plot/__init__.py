@@ -11,6 +11,7 @@ from popdyn.plot.relative_distance import relative_distance
 from popdyn.plot.scorecard import scorecard
 from popdyn.plot.session_overview import population_rate, rate_distribution, session_overview
 from popdyn.plot.session_trials import event_rate, session_raster, trial_structure
+from popdyn.plot.subspace_overlap import subspace_overlap
 from popdyn.plot.task import task
 from popdyn.plot.warp import warp
 
@@ -27,6 +28,7 @@ __all__ = [
     "scorecard",
     "session_overview",
     "session_raster",
+    "subspace_overlap",
     "task",
     "trial_structure",
     "warp",

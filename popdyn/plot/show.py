@@ -22,6 +22,7 @@ _METHODS = (
     "task",
     "session_overview",
     "warp",
+    "subspace_overlap",
 )
 
 

@@ -34,10 +34,9 @@ def slabs(
     rows : ndarray, shape (neuron * time, trial)
         A copy that may be changed.
     """
-    n_neurons, n_times, n_trials = values.shape
-    whole = len(kept) == n_trials
-    step = max(1, _SLAB // max(1, n_times * len(kept)))
-    for start in range(0, n_neurons, step):
+    whole = len(kept) == values.shape[2]
+    step = _neurons_per_slab(values, kept)
+    for start in range(0, len(values), step):
         part = values[start : start + step]
         part = part if whole else part[:, :, kept]
         rows = part.reshape(-1, len(kept)).astype(np.float64)
@@ -67,3 +66,13 @@ def observed_alike(rows: Array) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.
         return
     for observed, members in same_mask(np.isfinite(rows).T):
         yield observed, members, rows[np.ix_(members, np.flatnonzero(observed))]
+
+
+def n_slabs(values: NDArray[np.floating[Any]], kept: NDArray[np.intp]) -> int:
+    """Count the slabs, for a progress bar."""
+    return -(-len(values) // _neurons_per_slab(values, kept))
+
+
+def _neurons_per_slab(values: NDArray[np.floating[Any]], kept: NDArray[np.intp]) -> int:
+    per_neuron = int(values.shape[1]) * len(kept)
+    return max(1, _SLAB // max(1, per_neuron))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from popdyn.analysis.shuffle_test import over_time
 from popdyn.resample import percentile_bounds, upper_p_value
 
 Array = NDArray[np.float64]
@@ -47,11 +48,8 @@ def accuracy_statistics(
     label = classes[0]
     counts = np.bincount(label)
     n_classes = len(counts)
-    # Whole numbers are divided last, so that always right is exactly one.
-    n_right = [np.einsum("tdk,dk->dt", correct, (classes == k) * 1.0) for k in range(n_classes)]
-    accuracy = np.mean([right / n for right, n in zip(n_right, counts, strict=True)], axis=0)
+    accuracy = balanced_accuracy(correct, classes)
     observed, null = accuracy[0], accuracy[1:]
-    largest = null.max(axis=1)[:, np.newaxis]
     scores = correct[:, 0].astype(np.float64)
     mean = observed.mean()
     average = correct.mean(axis=0)[np.newaxis]
@@ -67,8 +65,7 @@ def accuracy_statistics(
         "accuracy": ("time", observed, {"units": "1"}),
         "accuracy_bound": (("bound", "time"), bound),
         "null_accuracy": (("draw", "time"), null),
-        "p": ("time", upper_p_value(observed, null)),
-        "p_corrected": ("time", upper_p_value(observed, largest)),
+        **over_time(observed, null),
         "mean_accuracy": ((), mean, {"units": "1"}),
         "mean_accuracy_bound": ("bound", mean_bound[:, 0]),
         "null_mean_accuracy": ("draw", null.mean(axis=1)),
@@ -76,6 +73,29 @@ def accuracy_statistics(
         "chance": ((), 1.0 / n_classes),
         "n_trials": ("condition", counts),
     }
+
+
+def balanced_accuracy(correct: NDArray[np.bool_], classes: Index) -> Array:
+    """Mean over classes of the share of right trials, (draw, time).
+
+    Parameters
+    ----------
+    correct : ndarray of bool (time, draw, trial)
+        Whether each trial was given to its class.
+    classes : ndarray of int (draw, trial)
+        Labelings.
+
+    Returns
+    -------
+    ndarray (draw, time)
+    """
+    shares = []
+    for number in range(int(classes[0].max()) + 1):
+        member = classes == number
+        n_right = np.einsum("tdk,dk->dt", correct, member * 1.0)
+        # Whole numbers are divided last, so that always right is exactly one.
+        shares.append(n_right / member.sum(axis=1, keepdims=True))
+    return np.asarray(np.mean(shares, axis=0))
 
 
 def _bounds(

@@ -7,43 +7,21 @@ against shuffled labels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import joblib
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.accuracy import accuracy_statistics
+from popdyn.analysis.decoding_problem import pose_classes
 from popdyn.analysis.discriminant import held_out_correct
-from popdyn.errors import FitError, TensorError, warn
+from popdyn.analysis.folds import check_folds
+from popdyn.errors import TensorError
 from popdyn.progress import watched
-from popdyn.resample import (
-    BOUND,
-    Seed,
-    as_generator,
-    permute_labels,
-    spawn,
-)
+from popdyn.resample import BOUND, Seed, as_generator
 from popdyn.tensor.contract import check
 from popdyn.tensor.result import make_result
-from popdyn.tensor.view import Conditions, group_conditions
-
-Index = NDArray[np.intp]
-
-_MANY_VALUES = 8  # a numeric label with more values than this is probably a quantity
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """What is decoded: activity of complete trials, their class and their fold."""
-
-    values: NDArray[np.floating[Any]]  # (time, trial, neuron)
-    label: Index
-    fold: Index
-    labels: list[str]
 
 
 def decode(
@@ -53,6 +31,7 @@ def decode(
     n_folds: int = 5,
     n_draws: int = 200,
     regularization: float = 1.0,
+    groups: str | Sequence[str] | None = None,
     rng: Seed = 0,
     n_jobs: int = 1,
 ) -> xr.Dataset:
@@ -80,6 +59,10 @@ def decode(
         fold alone and makes the test exact given the folds.
     regularization : float
         Ridge in units of the variance of a scaled neuron, above 0.
+    groups : str or list of str, optional
+        Trial columns (session, block) whose trials are held out together, so that what trials of
+        a block share cannot be mistaken for the label.  Labels are then shuffled within groups,
+        or between whole groups if each has but one label.
     rng : int or Generator
         Seed of folds, shuffles and bootstrap.
     n_jobs : int
@@ -91,9 +74,11 @@ def decode(
         ``accuracy (time)``: balanced accuracy, the mean over classes of the share of held-out
         trials given to the right class; ``accuracy_bound (bound, time)``: 95 % bootstrap over
         trials within class (see Notes); ``null_accuracy (draw, time)``; ``p (time)``;
-        ``p_corrected (time)``, against the largest null accuracy over time; ``mean_accuracy`` over
-        the window, with ``mean_accuracy_bound (bound)``, ``null_mean_accuracy (draw)`` and
-        ``mean_p``; ``chance``; ``n_trials (condition)``.
+        ``p_corrected (time)``, against the largest null accuracy over time; ``cluster_p`` and
+        ``cluster (time)``: runs of bins against the largest run of each draw (see Notes);
+        ``mean_accuracy`` over the window, with ``mean_accuracy_bound (bound)``,
+        ``null_mean_accuracy (draw)`` and ``mean_p``; ``chance``; ``n_trials (condition)``;
+        ``correct (time, trial)`` and ``fold (trial)`` of the trials that took part.
 
     Raises
     ------
@@ -101,12 +86,12 @@ def decode(
         When `label` is not a trial column, or an argument is out of range.
     FitError
         When the label is constant, a class has fewer complete trials than folds, or no trial is
-        complete.
+        complete; when groups leave a fold without a class to train on.
 
     Warns
     -----
     PopdynWarning
-        When trials or neurons are left out.
+        When trials or neurons are left out, or groups allow but few different shuffles.
 
     Notes
     -----
@@ -115,6 +100,11 @@ def decode(
     by the ratio of the spread of the null accuracies to the one independent trials would have
     (about 1.3).  The bounds are for a decoder trained on this many trials;
     ``tests/analysis/results/decoding.csv`` holds their measured coverage, 95 to 99 %.
+
+    Clusters: accuracies are brought to mean 0 and variance 1 over the shuffles and the measured
+    one; neighboring bins above 1.645 form a cluster, whose sum is compared with that of the
+    largest cluster of every shuffle.  A cluster is significant as a whole: where it starts and
+    ends is not.
 
     p values are ``(1 + exceedances) / (1 + n_draws)``: 200 draws go down to 0.005.
 
@@ -131,161 +121,60 @@ def decode(
     (True, 0.5)
     """
     tensor = check(tensor)
-    _check_options(n_folds, n_draws, regularization)
+    check_folds(n_folds, n_draws)
+    check_ridge(regularization)
     generator, seed = as_generator(rng)
-    problem = _pose(tensor, label, n_folds, generator)
-    draws = [permute_labels(problem.label, own, problem.fold) for own in spawn(generator, n_draws)]
-    classes = np.stack([problem.label, *draws])
+    problem = pose_classes(tensor, label, groups, n_folds, n_draws, generator)
+    classes = problem.target
     with threadpool_limits(limits=1, user_api="blas"):
         results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
             joblib.delayed(held_out_correct)(bin_values, classes, problem.fold, regularization)
             for bin_values in problem.values
         )
-        correct = list(watched(results, len(problem.values), "decoding"))
-    parameters = {
-        "label": label,
-        "n_folds": n_folds,
-        "n_draws": n_draws,
-        "regularization": regularization,
-    }
+        correct = np.stack(list(watched(results, len(problem.values), "decoding")))
     result = make_result(
-        accuracy_statistics(np.stack(correct), classes, generator),
+        {
+            **accuracy_statistics(correct, classes, generator),
+            "correct": (("time", "trial"), correct[:, 0]),
+            "fold": ("trial", problem.fold),
+        },
         coords={
             "time": tensor["time"],
             "condition": np.array(problem.labels, dtype=np.str_),
             "bound": BOUND,
             "draw": np.arange(n_draws),
+            "trial": problem.trial,
         },
         method="decode",
-        parameters=parameters,
+        parameters={
+            "label": label,
+            "n_folds": n_folds,
+            "n_draws": n_draws,
+            "regularization": regularization,
+            "groups": groups,
+        },
         source=tensor,
         seed=seed,
     )
+    describe_decoding(result, tensor, label, problem.values.shape[2])
+    return result
+
+
+def describe_decoding(
+    result: xr.Dataset, tensor: xr.DataArray, label: str | Sequence[str], n_neurons: int
+) -> None:
+    """Write into the attributes what was decoded from how many neurons, and a caution."""
     result.attrs["label"] = label if isinstance(label, str) else ", ".join(label)
-    result.attrs["n_neurons"] = int(problem.values.shape[2])
+    result.attrs["n_neurons"] = int(n_neurons)
     if int(tensor.attrs.get("simultaneous", 1)) == 0:
         result.attrs["note"] = (
             "neurons were not recorded together: a trial is a repeat of a condition, and noise "
             "shared between neurons is absent, which changes accuracy in either direction"
         )
-    return result
 
 
-def _pose(
-    tensor: xr.DataArray, label: str | Sequence[str], n_folds: int, rng: np.random.Generator
-) -> _Problem:
-    """Choose neurons and trials, check that the question can be asked, and deal out the folds."""
-    conditions = group_conditions(tensor, label)
-    labelled = tensor.isel(trial=np.flatnonzero(conditions.index >= 0))
-    observed = np.isfinite(labelled.values)
-    seen = observed.any(axis=(1, 2))
-    complete = observed[seen].all(axis=(0, 1))
-    _say_left_out(tensor, conditions, seen, complete)
-    if not seen.any() or not complete.any():
-        raise FitError(_nothing_complete(tensor, observed, seen))
-    used = labelled.isel(neuron=np.flatnonzero(seen), trial=np.flatnonzero(complete))
-    original = conditions.index[conditions.index >= 0][complete]
-    counts = np.bincount(original, minlength=len(conditions.labels))
-    _check_classes(conditions, counts, label, n_folds, int((~complete).sum()))
-    fold = _stratified_folds(original, n_folds, rng)
-    return _Problem(used.values.transpose(1, 2, 0), original, fold, conditions.labels)
-
-
-def _stratified_folds(label: Index, n_folds: int, rng: np.random.Generator) -> Index:
-    """Fold of every trial: the trials of each class are dealt out in random order."""
-    fold = np.empty(label.size, dtype=np.intp)
-    dealt = 0
-    for number in np.unique(label):
-        members = rng.permutation(np.flatnonzero(label == number))
-        fold[members] = (dealt + np.arange(members.size)) % n_folds
-        dealt += members.size
-    return fold
-
-
-def _say_left_out(
-    tensor: xr.DataArray,
-    conditions: Conditions,
-    seen: NDArray[np.bool_],
-    complete: NDArray[np.bool_],
-) -> None:
-    """Warn about trials and neurons that do not take part."""
-    lines = []
-    n_unlabelled = int((conditions.index < 0).sum())
-    if n_unlabelled:
-        lines.append(f"{n_unlabelled} of {tensor.sizes['trial']} trials have no label")
-    if not seen.all():
-        names = ", ".join(str(name) for name in tensor["neuron"].values[~seen][:5])
-        lines.append(
-            f"{int((~seen).sum())} of {seen.size} neurons were not observed in any bin ({names})"
-        )
-    if not complete.all():
-        lines.append(
-            f"{int((~complete).sum())} of {complete.size} labelled trials were not observed in "
-            "every neuron and bin (NaN)"
-        )
-    if lines:
-        message = f"decode leaves out: {'; '.join(lines)}"
-        warn(message)
-
-
-def _nothing_complete(
-    tensor: xr.DataArray, observed: NDArray[np.bool_], seen: NDArray[np.bool_]
-) -> str:
-    """Message for data without one complete trial: which neuron or bin to give up."""
-    per_neuron = observed.all(axis=1).sum(axis=1)
-    worst = ", ".join(
-        f"{tensor['neuron'].values[index]} ({per_neuron[index]})"
-        for index in np.argsort(per_neuron, kind="stable")[:5]
-    )
-    return (
-        f"decode needs trials observed in every neuron and bin; none of {observed.shape[2]} "
-        f"labelled trials is. Neurons with the fewest complete trials: {worst}, of "
-        f"{int(seen.sum())} neurons. Leave neurons out with select(neurons=), shorten the window "
-        "with select(time=), or pool neurons with pseudopopulation()"
-    )
-
-
-def _check_classes(
-    conditions: Conditions, counts: Index, label: Any, n_folds: int, n_incomplete: int
-) -> None:
-    """Refuse a constant label and classes too small for the folds."""
-    listed = ", ".join(
-        f"{name} ({count})" for name, count in zip(conditions.labels, counts, strict=True)
-    )
-    if len(conditions.labels) < 2:
-        message = (
-            f"decode needs a label with two values or more; {label!r} is constant: {listed}. "
-            "Choose another column or other trials"
-        )
-        raise FitError(message)
-    if counts.min() >= n_folds:
-        return
-    small = ", ".join(
-        f"{name} ({count})"
-        for name, count in zip(conditions.labels, counts, strict=True)
-        if count < n_folds
-    )
-    dropped = f" after leaving out {n_incomplete} trials with NaN" if n_incomplete else ""
-    numeric = all(conditions.table[name].dtype.kind in "if" for name in conditions.table)
-    if numeric and len(conditions.labels) > _MANY_VALUES:
-        advice = (
-            f"{label!r} has {len(conditions.labels)} different numbers: group them into a few "
-            "classes (a new trial column, say low and high) and decode that"
-        )
-    else:
-        advice = "Leave these trials out with select(trials=), or use fewer folds (n_folds >= 2)"
-    message = (
-        f"decode with {n_folds} folds needs {n_folds} trials or more in every class of "
-        f"{label!r}; too few{dropped} in {small}. {advice}"
-    )
-    raise FitError(message)
-
-
-def _check_options(n_folds: int, n_draws: int, regularization: float) -> None:
-    """Refuse arguments out of range."""
-    if n_folds < 2 or n_draws < 1:
-        message = f"n_folds is 2 or more and n_draws 1 or more; found {n_folds} and {n_draws}"
-        raise TensorError(message)
+def check_ridge(regularization: float) -> None:
+    """Refuse a ridge out of range."""
     if not np.isfinite(regularization) or regularization <= 0:
         message = (
             f"regularization is a finite number above 0 (the ridge keeps the covariance "

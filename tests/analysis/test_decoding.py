@@ -12,8 +12,8 @@ from sklearn.linear_model import Ridge
 import popdyn as pdn
 from popdyn.analysis import decoding
 from popdyn.analysis.accuracy import accuracy_statistics
-from popdyn.analysis.decoding import _stratified_folds
 from popdyn.analysis.discriminant import held_out_correct
+from popdyn.analysis.folds import stratified_folds
 from tests.oracles import decoding as slow
 
 RESULTS = Path(__file__).parent / "results" / "decoding.csv"
@@ -38,7 +38,7 @@ def problem(seed, n_classes, n_neurons):
     rng = np.random.default_rng(seed)
     label = rng.permutation(np.repeat(np.arange(n_classes), rng.integers(6, 12, n_classes)))
     values = rng.normal(size=(label.size, n_neurons)) + 0.8 * label[:, None]
-    return values, label, _stratified_folds(label, 4, rng)
+    return values, label, stratified_folds(label, 4, rng)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 5])
@@ -122,12 +122,16 @@ def test_the_result_has_the_promised_variables():
         "null_accuracy": ("draw", "time"),
         "p": ("time",),
         "p_corrected": ("time",),
+        "cluster_p": ("time",),
+        "cluster": ("time",),
         "mean_accuracy": (),
         "mean_accuracy_bound": ("bound",),
         "null_mean_accuracy": ("draw",),
         "mean_p": (),
         "chance": (),
         "n_trials": ("condition",),
+        "correct": ("time", "trial"),
+        "fold": ("trial",),
     }
     assert {name: result[name].dims for name in result.data_vars} == dims
     assert result["bound"].values.tolist() == ["lower", "upper"]
@@ -222,7 +226,7 @@ def test_the_same_seed_gives_the_same_result_on_any_number_of_threads():
 
 def test_folds_hold_every_class_in_equal_shares():
     label = np.repeat([0, 1, 2], [7, 20, 13])
-    fold = _stratified_folds(label, 5, np.random.default_rng(0))
+    fold = stratified_folds(label, 5, np.random.default_rng(0))
     table = np.array([[((label == k) & (fold == f)).sum() for f in range(5)] for k in range(3)])
     assert (np.ptp(table, axis=1) <= 1).all()
     assert np.ptp(table.sum(axis=0)) <= 1

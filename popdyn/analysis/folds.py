@@ -1,0 +1,202 @@
+"""Folds: which trials are held out together, and which labels change places under the null."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popdyn.errors import FitError, TensorError
+from popdyn.resample import permute_labels, spawn
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+_N_STRATA = 5
+_N_TRIES = 1000
+
+
+def stratified_folds(label: Index, n_folds: int, rng: np.random.Generator) -> Index:
+    """Fold of every trial: the trials of each class are dealt out in random order.
+
+    Parameters
+    ----------
+    label : ndarray of int (trial,)
+        Class of each trial.
+    n_folds : int
+        Number of folds.
+    rng : Generator
+        Shuffles the trials of a class.
+
+    Returns
+    -------
+    ndarray of int (trial,)
+        Every class is spread evenly, and so are the trials as a whole.
+    """
+    fold = np.empty(label.size, dtype=np.intp)
+    dealt = 0
+    for number in np.unique(label):
+        members = rng.permutation(np.flatnonzero(label == number))
+        fold[members] = (dealt + np.arange(members.size)) % n_folds
+        dealt += members.size
+    return fold
+
+
+def group_folds(label: Index, group: Index, n_folds: int, rng: np.random.Generator) -> Index:
+    """Fold of every trial: groups stay together, classes are spread as evenly as they allow.
+
+    Parameters
+    ----------
+    label, group : ndarray of int (trial,)
+        Class and group of each trial, from 0.
+    n_folds : int
+        Number of folds.
+    rng : Generator
+        Decides between groups of equal size.
+
+    Returns
+    -------
+    ndarray of int (trial,)
+
+    Raises
+    ------
+    FitError
+        If there are fewer groups than folds.
+    """
+    n_groups = int(group.max()) + 1
+    if n_groups < n_folds:
+        message = (
+            f"{n_folds} folds need {n_folds} groups or more, found {n_groups}: use n_folds="
+            f"{n_groups}, or smaller groups"
+            if n_groups > 1
+            else "groups= has one value in all trials: folds of whole groups need two or more"
+        )
+        raise FitError(message)
+    table = np.zeros((n_groups, int(label.max()) + 1))
+    np.add.at(table, (group, label), 1.0)
+    share = table / np.maximum(table.sum(axis=0), 1.0)
+    order = rng.permutation(n_groups)
+    order = order[np.argsort(-table[order].sum(axis=1), kind="stable")]
+    held, home = np.zeros((n_folds, table.shape[1])), np.empty(n_groups, dtype=np.intp)
+    for number in order:
+        # Empty folds come first, because every fold must hold something.
+        after = ((held + share[number]) ** 2).sum(axis=1) - (held**2).sum(axis=1)
+        home[number] = after.argmin()
+        held[home[number]] += share[number]
+    return home[group]
+
+
+def strata_of(values: Array) -> Index:
+    """Classes of similar numbers, for spreading a quantity evenly over folds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from popdyn.analysis.folds import strata_of
+    >>> strata_of(np.array([3.0, 1.0, 2.0, 9.0, 7.0])).tolist()
+    [2, 0, 1, 4, 3]
+    """
+    rank = np.unique(values, return_inverse=True)[1].ravel()
+    order = np.argsort(rank, kind="stable")
+    place = np.empty(values.size, dtype=np.intp)
+    place[order] = np.arange(values.size) * min(_N_STRATA, values.size) // values.size
+    return place
+
+
+def dealt_by_size(values: Array, n_folds: int, rng: np.random.Generator) -> Index:
+    """Fold of every trial: neighbors in size go to different folds.
+
+    Parameters
+    ----------
+    values : ndarray (trial,)
+        A quantity.
+    n_folds : int
+        Number of folds.
+    rng : Generator
+        Shuffles equal numbers, and the folds of every run of neighbors.
+
+    Returns
+    -------
+    ndarray of int (trial,)
+    """
+    order = np.lexsort((rng.random(values.size), values))
+    fold = np.empty(values.size, dtype=np.intp)
+    for first in range(0, values.size, n_folds):
+        run = order[first : first + n_folds]
+        fold[run] = rng.permutation(n_folds)[: run.size]
+    return fold
+
+
+def shuffled_labels(
+    label: NDArray[Any], fold: Index, group: Index | None, n_draws: int, rng: np.random.Generator
+) -> NDArray[Any]:
+    """Shuffle labels as the null allows it.
+
+    Without groups labels change places within folds.  With groups they do so within groups; a
+    label that is constant within every group goes from group to group as a whole.
+
+    Parameters
+    ----------
+    label : ndarray (trial,)
+        Classes or numbers.
+    fold : ndarray of int (trial,)
+        Fold of each trial.
+    group : ndarray of int (trial,), optional
+        Group of each trial.
+    n_draws : int
+        Number of shuffles.
+    rng : Generator
+        Parent of one generator per draw.
+
+    Returns
+    -------
+    ndarray (draw, trial)
+
+    Raises
+    ------
+    FitError
+        If no shuffle leaves every class in the training trials of every fold.
+    """
+    own = spawn(rng, n_draws)
+    if group is None or not _constant_within(label, group):
+        strata = fold if group is None else group
+        return np.stack([permute_labels(label, one, strata) for one in own])
+    return np.stack([_between_groups(label, fold, group, one) for one in own])
+
+
+def _constant_within(label: NDArray[Any], group: Index) -> bool:
+    """Whether every group has one label only."""
+    first = np.unique(group, return_index=True)[1]
+    return bool((label == label[first][group]).all())
+
+
+def _between_groups(
+    label: NDArray[Any], fold: Index, group: Index, rng: np.random.Generator
+) -> NDArray[Any]:
+    """Give every group the label of another one; try again until all folds can be trained."""
+    first = np.unique(group, return_index=True)[1]
+    for _ in range(_N_TRIES):
+        shuffled = label[first][rng.permutation(first.size)][group]
+        if label.dtype.kind == "f" or trains_every_class(shuffled, fold):
+            return shuffled
+    message = (
+        f"the label is constant within each of {first.size} groups, and too few groups have each "
+        "value to shuffle it between them and still train in every fold. Use more groups or "
+        "fewer folds"
+    )
+    raise FitError(message)
+
+
+def trains_every_class(label: Index, fold: Index) -> bool:
+    """Whether the trials outside of each fold hold every class."""
+    table = np.zeros((int(fold.max()) + 1, int(label.max()) + 1), dtype=np.intp)
+    np.add.at(table, (fold, label), 1)
+    return bool((table.sum(axis=0) - table > 0).all())
+
+
+def check_folds(n_folds: int, n_draws: int) -> None:
+    """Refuse numbers of folds and draws out of range."""
+    if n_folds < 2 or n_draws < 1:
+        message = f"n_folds is 2 or more and n_draws 1 or more; found {n_folds} and {n_draws}"
+        raise TensorError(message)

@@ -1,0 +1,208 @@
+"""Which number does the population stand for, and how far off?  Ridge regression over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import joblib
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from popdyn.analysis.decoding import check_ridge, describe_decoding
+from popdyn.analysis.decoding_problem import Problem, pose_quantity
+from popdyn.analysis.folds import check_folds
+from popdyn.analysis.ridge import held_out_numbers
+from popdyn.analysis.shuffle_test import over_time
+from popdyn.progress import watched
+from popdyn.resample import BOUND, Seed, as_generator, percentile_bounds, upper_p_value
+from popdyn.tensor.contract import check
+from popdyn.tensor.result import make_result
+
+Array = NDArray[np.float64]
+
+RIDGES = np.logspace(-3, 3, 13)
+_N_BOOTSTRAPS = 1000
+
+
+def decode_quantity(
+    tensor: xr.DataArray,
+    label: str,
+    *,
+    n_folds: int = 5,
+    n_draws: int = 200,
+    regularization: float | str | Sequence[float] = "cv",
+    groups: str | Sequence[str] | None = None,
+    rng: Seed = 0,
+    n_jobs: int = 1,
+) -> xr.Dataset:
+    """Decode a number from the population in every time bin, on held-out trials.
+
+    The neurons are scaled to mean 0 and variance 1 over the training trials and the label is
+    regressed on them with a ridge.
+
+    Parameters
+    ----------
+    tensor : DataArray (neuron, time, trial)
+        Rates or spike counts.  Trials with a NaN in any neuron and bin are left out, and so are
+        neurons that are NaN throughout; a warning says how many.
+    label : str
+        Trial column of numbers: a stimulus, a duration, a confidence.  Trials without a value are
+        left out.
+    n_folds : int
+        Folds of the cross-validation; trials of similar label are spread over them.
+    n_draws : int
+        Draws of the null: labels shuffled within folds (within groups, or between whole groups if
+        each has but one label).
+    regularization : float, "cv" or list of float
+        Ridge in units of the variance of a scaled neuron.  "cv" chooses among 13 from 0.001 to
+        1000, and a list among its numbers, by leaving one trial (or group) of the training trials
+        out: for each bin, fold and shuffle on its own.
+    groups : str or list of str, optional
+        Trial columns (session, block) whose trials are held out together.
+    rng : int or Generator
+        Seed of folds, shuffles and bootstrap.
+    n_jobs : int
+        Time bins decoded at once (joblib); results do not depend on it.
+
+    Returns
+    -------
+    Dataset
+        ``r2 (time)``: 1 less the squared error of held-out trials over that of predicting the
+        mean of the training trials: at most 1, and below 0 when worse than that mean;
+        ``rmse (time)`` and ``chance_rmse`` in the units of the label; ``r2_bound`` and
+        ``rmse_bound (bound, time)``: 95 % bootstrap over trials (groups, if there are);
+        ``null_r2 (draw, time)``; ``p``, ``p_corrected``, ``cluster_p`` and ``cluster (time)`` as
+        of `decode`; ``mean_r2`` over the window with ``mean_r2_bound (bound)``,
+        ``null_mean_r2 (draw)`` and ``mean_p``; ``prediction (time, trial)``, ``value`` and
+        ``fold (trial)``; ``regularization (time, fold_number)``, as chosen.
+
+    Raises
+    ------
+    TensorError
+        When `label` is not a trial column of numbers, or an argument is out of range.
+    FitError
+        When the label is constant, or trials or groups are too few for the folds.
+
+    Warns
+    -----
+    PopdynWarning
+        When trials or neurons are left out, or groups allow but few different shuffles.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> duration = np.tile([0.2, 0.4, 0.6, 0.8], 15)
+    >>> noise = np.random.default_rng(0).normal(size=(5, 2, 60))
+    >>> noise[:, 1] += 5 * duration
+    >>> tensor = pdn.make_tensor(noise, [0.0, 0.1], {"duration": duration}, units="1")
+    >>> result = pdn.decode_quantity(tensor, "duration", n_draws=50)
+    >>> bool(result["r2"][1] > 0.8), bool(result["rmse"][1] < 0.1)
+    (True, True)
+    """
+    tensor = check(tensor)
+    check_folds(n_folds, n_draws)
+    ridges = _ridges(regularization)
+    generator, seed = as_generator(rng)
+    problem = pose_quantity(tensor, label, groups, n_folds, n_draws, generator)
+    with threadpool_limits(limits=1, user_api="blas"):
+        results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+            joblib.delayed(_one_bin)(bin_values, problem, ridges) for bin_values in problem.values
+        )
+        bins = list(watched(results, len(problem.values), "decoding"))
+    units = str(tensor.coords[label].attrs.get("units", "unknown"))
+    result = make_result(
+        _statistics(bins, problem, units, generator),
+        coords={
+            "time": tensor["time"],
+            "bound": BOUND,
+            "draw": np.arange(n_draws),
+            "trial": problem.trial,
+            "fold_number": np.arange(n_folds),
+        },
+        method="decode_quantity",
+        parameters={
+            "label": label,
+            "n_folds": n_folds,
+            "n_draws": n_draws,
+            "regularization": regularization,
+            "groups": groups,
+        },
+        source=tensor,
+        seed=seed,
+    )
+    describe_decoding(result, tensor, label, problem.values.shape[2])
+    result.attrs["label_units"] = units
+    return result
+
+
+def _ridges(regularization: float | str | Sequence[float]) -> Array:
+    """List the ridges to choose from."""
+    if isinstance(regularization, str) and regularization == "cv":
+        return RIDGES
+    if isinstance(regularization, (str, int, float)):
+        regularization = [regularization]  # type: ignore[list-item]
+    for ridge in regularization:
+        check_ridge(ridge)
+    return np.array(regularization, dtype=np.float64)
+
+
+def _one_bin(
+    values: NDArray[np.floating[Any]], problem: Problem, ridges: Array
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Predictions, squared errors with and without activity, null R2 and ridges of one bin."""
+    target = problem.target
+    prediction, guess, ridge = held_out_numbers(values, target, problem.fold, ridges, problem.group)
+    error, baseline = (target - prediction) ** 2, (target - guess) ** 2
+    r2 = 1.0 - error.sum(axis=1) / baseline.sum(axis=1)
+    return prediction[0], error[0], baseline[0], r2, ridge
+
+
+def _statistics(
+    bins: list[tuple[Array, Array, Array, Array, Array]],
+    problem: Problem,
+    units: str,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Variables of the result."""
+    prediction, error, baseline, r2, ridge = (np.stack(part) for part in zip(*bins, strict=True))
+    observed, null = r2[:, 0], r2[:, 1:].T
+    weights = _bootstrap_weights(problem, rng)
+    drawn_error, drawn_baseline = weights @ error.T, weights @ baseline.T
+    drawn = 1.0 - drawn_error / drawn_baseline
+    n_trials = weights.sum(axis=1, keepdims=True)
+    null_mean = null.mean(axis=1)
+    in_units = {"units": units}
+    return {
+        "r2": ("time", observed, {"units": "1"}),
+        "r2_bound": (("bound", "time"), percentile_bounds(drawn), {"units": "1"}),
+        "rmse": ("time", np.sqrt(error.mean(axis=1)), in_units),
+        "rmse_bound": (
+            ("bound", "time"),
+            percentile_bounds(np.sqrt(drawn_error / n_trials)),
+            in_units,
+        ),
+        "chance_rmse": ((), float(np.sqrt(baseline[0].mean())), in_units),
+        "null_r2": (("draw", "time"), null),
+        **over_time(observed, null),
+        "mean_r2": ((), float(observed.mean()), {"units": "1"}),
+        "mean_r2_bound": ("bound", percentile_bounds(drawn.mean(axis=1))),
+        "null_mean_r2": ("draw", null_mean),
+        "mean_p": ((), float(upper_p_value(float(observed.mean()), null_mean))),
+        "prediction": (("time", "trial"), prediction, in_units),
+        "value": ("trial", problem.target[0], in_units),
+        "fold": ("trial", problem.fold),
+        "regularization": (("time", "fold_number"), ridge),
+    }
+
+
+def _bootstrap_weights(problem: Problem, rng: np.random.Generator) -> Array:
+    """How often each trial counts in each bootstrap draw; groups are drawn as a whole."""
+    n_trials = problem.fold.size
+    group = np.arange(n_trials) if problem.group is None else problem.group
+    n_groups = int(group.max()) + 1
+    drawn = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=_N_BOOTSTRAPS)
+    return np.asarray(drawn[:, group], dtype=np.float64)

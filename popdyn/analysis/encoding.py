@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.analysis.design import Design, make_design, refuse_collinear, threshold_sentence
+from popdyn.analysis.encoding_counts import count_variables
 from popdyn.analysis.encoding_linear import linear_variables
 from popdyn.analysis.encoding_options import make_options, refuse_rates
 from popdyn.errors import TensorError, warn
@@ -133,7 +134,10 @@ def encoding(
     if sentence:
         warn(sentence)
     generator, seed = as_generator(rng)
-    variables = linear_variables(tensor, design, options, generator)
+    if family == "gaussian":
+        variables = linear_variables(tensor, design, options, generator)
+    else:
+        variables = count_variables(tensor, design, family, options, generator)
     _say_undetermined(tensor, design, variables["coefficient"][1], variables["t"][1])
     parameters = {
         "regressors": regressors,

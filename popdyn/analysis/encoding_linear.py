@@ -54,7 +54,7 @@ def linear_variables(
     scale = 1.0 / bin_width_of(tensor) if counts else 1.0
     unit = "Hz" if counts else str(tensor.attrs["units"])
     variables = _fit_variables(fit, scale, unit)
-    variables |= tested_variables(variables["coefficient"][1], variables["standard_error"][1], fit)
+    variables |= significance(variables["coefficient"][1], variables["standard_error"][1], fit)
     if validation is not None:
         variables |= validation_variables(validation)
         if options.penalty is None:
@@ -83,7 +83,7 @@ def _fit_variables(fit: Fit, scale: float, unit: str) -> dict[str, Any]:
     }
 
 
-def tested_variables(coefficient: Array, standard_error: Array, fit: Fit | None) -> dict[str, Any]:
+def significance(coefficient: Array, standard_error: Array, fit: Fit | None) -> dict[str, Any]:
     """Give t, two-sided p and q; without a fit the statistic is normal.
 
     Parameters

@@ -88,7 +88,7 @@ def _statistics(rows: Array, matrix: Array, columns: Index, orders: Index) -> Ar
     for observed, members, known in observed_alike(rows):
         # The intercept first: columns with a large mean then lose no digits.
         own = matrix[observed][:, [others[-1], *others[:-1], *columns]]
-        basis = _basis(own)
+        basis = ordered_basis(own)
         if basis is None:
             continue
         n_others = len(others)
@@ -123,7 +123,7 @@ def _statistic(product: Array, power: Array, n_others: int, n_trials: int) -> Ar
         return ratio
 
 
-def _basis(columns: Array) -> Array | None:
+def ordered_basis(columns: Array) -> Array | None:
     """Orthonormal basis of the columns in their order; None where they do not make one."""
     if len(columns) <= columns.shape[1]:
         return None

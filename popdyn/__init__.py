@@ -62,6 +62,7 @@ _FUNCTIONS = {
     "decode": "analysis.decoding",
     "decode_quantity": "analysis.quantity_decoding",
     "temporal_generalization": "analysis.generalization",
+    "pool_decoding": "analysis.pooled_decoding",
     "encoding": "analysis.encoding",
     "timescale": "analysis.timescales",
     "compare": "comparison.pipeline",

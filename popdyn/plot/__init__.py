@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from popdyn.plot.condition_average import condition_average
 from popdyn.plot.decode import decode
+from popdyn.plot.decode_quantity import decode_quantity
 from popdyn.plot.explained_variance import explained_variance
 from popdyn.plot.pca import pca
 from popdyn.plot.raster import raster
@@ -13,11 +14,14 @@ from popdyn.plot.session_overview import population_rate, rate_distribution, ses
 from popdyn.plot.session_trials import event_rate, session_raster, trial_structure
 from popdyn.plot.subspace_overlap import subspace_overlap
 from popdyn.plot.task import task
+from popdyn.plot.temporal_generalization import temporal_generalization
+from popdyn.plot.timescale import timescale
 from popdyn.plot.warp import warp
 
 __all__ = [
     "condition_average",
     "decode",
+    "decode_quantity",
     "event_rate",
     "explained_variance",
     "pca",
@@ -30,6 +34,8 @@ __all__ = [
     "session_raster",
     "subspace_overlap",
     "task",
+    "temporal_generalization",
+    "timescale",
     "trial_structure",
     "warp",
 ]

@@ -124,7 +124,7 @@ def _statistic(product: Array, power: Array, n_others: int, n_trials: int) -> Ar
 
 
 def ordered_basis(columns: Array) -> Array | None:
-    """Orthonormal basis of the columns in their order; None where they do not make one."""
+    """Give an orthonormal basis of the columns in their order; None where they make none."""
     if len(columns) <= columns.shape[1]:
         return None
     centered = columns - columns.mean(axis=0)

@@ -8,41 +8,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
+from popdyn.analysis.statespace_result import (
+    Dimensions,
+    bounds_of_averages,
+    described,
+    of_conditions,
+    of_single_trials,
+)
 from popdyn.analysis.statespace_samples import (
-    averaged,
-    check_matrix,
+    check_options,
+    check_samples,
     coords,
     from_average,
     from_tensor,
     known_neurons,
     same_neurons,
+    samples_of,
     warn_constant,
-    warn_single_trials,
 )
-from popdyn.analysis.statespace_splits import (
-    error_bounds,
-    jackknife_error,
-    split_shares,
-    student_factor,
-    summaries,
-)
-from popdyn.analysis.trials import (
-    Array,
-    ConditionTrials,
-    average_trials,
-    condition_trials,
-    is_average,
-    principal_axes,
-)
-from popdyn.errors import FitError, TensorError
-from popdyn.resample import BOUND, Seed, as_generator, bootstrap, percentile_bounds, spawn
+from popdyn.analysis.trials import is_average, principal_axes
+from popdyn.errors import FitError, TensorError, warn
+from popdyn.resample import BOUND, Seed, as_generator
 from popdyn.tensor.contract import check, check_average
 from popdyn.tensor.result import make_result
 
@@ -52,13 +45,17 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
 
     Parameters
     ----------
-    n_components : int, default 3
-        Number of components.
+    n_components : int, "cv" or "null", default 3
+        Number of components, or the rule that chooses it: ``n_components_cross_validated`` or
+        ``n_components_null`` of the result (at least 1).
     by : str or list of str, optional
         Trial columns that define the conditions of a tensor.  Without it a tensor's single
-        trials are fitted, with neither cross-validation nor bounds.
+        trials are fitted.
+    soft_normalize : bool, default False
+        Divide neurons by their range plus an offset, as `popdyn.soft_normalize` does, and
+        divide whatever is projected later by the same numbers.
     n_splits : int, default 100
-        Number of random splits of the trials in two halves.
+        Number of random splits of the trials in two halves, and of draws of nulls.
     n_draws : int, default 200
         Number of bootstrap draws of trials for the bounds of trajectories.
     rng : int or numpy.random.Generator, default 0
@@ -70,6 +67,8 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         Orthonormal directions; the largest entry by size of each is positive.
     mean_ : DataArray (neuron)
         Mean over the samples, taken off before projecting.
+    scale_ : DataArray (neuron)
+        What neurons are divided by first; 1 without `soft_normalize`.
     explained_variance_ratio_ : DataArray (component)
         Share of the variance of the data fitted to, noise included.
     result_ : Dataset
@@ -82,15 +81,22 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
     warning that names it.
 
     *Cross-validated ratio*: the share of the variance of one half's averages held by components
-    of the other half, mean over splits and both directions.  *Null*: the same for components of
+    of the other half, mean over splits and both directions; of single trials, the share of a
+    tenth of the trials held by components of the rest.  *Null*: the same for components of
     a half in which every neuron's samples were shuffled on their own; it tests whether
     components carry over between halves.  *Signal variance*: covariance of both halves along the
     components of one.  *Participation ratio*: of the signal covariance, from products between
     quarters of the trials (halves with fewer than four trials per condition).
 
-    *Bounds* of the shares and the participation ratio: Student intervals from leaving out a tenth
-    of the trials in turn; NaN with fewer than four trials per condition.  Bounds of trajectories:
-    bootstrap of the averages along the fitted components, which are taken as given.
+    *Number of components*: ``n_components_cross_validated`` predicts held-out blocks (a tenth of
+    the neurons in a tenth of the samples) best; ``n_components_null`` counts the leading
+    components with ``dimension_p`` of at most 0.05, larger than those of neurons whose courses
+    were each rotated in time and given to other conditions or trials.
+
+    *Bounds* of shares, loadings and the participation ratio: Student intervals from leaving out
+    a tenth of the trials in turn; NaN with fewer than four trials per condition.  Of the number
+    by cross-validation: all numbers that do not predict significantly worse than the best.  Of
+    trajectories: bootstrap of the averages along the fitted components, taken as given.
 
     Examples
     --------
@@ -110,20 +116,23 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
 
     loading_: xr.DataArray
     mean_: xr.DataArray
+    scale_: xr.DataArray
     explained_variance_ratio_: xr.DataArray
     result_: xr.Dataset
 
     def __init__(
         self,
-        n_components: int = 3,
+        n_components: int | Literal["cv", "null"] = 3,
         *,
         by: str | Sequence[str] | None = None,
+        soft_normalize: bool = False,
         n_splits: int = 100,
         n_draws: int = 200,
         rng: Seed = 0,
     ) -> None:
         self.n_components = n_components
         self.by = by
+        self.soft_normalize = soft_normalize
         self.n_splits = n_splits
         self.n_draws = n_draws
         self.rng = rng
@@ -156,43 +165,53 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         PopdynWarning
             When neurons are left out, never vary, or a condition has a single trial.
         """
-        if not isinstance(self.n_components, (int, np.integer)) or self.n_components < 1:
-            message = f"n_components must be an integer of at least 1, found {self.n_components!r}"
-            raise TensorError(message)
-        if self.n_splits < 1 or self.n_draws < 1:
-            message = f"expected n_splits and n_draws >= 1, found {self.n_splits}, {self.n_draws}"
-            raise TensorError(message)
+        check_options(self.n_components, self.n_splits, self.n_draws)
         generator, seed = as_generator(self.rng)
-        trials = None
-        if is_average(x):
-            if self.by is not None:
-                message = "by= is for a tensor; this is a condition average already: leave by out"
-                raise TensorError(message)
-            values = from_average(check_average(x))
-        elif self.by is None:
-            values = from_tensor(check(x))
-        else:
-            trials = condition_trials(x, self.by)  # type: ignore[arg-type]
-            values = averaged(trials)
+        values, trials, scale = samples_of(x, self.by, soft_normalize=self.soft_normalize)
         values = known_neurons(values)
-        self._fit_axes(values)
-        variables = self._described(values)
-        if trials is not None:
-            # Many small eigenproblems: threads of the BLAS would only wait for each other.
-            with threadpool_limits(limits=1, user_api="blas"):
-                variables |= self._uncertainty(trials, generator)
+        self.scale_ = scale.sel(neuron=values["neuron"].to_numpy())
+        check_samples(values, 1 if isinstance(self.n_components, str) else self.n_components)
+        # Many small eigenproblems: threads of the BLAS would only wait for each other.
+        with threadpool_limits(limits=1, user_api="blas"):
+            samples = values.to_numpy().astype(np.float64)
+            dimensions = Dimensions(samples, self.n_splits, generator)
+            self._fit_axes(values, dimensions)
+            ratio = self.explained_variance_ratio_.to_numpy()
+            variables: dict[str, Any] = {
+                "loading": self.loading_,
+                "mean": self.mean_,
+                "scale": self.scale_,
+                "explained_variance_ratio": self.explained_variance_ratio_,
+                **described(values, self.loading_, self.mean_),
+            }
+            if trials is not None:
+                found, of_each = of_conditions(
+                    trials, self.loading_, self.mean_, self.n_splits, self.n_draws, generator
+                )
+                variables |= found
+                variables |= bounds_of_averages(
+                    of_each, self.loading_, ratio, dimensions, generator
+                )
+            elif "trial" in values.dims:
+                variables |= of_single_trials(samples, self.loading_, ratio, generator)
         self.result_ = make_result(
-            variables,
-            coords={**coords(values), "component": self.loading_["component"], "bound": BOUND},
+            variables | dimensions.variables(),
+            coords={
+                **coords(values),
+                **dimensions.coords(),
+                "component": self.loading_["component"],
+                "bound": BOUND,
+            },
             method="pca",
             parameters={
                 "n_components": self.n_components,
                 "by": self.by,
+                "soft_normalize": self.soft_normalize,
                 "n_splits": self.n_splits,
                 "n_draws": self.n_draws,
             },
             source=values,
-            seed=seed if trials is not None else None,
+            seed=seed,
         ).assign_attrs(popdyn_class="analysis.statespace:PCA")
         return self
 
@@ -219,10 +238,13 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         self._check_fitted()
         values = from_average(check_average(x)) if is_average(x) else from_tensor(check(x))
         values = same_neurons(values, self.loading_["neuron"])
+        attrs = dict(values.attrs)
+        if self.soft_normalize:
+            values, attrs = values / self.scale_, attrs | {"units": "1"}
         rest = [str(dim) for dim in values.dims if dim != "neuron"]
         state: xr.DataArray = xr.dot(self.loading_, values - self.mean_, dim="neuron")
         state = state.transpose("component", *rest).rename("state")
-        state.attrs = dict(values.attrs)
+        state.attrs = attrs
         return state
 
     def inverse_transform(self, state: xr.DataArray) -> xr.DataArray:
@@ -255,6 +277,9 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         values: xr.DataArray = xr.dot(self.loading_, state, dim="component") + self.mean_
         values = values.transpose("neuron", *rest).rename("rate")
         values.attrs = dict(state.attrs)
+        if self.soft_normalize:
+            values = values * self.scale_
+            values.attrs = dict(state.attrs) | {"units": self.scale_.attrs["units"]}
         return values
 
     def to_dataset(self) -> xr.Dataset:
@@ -263,10 +288,13 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         Returns
         -------
         Dataset
-            Method ``"pca"``: ``loading``, ``mean``, ``explained_variance_ratio``,
-            ``trajectory``, and with trials of conditions ``cross_validated_ratio``,
-            ``cumulative_cross_validated_ratio``, ``null_cumulative_ratio``,
-            ``signal_variance``, ``participation_ratio``, ``n_trials`` and bounds.
+            Method ``"pca"``: ``loading``, ``mean``, ``scale``, ``explained_variance_ratio``,
+            ``trajectory``; ``bi_cross_validated_ratio (candidate)`` and
+            ``n_components_cross_validated``; ``variance_share``, ``null_variance_share`` and
+            ``dimension_p (dimension)`` and ``n_components_null``; with trials
+            ``cross_validated_ratio``, ``cumulative_cross_validated_ratio`` and bounds; with
+            conditions also ``null_cumulative_ratio``, ``signal_variance``,
+            ``participation_ratio`` and ``n_trials``.
 
         Raises
         ------
@@ -306,21 +334,22 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         self = cls(**known, rng=int(seed) if seed.isdigit() else 0)
         self.loading_ = dataset["loading"]
         self.mean_ = dataset["mean"]
+        self.scale_ = dataset["scale"]
         self.explained_variance_ratio_ = dataset["explained_variance_ratio"]
         self.result_ = dataset
         return self
 
-    def _fit_axes(self, values: xr.DataArray) -> None:
+    def _fit_axes(self, values: xr.DataArray, dimensions: Dimensions) -> None:
         """Set what is learnt from samples (neuron, time, condition or trial)."""
         matrix = values.to_numpy().reshape(values.sizes["neuron"], -1).astype(np.float64)
         matrix = matrix[:, np.isfinite(matrix).all(axis=0)]
-        check_matrix(matrix, values, self.n_components)
+        n_components = self._n_components(dimensions)
         mean = matrix.mean(axis=1)
         matrix = matrix - mean[:, None]
         warn_constant(matrix, mean, values["neuron"].to_numpy())
-        axes, power = principal_axes(matrix, self.n_components)
+        axes, power = principal_axes(matrix, n_components)
         neuron = {"neuron": values["neuron"].to_numpy()}
-        component = {"component": np.arange(1, self.n_components + 1)}
+        component = {"component": np.arange(1, n_components + 1)}
         units = {"units": str(values.attrs.get("units", "1"))}
         self.loading_ = xr.DataArray(
             axes, dims=("neuron", "component"), coords=neuron | component, attrs={"units": "1"}
@@ -330,67 +359,16 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
             power / (matrix**2).sum(), dims="component", coords=component, attrs={"units": "1"}
         )
 
-    def _described(self, values: xr.DataArray) -> dict[str, Any]:
-        """Variables that need no trials."""
-        variables: dict[str, Any] = {
-            "loading": self.loading_,
-            "mean": self.mean_,
-            "explained_variance_ratio": self.explained_variance_ratio_,
-        }
-        if "condition" in values.dims:
-            state = xr.dot(self.loading_, values - self.mean_, dim="neuron")
-            order = ("component", "time", "condition")
-            units = {"units": self.mean_.attrs["units"]}
-            variables["trajectory"] = (order, state.transpose(*order).to_numpy(), units)
-        return variables
-
-    def _uncertainty(self, trials: ConditionTrials, rng: np.random.Generator) -> dict[str, Any]:
-        """Cross-validated variables and bounds."""
-        kept = trials.tensor["neuron"].isin(self.loading_["neuron"]).to_numpy()
-        values = [trials.values(i)[:, kept] for i in range(len(trials.labels))]
-        warn_single_trials(values, trials.labels)
-        shares = split_shares(values, self.n_components, spawn(rng, self.n_splits), with_null=True)
-        k = self.n_components
-        estimate = summaries(shares)
-        error, n_groups = jackknife_error(values, k, rng)
-        bound = error_bounds(estimate, error, n_groups)
-        one, n_neurons = {"units": "1"}, self.mean_.size  # no participation ratio is above it
-        over = ("bound", "component")
-        units = self.mean_.attrs["units"]
-        square = {"units": "1" if units == "1" else f"{units}^2"}
-        return {
-            "cross_validated_ratio": ("component", estimate[:k], one),
-            "cross_validated_ratio_bound": (over, bound[:, :k], one),
-            "cumulative_cross_validated_ratio": ("component", estimate[k:-1], one),
-            "cumulative_cross_validated_ratio_bound": (over, bound[:, k:-1], one),
-            "null_cumulative_ratio": (("draw", "component"), shares.null.cumsum(1), one),
-            "signal_variance": ("component", shares.signal.mean(axis=0), square),
-            "participation_ratio": ((), float(estimate[-1]), one),
-            "participation_ratio_bound": ("bound", bound[:, -1].clip(1.0, n_neurons), one),
-            "trajectory_bound": (
-                ("bound", "component", "time", "condition"),
-                self._trajectory_bound(trials, values, rng),
-                {"units": units},
-            ),
-            "n_trials": ("condition", trials.n_trials),
-        }
-
-    def _trajectory_bound(
-        self, trials: ConditionTrials, values: Sequence[Array], rng: np.random.Generator
-    ) -> Array:
-        """Bounds (bound, component, time, condition) of averages along the fitted axes."""
-        by = [str(name) for name in trials.table]
-        plan = bootstrap(trials.tensor, by, self.n_draws, rng)
-        times_drawn = plan.times_drawn()
-        bounds = []
-        for position, of_condition in zip(trials.position, values, strict=True):
-            average = average_trials(of_condition - self.mean_.to_numpy()[:, None])
-            average = average.project(self.loading_.to_numpy())
-            flat = average.influence.reshape(len(position), -1)
-            error = (times_drawn[:, position] @ flat).reshape(-1, *average.mean.shape)
-            error *= student_factor(len(position))
-            bounds.append(average.mean + percentile_bounds(error))
-        return np.stack(bounds, axis=-1)
+    def _n_components(self, dimensions: Dimensions) -> int:
+        """Take the number asked for, or the one the rule gives."""
+        if self.n_components not in ("cv", "null"):
+            return int(self.n_components)
+        rule = self.n_components
+        found = dimensions.cross_validated if rule == "cv" else dimensions.beyond_null
+        if found < 1:
+            message = f"n_components={rule!r} finds no component beyond noise: one is kept"
+            warn(message)
+        return max(1, found)
 
     def _check_fitted(self) -> None:
         """Refuse to use what was not learnt yet."""

@@ -9,10 +9,29 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.analysis.trials import Array, ConditionTrials, average_trials
+from popdyn.analysis.trials import (
+    Array,
+    ConditionTrials,
+    average_trials,
+    condition_trials,
+    is_average,
+)
 from popdyn.errors import FitError, TensorError, warn
-from popdyn.preprocess.normalize import rate
-from popdyn.tensor.contract import average_values, bin_width_of
+from popdyn.preprocess.normalize import rate, soft_scale
+from popdyn.tensor.contract import average_values, bin_width_of, check, check_average
+
+
+def check_options(n_components: Any, n_splits: int, n_draws: int) -> None:
+    """Refuse arguments out of range."""
+    rule = isinstance(n_components, str) and n_components in ("cv", "null")
+    if not rule and (not isinstance(n_components, (int, np.integer)) or n_components < 1):
+        message = (
+            f"n_components must be an integer of at least 1, 'cv' or 'null', found {n_components!r}"
+        )
+        raise TensorError(message)
+    if n_splits < 1 or n_draws < 1:
+        message = f"expected n_splits and n_draws >= 1, found {n_splits}, {n_draws}"
+        raise TensorError(message)
 
 
 def from_tensor(x: xr.DataArray) -> xr.DataArray:
@@ -53,8 +72,58 @@ def known_neurons(values: xr.DataArray) -> xr.DataArray:
     return values.isel(neuron=np.flatnonzero(known))
 
 
-def check_matrix(matrix: Array, values: xr.DataArray, n_components: int) -> None:
+def samples_of(
+    x: xr.DataArray | xr.Dataset, by: str | Sequence[str] | None, *, soft_normalize: bool
+) -> tuple[xr.DataArray, ConditionTrials | None, xr.DataArray]:
+    """Prepare what components are fitted to.
+
+    Parameters
+    ----------
+    x : DataArray or Dataset
+        A tensor or a condition average.
+    by : str or list of str, optional
+        Trial columns that define the conditions of a tensor.
+    soft_normalize : bool
+        Whether neurons are divided by their range plus an offset.
+
+    Returns
+    -------
+    values : DataArray (neuron, time, condition or trial)
+    trials : ConditionTrials or None
+        Trials behind the averages, of a tensor with `by`.
+    scale : DataArray (neuron)
+        What the neurons were divided by.
+
+    Raises
+    ------
+    TensorError
+        If ``by`` is given with a condition average.
+    """
+    average = is_average(x)
+    if average and by is not None:
+        message = "by= is for a tensor; this is a condition average already: leave by out"
+        raise TensorError(message)
+    values = from_average(check_average(x)) if average else from_tensor(check(x))
+    if "neuron" not in values.coords:
+        values = values.assign_coords(neuron=np.arange(values.sizes["neuron"]))
+    neuron, units = values["neuron"].to_numpy(), str(values.attrs.get("units", "1"))
+    scale = xr.DataArray(
+        np.ones(neuron.size), {"neuron": neuron}, dims="neuron", attrs={"units": units}
+    )
+    if soft_normalize:
+        scale = soft_scale(values)
+        divided = (values / scale.to_numpy()[:, None, None]).rename(str(values.name))
+        values = divided.assign_attrs({**values.attrs, "units": "1"})
+    if average or by is None:
+        return values, None, scale
+    trials = condition_trials(values, by)
+    return averaged(trials), trials, scale
+
+
+def check_samples(values: xr.DataArray, n_components: int) -> None:
     """Refuse samples that cannot carry the components."""
+    matrix = values.to_numpy().reshape(values.sizes["neuron"], -1)
+    matrix = matrix[:, np.isfinite(matrix).all(axis=0)]
     n_neurons, n_samples = matrix.shape
     if n_neurons < n_components:
         message = (

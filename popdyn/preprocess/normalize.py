@@ -124,13 +124,51 @@ def soft_normalize(
         return _normalize_average(check_average(x), offset, by)
     tensor = check(x, chunked=True)
     if by is None:
-        sample = tensor.mean("trial", skipna=True, dtype=np.float64)
+        sample = _average_over_trials(tensor)
     else:
         sample = average_values(condition_average(tensor, by))
     scale, used = _scale(sample, tensor, offset)
     result = tensor.copy(data=tensor.data / scale)
     result.attrs = add_history({**tensor.attrs, "units": "1"}, "soft_normalize", offset=used, by=by)
     return result.rename(_new_name(str(tensor.name)))
+
+
+def soft_scale(x: xr.DataArray | xr.Dataset) -> xr.DataArray:
+    """Give the divisors of `soft_normalize`: what is fitted to one set of trials serves others.
+
+    Parameters
+    ----------
+    x : DataArray (neuron, time, trial) or condition average
+        Rates, spike counts, potentials.
+
+    Returns
+    -------
+    DataArray (neuron)
+        Range plus the default offset, in the units of `x`.
+
+    Raises
+    ------
+    TensorError
+        When the offset has no default for these units, or range plus offset is zero.
+    """
+    if isinstance(x, xr.Dataset) or "condition" in getattr(x, "dims", ()):
+        average = check_average(x)
+        sample = average_values(average)
+        like = sample.assign_attrs({**average.attrs, **sample.attrs})
+    else:
+        like = check(x, chunked=True)
+        sample = _average_over_trials(like)
+    scale, _ = _scale(sample, like, None)
+    neuron = like["neuron"].to_numpy()
+    units = {"units": str(like.attrs.get("units", "1"))}
+    return xr.DataArray(
+        scale.ravel().astype(np.float64), {"neuron": neuron}, dims="neuron", attrs=units
+    )
+
+
+def _average_over_trials(tensor: xr.DataArray) -> xr.DataArray:
+    """Average of every neuron over all trials, whatever their conditions."""
+    return tensor.mean("trial", skipna=True, dtype=np.float64)
 
 
 def _normalize_average(

@@ -249,7 +249,7 @@ def test_a_condition_of_one_trial_is_not_cross_validated():
             pdn.FitError,
             "31 components need at least as many neurons, found 30",
         ),
-        ({"n_components": 0}, pdn.TensorError, "at least 1, found 0"),
+        ({"n_components": 0}, pdn.TensorError, "at least 1, 'cv' or 'null', found 0"),
         ({"by": "choise"}, pdn.TensorError, "choice"),
     ],
 )

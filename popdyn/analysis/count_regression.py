@@ -81,7 +81,7 @@ def fit_counts(
     bin_width : float
         In s.
     robust : bool, default False
-        HC1 standard errors (Poisson).
+        Sandwich standard errors (Poisson), without a factor for small samples.
     fold : ndarray of int, shape (kept trial,), optional
         Fold of each trial, for the held-out deviance.
 
@@ -180,10 +180,9 @@ def _inverse(information: Array) -> Array:
 
 
 def _sandwich(counts: Counts, coefficient: Array, covariance: Array) -> Array:
-    """HC1: the variance of each trial from its own residual."""
-    n_trials, n_columns = counts.regressors.shape
+    """Take the variance of each trial from its own residual."""
     residual = counts.values - np.exp(counts.log_mean(coefficient))
-    middle = counts.weighted(residual**2) * (n_trials / (n_trials - n_columns))
+    middle = counts.weighted(residual**2)
     return np.asarray(covariance @ middle @ covariance)
 
 

@@ -59,7 +59,8 @@ def encoding(
         neuron by held-out error.
     robust : bool, "HC1" or "HC3"
         Standard errors that allow every trial its own variance.  True is HC3, which is also right
-        for few trials; of the Poisson family HC1.
+        for few trials.  Of Poisson counts it is the sandwich without a factor for small samples
+        (statsmodels gives the same for its HC0 and HC1).
     n_folds : int
         Folds of the cross-validation; 0 leaves it out.
     n_draws : int
@@ -157,7 +158,7 @@ def encoding(
         source=tensor,
         seed=seed,
     )
-    return result.assign_attrs(family=family, n_trials=len(design.kept))
+    return result.assign_attrs(family=family)
 
 
 def _coords(tensor: xr.DataArray, design: Design) -> dict[str, Any]:

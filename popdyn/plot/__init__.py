@@ -5,6 +5,7 @@ from __future__ import annotations
 from popdyn.plot.condition_average import condition_average
 from popdyn.plot.decode import decode
 from popdyn.plot.decode_quantity import decode_quantity
+from popdyn.plot.encoding import encoding
 from popdyn.plot.explained_variance import explained_variance
 from popdyn.plot.pca import pca
 from popdyn.plot.raster import raster
@@ -22,6 +23,7 @@ __all__ = [
     "condition_average",
     "decode",
     "decode_quantity",
+    "encoding",
     "event_rate",
     "explained_variance",
     "pca",

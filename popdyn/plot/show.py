@@ -18,6 +18,7 @@ _METHODS = (
     "pca",
     "relative_distance",
     "decode",
+    "encoding",
     "decode_quantity",
     "temporal_generalization",
     "timescale",

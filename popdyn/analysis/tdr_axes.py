@@ -1,0 +1,192 @@
+"""From regression coefficients to one axis per regressor: denoise, choose a time, orthogonalize.
+
+The steps of Mante, Sussillo, Shenoy and Newsome (2013, Nature 503:78).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popdyn.errors import FitError, TensorError
+
+Array = NDArray[np.float64]
+Windows = Mapping[str, tuple[float, float]]
+
+
+def denoised(coefficient: Array, components: Array | None) -> Array:
+    """Keep what of the coefficients lies in the space of the components.
+
+    Parameters
+    ----------
+    coefficient : ndarray, shape (regressor, neuron, time)
+        From the regression; NaN in bins without one.
+    components : ndarray, shape (neuron, component), or None
+        Orthonormal; None keeps everything.
+
+    Returns
+    -------
+    ndarray, shape (regressor, neuron, time)
+    """
+    if components is None:
+        return coefficient
+    inside: Array = np.einsum("nk,mk,rmt->rnt", components, components, coefficient, optimize=True)
+    return inside
+
+
+def chosen_bins(
+    coefficient: Array, names: Sequence[str], time: Array, at: str | Windows
+) -> list[NDArray[np.intp]]:
+    """Choose the bins whose coefficients make each axis.
+
+    Parameters
+    ----------
+    coefficient : ndarray, shape (regressor, neuron, time)
+        Denoised.
+    names : sequence of str
+        Of the regressors.
+    time : ndarray, shape (time,)
+        Bin centers (s).
+    at : "max_norm" or mapping of str to (float, float)
+        The one bin where the norm over neurons is largest, or the bins of a window (s).
+
+    Returns
+    -------
+    list of ndarray of int
+        Positions of bins, one array per regressor.
+
+    Raises
+    ------
+    TensorError
+        If a window holds no bin with coefficients, or names no regressor.
+    FitError
+        If no bin has coefficients.
+    """
+    known = np.isfinite(coefficient).all(axis=(0, 1))
+    if not known.any():
+        message = (
+            "no bin has coefficients of every neuron: there are too few trials, or each neuron "
+            "was observed at other times"
+        )
+        raise FitError(message)
+    windows = {} if isinstance(at, str) else dict(at)
+    unknown = [name for name in windows if name not in names]
+    if unknown or (isinstance(at, str) and at != "max_norm"):
+        message = (
+            f"at must be 'max_norm' or windows of regressors ({', '.join(names)}), found "
+            f"{unknown[0] if unknown else at!r}"
+        )
+        raise TensorError(message)
+    power = np.where(known, (np.where(known, coefficient, 0.0) ** 2).sum(axis=1), -1.0)
+    bins = []
+    for name, own in zip(names, power, strict=True):
+        if name not in windows:
+            bins.append(np.array([own.argmax()]))
+            continue
+        start, stop = windows[name]
+        inside = np.flatnonzero(known & (time >= start) & (time < stop))
+        if not inside.size:
+            message = (
+                f"at: the window {start:g} to {stop:g} s of {name!r} holds no bin with "
+                f"coefficients; bins reach from {time[known][0]:g} to {time[known][-1]:g} s"
+            )
+            raise TensorError(message)
+        bins.append(inside)
+    return bins
+
+
+def raw_axes(coefficient: Array, bins: Sequence[NDArray[np.intp]]) -> Array:
+    """Average the coefficients of each regressor over its bins, and bring them to length 1.
+
+    Parameters
+    ----------
+    coefficient : ndarray, shape (regressor, neuron, time)
+        Denoised.
+    bins : sequence of ndarray of int
+        From `chosen_bins`.
+
+    Returns
+    -------
+    ndarray, shape (regressor, neuron)
+    """
+    axes = np.stack([own[:, at].mean(axis=1) for own, at in zip(coefficient, bins, strict=True)])
+    length = np.linalg.norm(axes, axis=1, keepdims=True)
+    unit: Array = np.divide(axes, length, out=np.zeros_like(axes), where=length > 0)
+    return unit
+
+
+def orthogonalized(axes: Array, names: Sequence[str]) -> Array:
+    """Take off each axis what it shares with those before it.
+
+    Parameters
+    ----------
+    axes : ndarray, shape (regressor, neuron)
+        From `raw_axes`, in the order in which they keep their directions.
+    names : sequence of str
+        Of the regressors, for the message.
+
+    Returns
+    -------
+    ndarray, shape (regressor, neuron)
+        Orthonormal; each points along its raw axis.
+
+    Raises
+    ------
+    FitError
+        If an axis lies within the span of those before it.
+
+    Examples
+    --------
+    >>> orthogonalized(np.array([[1.0, 0.0], [0.6, 0.8]]), ["choice", "motion"]).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    basis, triangle = np.linalg.qr(axes.T)
+    own = np.abs(np.diag(triangle))
+    if own.size < len(axes) or (own < 1e-8).any():
+        lost = names[len(own)] if own.size < len(axes) else names[int(own.argmin())]
+        message = (
+            f"the axis of {lost!r} lies within those before it ({len(axes)} axes of "
+            f"{axes.shape[1]} neurons): leave a regressor out, keep more components, or take more "
+            "neurons"
+        )
+        raise FitError(message)
+    oriented: Array = (basis * np.sign(np.diag(triangle))).T + 0.0
+    return oriented
+
+
+def angle_cosines(axes: Array) -> Array:
+    """Cosines between all pairs of axes of length 1, (regressor, regressor)."""
+    cosines: Array = np.clip(axes @ axes.T, -1.0, 1.0)
+    return cosines
+
+
+def random_cosines(covariance: Array, n_draws: int, rng: np.random.Generator) -> Array:
+    """Draw cosines between independent axes that vary as the activity does.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (neuron, neuron)
+        Of the activity: axes of an isotropic null would look too orthogonal.
+    n_draws : int
+        Number of pairs.
+    rng : Generator
+        To draw from.
+
+    Returns
+    -------
+    ndarray, shape (draw,)
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    first, second = (rng.standard_normal((n_draws, len(root))) @ root.T for _ in range(2))
+    length = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    cosines: Array = np.einsum("dn,dn->d", first, second) / length
+    return cosines
+
+
+def window_of(bins: NDArray[np.intp], time: Array, width: float) -> tuple[Any, Any]:
+    """Give the edges (s) of the bins an axis was made of."""
+    return time[bins[0]] - width / 2, time[bins[-1]] + width / 2

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
-from popdyn.analysis.dpca_fit import Settings, fit_grid
-from popdyn.analysis.dpca_grid import Grid, make_grid
+from popdyn.analysis.dpca_fit import Settings, as_result, fit_grid
+from popdyn.analysis.dpca_grid import make_grid
 from popdyn.analysis.dpca_options import check_options, sizes
 from popdyn.analysis.dpca_significance import check_components
-from popdyn.analysis.dpca_terms import Marginalization, marginalizations
+from popdyn.analysis.dpca_terms import marginalizations
 from popdyn.analysis.statespace_samples import (
     from_average,
     from_tensor,
@@ -27,7 +26,7 @@ from popdyn.analysis.statespace_samples import (
 )
 from popdyn.analysis.trials import is_average
 from popdyn.errors import FitError, TensorError
-from popdyn.resample import BOUND, Seed, as_generator
+from popdyn.resample import Seed, as_generator
 from popdyn.tensor.contract import check, check_average
 from popdyn.tensor.result import make_result
 
@@ -171,7 +170,10 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
         # Many small eigenproblems: threads of the BLAS would only wait for each other.
         with threadpool_limits(limits=1, user_api="blas"):
             variables = fit_grid(self._settings(), grid, chosen, generator)
-        self._keep(variables, grid, chosen, seed)
+        known = self.get_params()  # type: ignore[no-untyped-call]
+        parameters = {name: value for name, value in known.items() if name != "rng"}
+        result = as_result(variables, grid, chosen, parameters, seed)
+        self._learn(result.assign_attrs(popdyn_class="analysis.dpca:DPCA"))
         return self
 
     def _settings(self) -> Settings:
@@ -183,33 +185,6 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
             self.tried,
             self.n_folds,
         )
-
-    def _keep(
-        self, variables: dict[str, Any], grid: Grid, chosen: Sequence[Marginalization], seed: str
-    ) -> None:
-        """Set what was learnt."""
-        n = len(variables["encoder"][1])
-        coords = grid.coords() | {
-            "neuron": grid.source["neuron"].to_numpy(),
-            "component": np.arange(1, n + 1),
-            "component_2": np.arange(1, n + 1),
-            "marginalization": np.array([one.name for one in chosen], dtype=np.str_),
-            "marginalization_of": variables.pop("marginalization_of"),
-        }
-        if "bound" in {dim for one in variables.values() for dim in one[0]}:
-            coords["bound"] = BOUND
-        if "tried" in variables:
-            coords["tried"] = variables.pop("tried")
-        names = [name for name in self.get_params() if name != "rng"]  # type: ignore[no-untyped-call]
-        result = make_result(
-            variables,
-            coords=coords,
-            method="dpca",
-            parameters={name: getattr(self, name) for name in names},
-            source=grid.source,
-            seed=seed,
-        )
-        self._learn(result.assign_attrs(popdyn_class="analysis.dpca:DPCA"))
 
     def _learn(self, result: xr.Dataset) -> None:
         """Take what was learnt from a result."""

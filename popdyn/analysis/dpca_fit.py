@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.analysis.dpca_describe import describe
@@ -19,6 +20,8 @@ from popdyn.analysis.dpca_trials import Noise, Trials, make_noise, make_trials
 from popdyn.analysis.dpca_variance import of_trials
 from popdyn.analysis.statespace_samples import warn_constant
 from popdyn.errors import FitError, warn
+from popdyn.resample import BOUND
+from popdyn.tensor.result import make_result
 
 Array = NDArray[np.float64]
 _ONE = {"units": "1"}
@@ -106,6 +109,41 @@ def fit_grid(
     if trials is not None:
         variables |= of_trials(trials, chosen, found, known, rng)
     return variables
+
+
+def as_result(
+    variables: Mapping[str, Any],
+    grid: Grid,
+    chosen: Sequence[Marginalization],
+    parameters: Mapping[str, Any],
+    seed: str,
+) -> xr.Dataset:
+    """Label what was found.
+
+    Returns
+    -------
+    Dataset
+        Method ``"dpca"``.
+    """
+    number = np.arange(1, len(variables["encoder"][1]) + 1)
+    coords = grid.coords() | {
+        "neuron": grid.source["neuron"].to_numpy(),
+        "component": number,
+        "component_2": number,
+        "marginalization": np.array([one.name for one in chosen], dtype=np.str_),
+    }
+    if "signal_ratio_bound" in variables:
+        coords["bound"] = BOUND
+    columns = ("marginalization_of", "tried")
+    coords |= {name: variables[name] for name in columns if name in variables}
+    return make_result(
+        {name: value for name, value in variables.items() if name not in columns},
+        coords=coords,
+        method="dpca",
+        parameters=parameters,
+        source=grid.source,
+        seed=seed,
+    )
 
 
 def _trials(settings: Settings, grid: Grid) -> Trials | None:

@@ -113,8 +113,8 @@ def shuffled_decoding(
             continue
         asked = _one(trials, question, index, factors)
         draws = spawn(rng, n_draws + 1)
-        reference = _encoders(asked, trials, n)
-        observed.append(_accuracy(asked, trials, None, n, question.n_folds, draws[0], reference))
+        reference = _encoders(asked, n)
+        observed.append(_accuracy(asked, asked.trials, n, question.n_folds, draws[0], reference))
         shuffles = watched(draws[1:], n_draws, f"shuffling {one.name}")
         null.append([
             _shuffle(asked, n, question.n_folds, own, reference) for own in shuffles
@@ -205,13 +205,12 @@ def _shuffle(
 ) -> Array:
     """Accuracy of one shuffle."""
     shuffled = one.trials.shuffled(rng, one.stratum)
-    return _accuracy(one, shuffled, one.rest, n_components, n_folds, rng, reference)
+    return _accuracy(one, shuffled, n_components, n_folds, rng, reference)
 
 
 def _accuracy(
     one: _One,
     trials: Trials,
-    rest: Array | None,
     n_components: int,
     n_folds: int,
     rng: np.random.Generator,
@@ -221,7 +220,7 @@ def _accuracy(
     own = trials.averages()
     correct = np.zeros((n_components, trials.n_times))
     for index in _folds(trials, n_folds, rng):
-        correct += fold_accuracy(one, trials, own, rest, index, n_components, reference)
+        correct += fold_accuracy(one, trials, own, index, n_components, reference)
     return correct / n_folds
 
 
@@ -235,7 +234,6 @@ def fold_accuracy(
     one: _One,
     trials: Trials,
     averages: Array,
-    rest: Array | None,
     index: Index,
     n_components: int,
     reference: Array,
@@ -244,8 +242,8 @@ def fold_accuracy(
     held_out = trials.take(index)
     train = without(trials, averages, held_out)
     noise = one.noise.covariance(trials, averages, held_out)
-    if rest is not None:
-        train, held_out = train + rest, held_out + rest
+    if one.rest is not None:
+        train, held_out = train + one.rest, held_out + one.rest
     known = products(trials.grid(train), [one.marginalization])
     ridge = (one.regularization * known.power) ** 2
     encoder, decoder = solver(known, noise).components(0, ridge, n_components)
@@ -259,13 +257,14 @@ def fold_accuracy(
     return np.asarray((nearest == one.label).mean(axis=-1))
 
 
-def _encoders(one: _One, trials: Trials, n_components: int) -> Array:
+def _encoders(one: _One, n_components: int) -> Array:
     """Find encoders (neuron, component) of all trials, which those of folds are matched to."""
-    averages = trials.averages()
-    known = products(trials.grid(averages), [one.marginalization])
-    noise = one.noise if one.rest is None else make_noise(trials, one.noise.form)
-    solved = solver(known, noise.covariance(trials, averages, None))
-    return solved.components(0, (one.regularization * known.power) ** 2, n_components)[0]
+    averages = one.trials.averages()
+    covariance = one.noise.covariance(one.trials, averages, None)
+    whole = averages if one.rest is None else averages + one.rest
+    known = products(one.trials.grid(whole), [one.marginalization])
+    ridge = (one.regularization * known.power) ** 2
+    return solver(known, covariance).components(0, ridge, n_components)[0]
 
 
 def _matched(encoder: Array, reference: Array) -> Index:

@@ -100,7 +100,7 @@ def fit_counts(
     parts = watched(slabs(values, design.kept), n_slabs(values, design.kept), f"fitting {family}")
     for neurons, rows in parts:
         slab = {
-            name: array[..., neurons, :].reshape(*array.shape[:-2], -1)
+            name: array[..., neurons, :].reshape(*array.shape[:-2], len(rows))
             for name, array in fits.items()
         }
         for observed, members, known in observed_alike(rows):

@@ -160,7 +160,7 @@ def fit_least_squares(
         per_row = np.repeat(penalties[neurons], values.shape[1])
         # Views of the slab's rows: what is set here is set in the fit.
         part = {
-            name: array[..., neurons, :].reshape(*array.shape[:-2], -1)
+            name: array[..., neurons, :].reshape(*array.shape[:-2], len(rows))
             for name, array in fits.items()
         }
         for observed, members, known in observed_alike(rows):

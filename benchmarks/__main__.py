@@ -15,13 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import align, import_time, reading, reading_growth, reading_large, writing
+from benchmarks import align, encoding, import_time, reading, reading_growth, reading_large, writing
 from benchmarks.subject import Outcome
 
 SUBJECTS: dict[str, Callable[[], Outcome]] = {
     "align": align.measure,
     "align_spikes": align.measure_spike_growth,
     "align_trials": align.measure_trial_growth,
+    "encoding": encoding.measure,
+    "encoding_growth": encoding.measure_growth,
     "import_time": import_time.measure,
     "reading_human": reading.measure_human,
     "reading_many": reading.measure_many,

@@ -68,7 +68,7 @@ def pose_classes(
     """Choose neurons and trials, check that the question can be asked, deal out and shuffle."""
     conditions = group_conditions(tensor, label)
     group = _groups(tensor, groups)
-    neuron, trial = _complete(tensor, (conditions.index >= 0) & (group >= 0), method)
+    neuron, trial = _complete(tensor, (conditions.index >= 0) & (group >= 0), method, _what(groups))
     classes, group = conditions.index[trial], group[trial]
     counts = np.bincount(classes, minlength=len(conditions.labels))
     n_incomplete = int((conditions.index >= 0).sum() - trial.size)
@@ -102,7 +102,9 @@ def pose_quantity(
     """Choose neurons and trials for a label that is a number; deal out and shuffle."""
     numbers = _numbers(tensor, label)
     group = _groups(tensor, groups)
-    neuron, trial = _complete(tensor, np.isfinite(numbers) & (group >= 0), "decode_quantity")
+    neuron, trial = _complete(
+        tensor, np.isfinite(numbers) & (group >= 0), "decode_quantity", _what(groups)
+    )
     numbers, group = numbers[trial], group[trial]
     if trial.size < 2 * n_folds:
         message = (
@@ -156,15 +158,22 @@ def _groups(tensor: xr.DataArray, groups: str | Sequence[str] | None) -> Index:
     return np.asarray(group_conditions(tensor, groups).index, dtype=np.intp)
 
 
+def _what(groups: Any) -> str:
+    """Name what a trial must have."""
+    return "label" if groups is None else "label or group"
+
+
 def _complete(
-    tensor: xr.DataArray, labelled: NDArray[np.bool_], method: str
+    tensor: xr.DataArray, labelled: NDArray[np.bool_], method: str, what: str
 ) -> tuple[Index, Index]:
     """Positions of the neurons and trials that take part; the others are said."""
     chosen = np.flatnonzero(labelled)
     observed = np.isfinite(tensor.values[:, :, chosen])
     seen = observed.any(axis=(1, 2))
     complete = observed[seen].all(axis=(0, 1))
-    _say_left_out(tensor, int((~labelled).sum()), seen, complete, method)
+    n_lacking = int((~labelled).sum())
+    lacking = f"{n_lacking} of {labelled.size} trials have no {what}" if n_lacking else ""
+    _say_left_out(tensor, lacking, seen, complete, method)
     if not seen.any() or not complete.any():
         raise FitError(_nothing_complete(tensor, observed, seen, method))
     return np.flatnonzero(seen), chosen[complete]
@@ -172,15 +181,15 @@ def _complete(
 
 def _say_left_out(
     tensor: xr.DataArray,
-    n_unlabelled: int,
+    unlabelled: str,
     seen: NDArray[np.bool_],
     complete: NDArray[np.bool_],
     method: str,
 ) -> None:
     """Warn about trials and neurons that do not take part."""
     lines = []
-    if n_unlabelled:
-        lines.append(f"{n_unlabelled} of {tensor.sizes['trial']} trials have no label")
+    if unlabelled:
+        lines.append(unlabelled)
     if not seen.all():
         names = ", ".join(str(name) for name in tensor["neuron"].values[~seen][:5])
         lines.append(

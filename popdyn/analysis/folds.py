@@ -80,9 +80,9 @@ def group_folds(label: Index, group: Index, n_folds: int, rng: np.random.Generat
     order = order[np.argsort(-table[order].sum(axis=1), kind="stable")]
     held, home = np.zeros((n_folds, table.shape[1])), np.empty(n_groups, dtype=np.intp)
     for number in order:
-        # Empty folds come first, because every fold must hold something.
-        after = ((held + share[number]) ** 2).sum(axis=1) - (held**2).sum(axis=1)
-        home[number] = after.argmin()
+        # The tie goes to the emptiest fold: none may stay without a group.
+        growth = (held * share[number]).sum(axis=1) + 1e-9 * held.sum(axis=1)
+        home[number] = growth.argmin()
         held[home[number]] += share[number]
     return home[group]
 

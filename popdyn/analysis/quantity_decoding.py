@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import joblib
@@ -16,6 +17,7 @@ from popdyn.analysis.decoding_problem import Problem, pose_quantity
 from popdyn.analysis.folds import check_folds
 from popdyn.analysis.ridge import held_out_numbers
 from popdyn.analysis.shuffle_test import over_time
+from popdyn.errors import TensorError
 from popdyn.progress import watched
 from popdyn.resample import BOUND, Seed, as_generator, percentile_bounds, upper_p_value
 from popdyn.tensor.contract import check
@@ -112,7 +114,7 @@ def decode_quantity(
         results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
             joblib.delayed(_one_bin)(bin_values, problem, ridges) for bin_values in problem.values
         )
-        bins = list(watched(results, len(problem.values), "decoding"))
+        bins = _gathered(watched(results, len(problem.values), "decoding"), problem)
     units = str(tensor.coords[label].attrs.get("units", "unknown"))
     result = make_result(
         _statistics(bins, problem, units, generator),
@@ -141,62 +143,131 @@ def decode_quantity(
 
 def _ridges(regularization: float | str | Sequence[float]) -> Array:
     """List the ridges to choose from."""
-    if isinstance(regularization, str) and regularization == "cv":
-        return RIDGES
-    if isinstance(regularization, (str, int, float)):
-        regularization = [regularization]  # type: ignore[list-item]
-    for ridge in regularization:
-        check_ridge(ridge)
-    return np.array(regularization, dtype=np.float64)
+    if isinstance(regularization, str):
+        if regularization == "cv":
+            return RIDGES
+        message = f'regularization is "cv", a number or a list of numbers; found {regularization!r}'
+        raise TensorError(message)
+    ridges = np.atleast_1d(np.asarray(regularization, dtype=np.float64))
+    if not ridges.size:
+        message = "regularization is an empty list: give it a number above 0"
+        raise TensorError(message)
+    for ridge in ridges:
+        check_ridge(float(ridge))
+    return ridges
 
 
-def _one_bin(
-    values: NDArray[np.floating[Any]], problem: Problem, ridges: Array
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Predictions, squared errors with and without activity, null R2 and ridges of one bin."""
+@dataclass(frozen=True, eq=False)
+class _Bin:
+    """What is kept of one bin."""
+
+    prediction: Array  # (trial,)
+    error: Array  # (trial,), squared
+    baseline: Array  # (trial,), squared error of the training mean
+    r2: Array  # (draw,)
+    ridge: Array  # (fold,)
+    influence: Array  # (draw, trial): what a trial adds to the error of R2
+
+
+def _one_bin(values: NDArray[np.floating[Any]], problem: Problem, ridges: Array) -> _Bin:
+    """Decode one bin for all labelings."""
     target = problem.target
     prediction, guess, ridge = held_out_numbers(values, target, problem.fold, ridges, problem.group)
     error, baseline = (target - prediction) ** 2, (target - guess) ** 2
-    r2 = 1.0 - error.sum(axis=1) / baseline.sum(axis=1)
-    return prediction[0], error[0], baseline[0], r2, ridge
+    total = baseline.sum(axis=1)
+    r2 = 1.0 - error.sum(axis=1) / total
+    influence = (error - (1.0 - r2)[:, np.newaxis] * baseline) / total[:, np.newaxis]
+    return _Bin(prediction[0], error[0], baseline[0], r2, ridge, influence)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bins:
+    """All bins, and what R2 varies by because decoders depend on their training trials."""
+
+    prediction: Array  # (time, trial)
+    error: Array
+    baseline: Array
+    r2: Array  # (time, draw)
+    ridge: Array  # (time, fold)
+    training_variance: float
+    training_variance_of_mean: float
+
+
+def _gathered(bins: Iterable[_Bin], problem: Problem) -> _Bins:
+    """Gather the bins; influences are summed up as they come, since they are large.
+
+    Trials share their decoders, so that R2 varies by more than a bootstrap of trials knows of.
+    The shuffles show by how much: their variance less the one that independent trials would have.
+    """
+    kept, mean_influence, own = [], np.zeros(problem.target.shape), 0.0
+    for one in bins:
+        mean_influence += one.influence / len(problem.values)
+        own += (one.influence[1:] ** 2).sum(axis=1).mean() / len(problem.values)
+        kept.append((one.prediction, one.error, one.baseline, one.r2, one.ridge))
+    prediction, error, baseline, r2, ridge = (np.stack(part) for part in zip(*kept, strict=True))
+    of_mean = (mean_influence[1:] ** 2).sum(axis=1).mean()
+    return _Bins(
+        prediction,
+        error,
+        baseline,
+        r2,
+        ridge,
+        max(0.0, float(r2[:, 1:].var(axis=1).mean() - own)),
+        max(0.0, float(r2[:, 1:].mean(axis=0).var() - of_mean)),
+    )
 
 
 def _statistics(
-    bins: list[tuple[Array, Array, Array, Array, Array]],
-    problem: Problem,
-    units: str,
-    rng: np.random.Generator,
+    bins: _Bins, problem: Problem, units: str, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Variables of the result."""
-    prediction, error, baseline, r2, ridge = (np.stack(part) for part in zip(*bins, strict=True))
-    observed, null = r2[:, 0], r2[:, 1:].T
-    weights = _bootstrap_weights(problem, rng)
-    drawn_error, drawn_baseline = weights @ error.T, weights @ baseline.T
-    drawn = 1.0 - drawn_error / drawn_baseline
-    n_trials = weights.sum(axis=1, keepdims=True)
-    null_mean = null.mean(axis=1)
+    observed, null = bins.r2[:, 0], bins.r2[:, 1:].T
+    mean, null_mean = observed.mean(), null.mean(axis=1)
     in_units = {"units": units}
     return {
         "r2": ("time", observed, {"units": "1"}),
-        "r2_bound": (("bound", "time"), percentile_bounds(drawn), {"units": "1"}),
-        "rmse": ("time", np.sqrt(error.mean(axis=1)), in_units),
-        "rmse_bound": (
-            ("bound", "time"),
-            percentile_bounds(np.sqrt(drawn_error / n_trials)),
-            in_units,
-        ),
-        "chance_rmse": ((), float(np.sqrt(baseline[0].mean())), in_units),
+        "rmse": ("time", np.sqrt(bins.error.mean(axis=1)), in_units),
+        "chance_rmse": ((), float(np.sqrt(bins.baseline[0].mean())), in_units),
+        **_bounds(bins, _bootstrap_weights(problem, rng), units),
         "null_r2": (("draw", "time"), null),
         **over_time(observed, null),
-        "mean_r2": ((), float(observed.mean()), {"units": "1"}),
-        "mean_r2_bound": ("bound", percentile_bounds(drawn.mean(axis=1))),
+        "mean_r2": ((), float(mean), {"units": "1"}),
         "null_mean_r2": ("draw", null_mean),
-        "mean_p": ((), float(upper_p_value(float(observed.mean()), null_mean))),
-        "prediction": (("time", "trial"), prediction, in_units),
+        "mean_p": ((), float(upper_p_value(float(mean), null_mean))),
+        "prediction": (("time", "trial"), bins.prediction, in_units),
         "value": ("trial", problem.target[0], in_units),
         "fold": ("trial", problem.fold),
-        "regularization": (("time", "fold_number"), ridge),
+        "regularization": (("time", "fold_number"), bins.ridge),
     }
+
+
+def _bounds(bins: _Bins, weights: Array, units: str) -> dict[str, Any]:
+    """95 % bounds: bootstrap over trials, widened by what decoders share."""
+    error, baseline = weights @ bins.error.T, weights @ bins.baseline.T
+    r2, observed = 1.0 - error / baseline, bins.r2[:, 0]
+    wider = _wider(r2.var(axis=0), bins.training_variance)
+    mean_r2 = r2.mean(axis=1, keepdims=True)
+    wider_mean = _wider(mean_r2.var(axis=0), bins.training_variance_of_mean)
+    rmse = np.sqrt(error / weights.sum(axis=1, keepdims=True))
+    of_mean = _widened(mean_r2, observed.mean(keepdims=True), wider_mean)
+    of_rmse = _widened(rmse, np.sqrt(bins.error.mean(axis=1)), wider)
+    return {
+        "r2_bound": (("bound", "time"), np.minimum(_widened(r2, observed, wider), 1.0)),
+        "rmse_bound": (("bound", "time"), np.maximum(of_rmse, 0.0), {"units": units}),
+        "mean_r2_bound": ("bound", np.minimum(of_mean[:, 0], 1.0)),
+    }
+
+
+def _wider(variance: Array, added: float) -> Array:
+    """How much wider an interval is with more variance than the bootstrap's."""
+    return np.sqrt(1.0 + added / np.maximum(variance, 1e-300)) * (variance > 0)
+
+
+def _widened(draws: Array, observed: Array, factor: Array) -> Array:
+    """Percentiles of draws, farther from the measured value, which stays between them."""
+    bound = observed + factor * (percentile_bounds(draws) - observed)
+    bound[0], bound[1] = np.minimum(bound[0], observed), np.maximum(bound[1], observed)
+    return np.asarray(bound)
 
 
 def _bootstrap_weights(problem: Problem, rng: np.random.Generator) -> Array:

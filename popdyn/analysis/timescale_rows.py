@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
 
 from popdyn.analysis.autocorrelation import TrialSums, expectation_map, trial_sums, usable
 from popdyn.analysis.timescale_fit import Model, fit_one, fit_two, grid, polish
@@ -15,6 +16,7 @@ from popdyn.resample import percentile_bounds
 Array = NDArray[np.float64]
 
 SHORTEST = 1 / 3  # of a bin: below, two bins are as good as independent
+FEWEST_SPIKES = 100
 _TAIL = 0.01
 
 
@@ -26,6 +28,7 @@ class Settings:
     averaged: bool
     noise: str
     n_lags: int
+    level: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,18 @@ class Row:
     def signal(self) -> Array:
         """Autocovariance without the noise that is known of."""
         return np.asarray(self.measured - np.outer(self.white, self.model.expectation[:, 0]))
+
+
+def expanded_level(n_trials: int) -> float:
+    """Level of bootstrap percentiles that makes up for few trials (Hesterberg 2015).
+
+    Examples
+    --------
+    >>> round(expanded_level(10), 3), round(expanded_level(1000), 3)
+    (0.983, 0.95)
+    """
+    reach = np.sqrt(n_trials / (n_trials - 1)) * stdtrit(n_trials - 1, 0.975)
+    return float(1.0 - 2.0 * ndtr(-reach))
 
 
 def make_rows(residual: Array, white: Array, weights: Array, settings: Settings) -> list[Row]:
@@ -112,7 +127,9 @@ def _population(rows: list[Row], settings: Settings) -> Row:
     return Row(measured / len(pairs), white / len(pairs), _model(expectation, settings))
 
 
-def estimate_row(row: Row, settings: Settings, window: float) -> dict[str, Any]:
+def estimate_row(
+    row: Row, settings: Settings, window: float, n_spikes: float = np.inf
+) -> dict[str, Any]:
     """Fit one row: estimate, bounds, direct fit, two timescales, or why there is none.
 
     Parameters
@@ -121,6 +138,8 @@ def estimate_row(row: Row, settings: Settings, window: float) -> dict[str, Any]:
     settings : Settings
     window : float
         Length of the window (s): no longer timescale is believed.
+    n_spikes : float
+        Spikes it was counted from, infinite for rates.
 
     Returns
     -------
@@ -142,6 +161,8 @@ def estimate_row(row: Row, settings: Settings, window: float) -> dict[str, Any]:
     }
     if not (np.isfinite(row.measured[0]).all() and row.measured[0, 0] > 0):
         return nothing
+    if n_spikes < FEWEST_SPIKES:
+        return {**nothing, "reason": f"too few spikes ({n_spikes:.0f}, needs {FEWEST_SPIKES})"}
     signal = np.nan_to_num(row.signal())
     tried = grid(settings.bin_width / 6, 20 * window)
     found, amplitude = fit_one(signal[:-2], row.model, tried)
@@ -164,7 +185,7 @@ def estimate_row(row: Row, settings: Settings, window: float) -> dict[str, Any]:
     return {
         **nothing,
         **({} if reason else believed),
-        "timescale_bound": _bounds(found, amplitude, tried),
+        "timescale_bound": _bounds(found, amplitude, tried, settings.level),
         "direct_fit": float(direct) if tried[1] < direct < tried[-2] else np.nan,
         **_curves(signal[0], row, float(best[0])),
         "reason": reason,
@@ -182,11 +203,10 @@ def _why_not(found: Array, amplitude: Array, bin_width: float, window: float) ->
     return ""
 
 
-def _bounds(found: Array, amplitude: Array, tried: Array) -> Array:
+def _bounds(found: Array, amplitude: Array, tried: Array, level: float) -> Array:
     """Bootstrap percentiles; what the data did not limit is 0 or infinite."""
     drawn = np.where(amplitude[1:] > 0, found[1:], np.nan)
-    bound = percentile_bounds(np.log(drawn))
-    bound = np.exp(bound)
+    bound = np.exp(percentile_bounds(np.log(drawn), level=level))
     bound[bound <= tried[1]] = 0.0
     bound[bound >= tried[-2]] = np.inf
     return bound

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.analysis.autocorrelation import deviations, usable
-from popdyn.analysis.timescale_rows import Settings, estimate_row, make_rows
+from popdyn.analysis.timescale_rows import Settings, estimate_row, expanded_level, make_rows
 from popdyn.errors import TensorError, warn
 from popdyn.resample import BOUND, Seed, as_generator
 from popdyn.tensor.contract import bin_width_of, check
@@ -121,28 +121,23 @@ def timescale(
     (0.1, 0.06)
     """
     tensor = check(tensor)
-    settings = _settings(tensor, max_lag, noise, averaged)
-    if n_draws < 1:
-        message = f"n_draws is 1 or more; found {n_draws}"
-        raise TensorError(message)
+    noise, averaged = _assumed(tensor, noise, averaged)
+    n_lags = _number_of_lags(tensor, max_lag, noise, n_draws)
     generator, seed = as_generator(rng)
     condition = _conditions(tensor, by)
     residual = deviations(tensor.values, condition)
     trial = np.flatnonzero(usable(residual).any(axis=(0, 1)))
     _check_trials(tensor, trial.size)
+    settings = Settings(bin_width_of(tensor), averaged, noise, n_lags, expanded_level(trial.size))
     modulation = _modulation_p(tensor.values, condition, generator)
     _say_unfit(tensor, modulation)
     weights = _weights(trial.size, n_draws, generator)
-    values = tensor.values[:, :, trial]
-    white = _poisson_variance(tensor, values) if settings.noise == "poisson" else 0.0 * values
-    window = tensor.sizes["time"] * settings.bin_width
-    rows = make_rows(residual[:, :, trial], white, weights, settings)
-    found = [estimate_row(row, settings, window) for row in rows]
+    found = _estimate(tensor.isel(trial=trial), residual[:, :, trial], weights, settings)
     result = make_result(
         {**_variables(found), "modulation_p": ("neuron", modulation)},
         coords={
             "neuron": tensor["neuron"].values,
-            "lag": ("lag", np.arange(settings.n_lags) * settings.bin_width, {"units": "s"}),
+            "lag": ("lag", np.arange(n_lags) * settings.bin_width, {"units": "s"}),
             "bound": BOUND,
             "component": np.array(["short", "long"]),
         },
@@ -150,8 +145,8 @@ def timescale(
         parameters={
             "max_lag": max_lag,
             "by": by,
-            "noise": settings.noise,
-            "averaged": settings.averaged,
+            "noise": noise,
+            "averaged": averaged,
             "n_draws": n_draws,
         },
         source=tensor,
@@ -162,9 +157,7 @@ def timescale(
     return result
 
 
-def _settings(
-    tensor: xr.DataArray, max_lag: float | None, noise: str | None, averaged: bool | None
-) -> Settings:
+def _assumed(tensor: xr.DataArray, noise: str | None, averaged: bool | None) -> tuple[str, bool]:
     """Fill in what follows from the kind of tensor, and refuse what cannot be."""
     counts = tensor.name == "spike_count"
     noise = ("poisson" if counts else "none") if noise is None else noise
@@ -177,6 +170,14 @@ def _settings(
             f"{tensor.attrs['units']!r}: use noise='free' or 'none'"
         )
         raise TensorError(message)
+    return noise, counts if averaged is None else averaged
+
+
+def _number_of_lags(tensor: xr.DataArray, max_lag: float | None, noise: str, n_draws: int) -> int:
+    """How many lags are compared, the lag 0 among them; refuse too few and too many."""
+    if n_draws < 1:
+        message = f"n_draws is 1 or more; found {n_draws}"
+        raise TensorError(message)
     width, n_bins = bin_width_of(tensor), tensor.sizes["time"]
     longest = _SHARE_OF_WINDOW * n_bins * width if max_lag is None else max_lag
     n_lags = int(longest / width + 1e-6) + (max_lag is not None)
@@ -188,7 +189,7 @@ def _settings(
             "narrower bins or a longer window, or another max_lag"
         )
         raise TensorError(message)
-    return Settings(width, counts if averaged is None else averaged, noise, n_lags)
+    return n_lags
 
 
 def _conditions(tensor: xr.DataArray, by: str | Sequence[str] | None) -> Index:
@@ -216,10 +217,32 @@ def _weights(n_trials: int, n_draws: int, rng: np.random.Generator) -> Array:
     return np.concatenate([np.ones((1, n_trials)), drawn, [even, ~even]]).astype(np.float64)
 
 
-def _poisson_variance(tensor: xr.DataArray, values: NDArray[np.floating[Any]]) -> Array:
+def _poisson_variance(tensor: xr.DataArray) -> Array:
     """Variance a bin of Poisson spikes has: their number, in Hz over the bin's width."""
     factor = 1.0 if tensor.name == "spike_count" else 1.0 / bin_width_of(tensor)
-    return values.astype(np.float64) * factor
+    return np.asarray(tensor.values * factor, dtype=np.float64)
+
+
+def _estimate(
+    tensor: xr.DataArray, residual: Array, weights: Array, settings: Settings
+) -> list[dict[str, Any]]:
+    """Estimate of every neuron and, last, of the population."""
+    poisson = settings.noise == "poisson"
+    white = _poisson_variance(tensor) if poisson else np.zeros_like(residual)
+    rows = make_rows(residual, white, weights, settings)
+    window = tensor.sizes["time"] * settings.bin_width
+    return [
+        estimate_row(row, settings, window, number)
+        for row, number in zip(rows, _spikes(tensor), strict=True)
+    ]
+
+
+def _spikes(tensor: xr.DataArray) -> Array:
+    """Count the spikes of each neuron and of all; infinite for what are not counts."""
+    if tensor.name != "spike_count":
+        return np.full(len(tensor) + 1, np.inf)
+    own = np.nansum(tensor.values, axis=(1, 2), dtype=np.float64)
+    return np.append(own, own.sum())
 
 
 def _variables(found: list[dict[str, Any]]) -> dict[str, Any]:

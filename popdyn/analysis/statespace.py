@@ -19,6 +19,7 @@ from popdyn.analysis.statespace_result import (
     Dimensions,
     bounds_of_averages,
     described,
+    kept_trials,
     of_conditions,
     of_single_trials,
 )
@@ -88,10 +89,14 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
     components of one.  *Participation ratio*: of the signal covariance, from products between
     quarters of the trials (halves with fewer than four trials per condition).
 
-    *Number of components*: ``n_components_cross_validated`` predicts held-out blocks (a tenth of
-    the neurons in a tenth of the samples) best; ``n_components_null`` counts the leading
-    components with ``dimension_p`` of at most 0.05, larger than those of neurons whose courses
-    were each rotated in time and given to other conditions or trials.
+    *Number of components*: ``n_components_bi_cross_validated`` is the smallest that predicts
+    held-out blocks (a tenth of the neurons in a tenth of the samples) within a standard error of
+    the best.  ``n_components_cross_validated`` is the number of components of one half of the
+    trials that predict the averages of the other half best, which holds for smoothed rates too;
+    without conditions it is the former.  ``n_components_null`` counts the leading components with
+    ``dimension_p`` of at most 0.05, each larger than the first of what is left over after those
+    before it, once every neuron's courses have been rotated in time and given to other
+    conditions or trials.
 
     *Bounds* of shares, loadings and the participation ratio: Student intervals from leaving out
     a tenth of the trials in turn; NaN with fewer than four trials per condition.  Of the number
@@ -174,7 +179,8 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         # Many small eigenproblems: threads of the BLAS would only wait for each other.
         with threadpool_limits(limits=1, user_api="blas"):
             samples = values.to_numpy().astype(np.float64)
-            dimensions = Dimensions(samples, self.n_splits, generator)
+            of_each = None if trials is None else kept_trials(trials, values)
+            dimensions = Dimensions(samples, of_each, self.n_splits, generator)
             self._fit_axes(values, dimensions)
             ratio = self.explained_variance_ratio_.to_numpy()
             variables: dict[str, Any] = {
@@ -184,11 +190,11 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
                 "explained_variance_ratio": self.explained_variance_ratio_,
                 **described(values, self.loading_, self.mean_),
             }
-            if trials is not None:
-                found, of_each = of_conditions(
-                    trials, self.loading_, self.mean_, self.n_splits, self.n_draws, generator
-                )
-                variables |= found
+            if trials is not None and of_each is not None:
+                variables |= of_conditions(
+                    trials, of_each, self.loading_, self.mean_, self.n_splits, self.n_draws,
+                    generator,
+                )  # fmt: skip
                 variables |= bounds_of_averages(
                     of_each, self.loading_, ratio, dimensions, generator
                 )
@@ -289,12 +295,13 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         -------
         Dataset
             Method ``"pca"``: ``loading``, ``mean``, ``scale``, ``explained_variance_ratio``,
-            ``trajectory``; ``bi_cross_validated_ratio (candidate)`` and
-            ``n_components_cross_validated``; ``variance_share``, ``null_variance_share`` and
+            ``trajectory``; ``bi_cross_validated_ratio (candidate)``,
+            ``n_components_bi_cross_validated``, ``n_components_cross_validated``;
+            ``variance_share``, ``null_variance_share`` and
             ``dimension_p (dimension)`` and ``n_components_null``; with trials
             ``cross_validated_ratio``, ``cumulative_cross_validated_ratio`` and bounds; with
-            conditions also ``null_cumulative_ratio``, ``signal_variance``,
-            ``participation_ratio`` and ``n_trials``.
+            conditions also ``split_trial_ratio (candidate)``, ``null_cumulative_ratio``,
+            ``signal_variance``, ``participation_ratio`` and ``n_trials``.
 
         Raises
         ------
@@ -363,10 +370,11 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         """Take the number asked for, or the one the rule gives."""
         if self.n_components not in ("cv", "null"):
             return int(self.n_components)
-        rule = self.n_components
-        found = dimensions.cross_validated if rule == "cv" else dimensions.beyond_null
+        found = dimensions.number(str(self.n_components))
         if found < 1:
-            message = f"n_components={rule!r} finds no component beyond noise: one is kept"
+            message = (
+                f"n_components={self.n_components!r} finds no component beyond noise: one is kept"
+            )
             warn(message)
         return max(1, found)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from popdyn.analysis.statespace_dimensions import bi_cross_validated_ratio
 from popdyn.analysis.statespace_splits import N_GROUPS
 from popdyn.analysis.trials import Array, average_trials, principal_axes
 from popdyn.progress import watched
@@ -31,8 +30,10 @@ def groups_of(sizes: Sequence[int], rng: np.random.Generator) -> tuple[list[NDAr
     return dealt, n_groups
 
 
-def averages_left_out(trials: Sequence[Array], rng: np.random.Generator) -> Iterator[Array]:
-    """Averages (neuron, time, condition) with a tenth of the trials left out in turn.
+def trials_left_out(
+    trials: Sequence[Array], rng: np.random.Generator
+) -> Iterator[tuple[Array, list[Array]]]:
+    """Leave out a tenth of the trials in turn.
 
     Parameters
     ----------
@@ -43,24 +44,24 @@ def averages_left_out(trials: Sequence[Array], rng: np.random.Generator) -> Iter
 
     Yields
     ------
-    ndarray
-        None with fewer than four groups.
+    averages : ndarray, shape (neuron, time, condition)
+        Nothing with fewer than four groups.
+    weights : list of ndarray, each (trial,)
+        1 for the trials kept.
     """
     dealt, n_groups = groups_of([len(values) for values in trials], rng)
     for left_out in watched(
         range(n_groups if n_groups >= 4 else 0), n_groups, "leaving trials out"
     ):
+        kept = [group != left_out for group in dealt]
         means = [
-            average_trials(values[group != left_out]).mean
-            for values, group in zip(trials, dealt, strict=True)
+            average_trials(values[keep]).mean for values, keep in zip(trials, kept, strict=True)
         ]
-        yield np.stack(means, axis=2)
+        yield np.stack(means, axis=2), [keep.astype(np.float64) for keep in kept]
 
 
-def replicate(
-    samples: Array, axes: Array, generators: Sequence[np.random.Generator]
-) -> tuple[Array, Array, Array]:
-    """Shares, loadings and bi-cross-validated ratios of other samples.
+def replicate(samples: Array, axes: Array) -> tuple[Array, Array]:
+    """Shares and loadings of other samples.
 
     Parameters
     ----------
@@ -68,21 +69,18 @@ def replicate(
         Averages with trials left out.
     axes : ndarray, shape (neuron, component)
         Loadings of the whole, whose signs those of the part take on.
-    generators : sequence of numpy.random.Generator
-        Folds of the bi-cross-validation.
 
     Returns
     -------
     ratio : ndarray, shape (component,)
     loading : ndarray, shape (neuron, component)
-    held_out : ndarray, shape (candidate,)
     """
     matrix = samples.reshape(len(samples), -1)
     matrix = matrix[:, np.isfinite(matrix).all(axis=0)]
     matrix = matrix - matrix.mean(axis=1, keepdims=True)
     own, power = principal_axes(matrix, axes.shape[1])
     sign = np.where((own * axes).sum(axis=0) < 0, -1.0, 1.0)
-    return power / (matrix**2).sum(), own * sign, bi_cross_validated_ratio(samples, generators)
+    return power / (matrix**2).sum(), own * sign
 
 
 def trial_moments(

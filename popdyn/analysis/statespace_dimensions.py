@@ -8,18 +8,22 @@ nothing to do with each other.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from popdyn.analysis.statespace_splits import split_halves
 from popdyn.analysis.trials import Array
-from popdyn.progress import watched
+from popdyn.resample import upper_p_value
 
 N_FOLDS = 10
 MOST_CANDIDATES = 50
 # Single trials have more samples than it takes to count dimensions.
 MOST_SAMPLES = 10_000
+# With fewer conditions than these, held-out blocks are runs of time.
+LEAST_ITEMS = 4
 LEVEL = 0.05
 _SMALLEST = 1e-10  # of the largest eigenvalue: rounding, not structure
 
@@ -47,47 +51,107 @@ def thinned(samples: Array, rng: np.random.Generator) -> Array:
 def n_candidates(samples: Array) -> int:
     """Largest number of components that bi-cross-validation can judge."""
     n_neurons, n_samples = samples.shape[0], int(_complete(samples).sum())
-    n_folds = min(N_FOLDS, n_neurons, n_samples)
-    if n_folds < 2:
+    n_folds = min(N_FOLDS, n_neurons)
+    if n_folds < 2 or n_samples < 4:
         return 0
-    left = [n - -(-n // n_folds) for n in (n_neurons, n_samples)]
-    return int(max(0, min(MOST_CANDIDATES, left[0], left[1] - 1)))
+    return int(min(MOST_CANDIDATES, n_neurons - -(-n_neurons // n_folds), n_samples // 2))
 
 
-def bi_cross_validated_ratio(samples: Array, generators: Sequence[np.random.Generator]) -> Array:
-    """Share of the variance of held-out blocks that is predicted, per number of components.
+def bi_cross_validated_errors(samples: Array, generators: Sequence[np.random.Generator]) -> Array:
+    """Squared errors in held-out blocks, for every number of components.
 
     Parameters
     ----------
     samples : ndarray, shape (neuron, time, item)
         Samples; one in which a neuron is NaN takes no part.
     generators : sequence of numpy.random.Generator
-        One per repetition, which deals neurons and samples out into ten folds each; fold k of
-        the neurons is left out with fold k of the samples.  A fold of samples is a run of
-        successive times of each item, because neighbors in time share their noise.
+        One per repetition, which deals neurons and samples out into (at most) ten folds each;
+        fold k of the neurons is left out with fold k of the samples.  With four items
+        (conditions or trials) or more they are dealt out whole; otherwise runs of successive
+        times are, because neighbors in time share their noise.
+
+    Returns
+    -------
+    ndarray, shape (block, candidate)
+        For 0, 1, 2 ... components; 0 predicts the neuron's mean.
+    """
+    n_most = n_candidates(samples)
+    complete = _complete(samples)
+    matrix = samples.transpose(0, 2, 1)[:, complete.T]
+    blocks: list[Array] = []
+    for own in generators if n_most else ():
+        column = _dealt(complete, own)
+        n_folds = min(len(matrix), int(column.max()) + 1)
+        row = own.permutation(len(matrix)) % n_folds
+        found = (_held_out(matrix, row == k, column == k, n_most) for k in range(n_folds))
+        blocks.extend(errors for errors in found if errors is not None)
+    return np.array(blocks) if blocks else np.full((1, n_most + 1), np.nan)
+
+
+def predicted_share(errors: Array) -> Array:
+    """Share of the variance of held-out blocks that is predicted, (candidate)."""
+    total = errors[:, 0].sum()
+    if not total > 0:
+        return np.full(errors.shape[1], np.nan)
+    share: Array = 1.0 - errors.sum(axis=0) / total
+    return share
+
+
+def smallest_good(errors: Array) -> int:
+    """Smallest number of components within a standard error of the best; -1 without any.
+
+    Past the best number the share of variance predicted is often flat, so that the very best
+    number says little.
+    """
+    share = predicted_share(errors)
+    if not np.isfinite(share).all() or len(errors) < 2:
+        return -1
+    behind = errors - errors[:, [int(share.argmax())]]
+    within = behind.mean(axis=0) <= behind.std(axis=0, ddof=1) / np.sqrt(len(errors))
+    return int(within.argmax())
+
+
+def split_trial_share(
+    trials: Sequence[Array],
+    n_most: int,
+    generators: Sequence[np.random.Generator],
+    weights: Sequence[Array] | None = None,
+) -> Array:
+    """Share of the variance of one half of the trials that the other half predicts.
+
+    Parameters
+    ----------
+    trials : sequence of ndarray, each (trial, neuron, time)
+        Per condition.
+    n_most : int
+        Largest number of components.
+    generators : sequence of numpy.random.Generator
+        One per split.
+    weights : sequence of ndarray, each (trial,), optional
+        Per condition the weight of each trial.
 
     Returns
     -------
     ndarray, shape (candidate,)
-        For 0, 1, 2 ... components; 0 predicts the neuron's mean and has the ratio 0.
+        The prediction is the other half's averages along 0, 1, 2 ... components of themselves.
+        A component adds to it while it holds more signal than noise.
     """
-    n_most = n_candidates(samples)
-    if n_most < 1:
-        return np.full(n_most + 1, np.nan)
-    complete = _complete(samples)
-    matrix = samples.transpose(0, 2, 1)[:, complete.T]
-    n_folds = min(N_FOLDS, *matrix.shape)
-    error, total = np.zeros(n_most + 1), 0.0
+    gain, total = np.zeros(n_most + 1), 0.0
     for own in generators:
-        row = own.permutation(len(matrix)) % n_folds
-        column = _runs(complete, n_folds, own)
-        for fold in range(n_folds):
-            errors = _held_out(matrix, row == fold, column == fold, n_most)
-            if errors is not None:
-                error += errors
-                total += errors[0]
-    ratio: Array = 1.0 - error / total if total > 0 else np.full(n_most + 1, np.nan)
-    return ratio
+        chunk = None if weights is None else [weight[None] for weight in weights]
+        halves = split_halves(trials, copy.deepcopy(own), chunk)
+        if halves is None or min(halves[0].shape) <= 1:
+            continue
+        between = halves[0] @ halves[1].T
+        for first, second in (halves, halves[::-1]):
+            power, vectors = np.linalg.eigh(first @ first.T)
+            axes = vectors[:, ::-1][:, :n_most]
+            shared = np.einsum("nk,nk->k", axes, between @ axes)
+            gained = (2.0 * shared - power[::-1][:n_most]).cumsum()
+            gain[1 : 1 + gained.size] += gained
+            total += float((second**2).sum())
+    share: Array = gain / total if total > 0 else np.full(n_most + 1, np.nan)
+    return share
 
 
 def _complete(samples: Array) -> NDArray[np.bool_]:
@@ -95,13 +159,14 @@ def _complete(samples: Array) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(samples).all(axis=0))
 
 
-def _runs(complete: NDArray[np.bool_], n_folds: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Fold of every sample, items one after another: runs of time, in another order per item."""
-    folds = []
-    for known in complete.T:
-        run = np.arange(known.sum()) * n_folds // max(int(known.sum()), 1)
-        folds.append(rng.permutation(n_folds)[run])
-    return np.concatenate(folds)
+def _dealt(complete: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Fold of every sample, items one after another."""
+    n_known, n_items = complete.sum(axis=0), complete.shape[1]
+    if n_items >= LEAST_ITEMS:
+        return np.repeat(rng.permutation(n_items) % min(N_FOLDS, n_items), n_known)
+    n_folds = min(N_FOLDS, int(n_known.max()))
+    runs = [np.arange(n) * n_folds // max(int(n), 1) for n in n_known]
+    return np.concatenate([rng.permutation(n_folds)[run] for run in runs])
 
 
 def _held_out(
@@ -143,10 +208,10 @@ def spectrum(samples: Array, n_most: int) -> Array:
     return shares
 
 
-def shuffled_spectra(
+def parallel_analysis(
     samples: Array, n_most: int, generators: Sequence[np.random.Generator]
-) -> Array:
-    """Spectra of neurons that have nothing to do with each other.
+) -> tuple[Array, Array]:
+    """Hold each component against the first one of shuffled neurons, largest first.
 
     Parameters
     ----------
@@ -159,42 +224,73 @@ def shuffled_spectra(
 
     Returns
     -------
-    ndarray, shape (draw, component)
-        Every neuron's time courses are rotated by a number of bins of its own, the same for
-        all items, and given to other items: each keeps its variance and its smoothness.
+    null : ndarray, shape (draw, component)
+        Share of the variance along the first axis of what the components before leave over,
+        shuffled: every neuron's time courses are rotated by a number of bins of its own, the
+        same for all items, and given to other items.  Each keeps its variance and smoothness.
+    p : ndarray, shape (component,)
+        NaN after the first above `LEVEL`, where it ends.
     """
     complete = _complete(samples)
-    alike = bool((complete == complete[:, :1]).all())
-    rows = []
-    for own in watched(generators, len(generators), "shuffling neurons"):
-        shuffled = np.full(samples.shape, np.nan)
-        for neuron, values in enumerate(samples):
-            turn = own.random()
-            order = own.permutation(values.shape[1]) if alike else np.arange(values.shape[1])
-            for known, items in _same_times(complete):
-                step = int(turn * known.sum())
-                rotated = np.roll(values[np.ix_(known, items)], step, axis=0)
-                shuffled[neuron][np.ix_(known, items)] = rotated
-            shuffled[neuron] = shuffled[neuron][:, order]
-        rows.append(spectrum(shuffled, n_most))
-    return np.array(rows)
+    rest = np.where(complete, samples, np.nan)
+    rest = rest - rest[:, complete].mean(axis=1)[:, None, None]
+    total = float((rest[:, complete] ** 2).sum())
+    null, p = np.full((len(generators), n_most), np.nan), np.full(n_most, np.nan)
+    left = np.eye(len(rest))  # projects on what the components before leave over
+    for k in range(n_most if total > 0 else 0):
+        power, axis = _first_axis(rest[:, complete])
+        noise = rest * _noise_scale(rest[:, complete], left)[:, None, None]
+        for draw, own in enumerate(copy.deepcopy(list(generators))):
+            shuffled = left @ _shuffled(noise, complete, own)[:, complete]
+            null[draw, k] = _first_axis(shuffled, vector=False)[0] / total
+        p[k] = float(upper_p_value(power / total, null[:, k]))
+        if p[k] > LEVEL or power <= _SMALLEST * total:
+            break
+        rest = rest - np.einsum("n,m,mti->nti", axis, axis, rest, optimize=True)
+        left = left - np.outer(axis, axis)
+    return null, p
 
 
-def _same_times(
-    complete: NDArray[np.bool_],
-) -> list[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
-    """Items that are known at the same times."""
-    patterns, member = np.unique(complete.T, axis=0, return_inverse=True)
-    return [
-        (pattern, np.flatnonzero(member.ravel() == i))
-        for i, pattern in enumerate(patterns)
-        if pattern.any()
-    ]
+def _noise_scale(rest: Array, left: Array) -> Array:
+    """Factor by which each neuron's rest is smaller than its noise was before projecting.
+
+    Taking components off makes the noise of the neurons smaller and correlated.  Shuffling
+    undoes the second but not the first: the null would be too small.
+    """
+    power = (rest**2).sum(axis=1)
+    noise = np.linalg.lstsq(left**2, power, rcond=1e-6)[0].clip(0.0)
+    scale = np.divide(noise, power, out=np.ones(power.shape), where=power > 0)
+    factor: Array = np.sqrt(scale)
+    return factor
 
 
-def best_candidate(ratio: Array) -> int:
-    """Find the number of components with the largest ratio; -1 where there is none."""
-    return int(ratio.argmax()) if ratio.size and np.isfinite(ratio).all() else -1
+def _first_axis(matrix: Array, *, vector: bool = True) -> tuple[float, Array]:
+    """Sum of squares along the main axis, and the axis."""
+    gram = matrix @ matrix.T
+    if not vector:
+        return float(np.linalg.eigvalsh(gram)[-1]), gram[0]
+    power, vectors = np.linalg.eigh(gram)
+    return float(power[-1]), vectors[:, -1]
+
+
+def _shuffled(samples: Array, complete: NDArray[np.bool_], rng: np.random.Generator) -> Array:
+    """Rotate each neuron's courses in time and give them to other items."""
+    n_neurons, n_times, n_items = samples.shape
+    turn = np.asarray(rng.random(size=(n_neurons,)))
+    neuron = np.arange(n_neurons)[:, None, None]
+    if complete.all():
+        order = rng.permuted(np.tile(np.arange(n_items), (n_neurons, 1)), axis=1)
+        step = (turn * n_times).astype(np.intp)
+        time = (np.arange(n_times)[None, :] - step[:, None]) % n_times
+        return np.asarray(samples[neuron, time[:, :, None], order[:, None, :]])
+    # Items known at other times cannot change places: each is rotated within its own times.
+    shuffled = np.full(samples.shape, np.nan)
+    for item, known in enumerate(complete.T):
+        times = np.flatnonzero(known)
+        step = (turn * times.size).astype(np.intp)
+        source = (np.arange(times.size)[None, :] - step[:, None]) % max(times.size, 1)
+        shuffled[:, times, item] = samples[neuron[:, :, 0], times[source], item]
+    return shuffled
 
 
 def leading(p: Array) -> int:
@@ -203,13 +299,13 @@ def leading(p: Array) -> int:
     return int(above.argmax()) if above.any() else p.size
 
 
-def plausible(ratio: Array, replicates: Array, reach: float) -> tuple[int, int]:
+def plausible(share: Array, replicates: Array, reach: float) -> tuple[int, int]:
     """Least and largest number of components that may well be the best.
 
     Parameters
     ----------
-    ratio : ndarray, shape (candidate,)
-        Ratios.
+    share : ndarray, shape (candidate,)
+        Share of the variance predicted.
     replicates : ndarray, shape (group, candidate)
         The same with a group of trials left out in turn.
     reach : float
@@ -220,8 +316,8 @@ def plausible(ratio: Array, replicates: Array, reach: float) -> tuple[int, int]:
     tuple of int
         Bounds.
     """
-    best = best_candidate(ratio)
+    best = int(share.argmax())
     behind = replicates[:, [best]] - replicates
     error = np.sqrt((len(replicates) - 1) * behind.var(axis=0))
-    kept = np.flatnonzero(ratio[best] - ratio <= reach * error)
+    kept = np.flatnonzero(share[best] - share <= reach * error)
     return int(kept.min()), int(kept.max())

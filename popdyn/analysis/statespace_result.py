@@ -10,20 +10,22 @@ import numpy as np
 import xarray as xr
 
 from popdyn.analysis.statespace_bounds import (
-    averages_left_out,
     groups_of,
     held_out_trials,
     replicate,
     trial_moments,
+    trials_left_out,
 )
 from popdyn.analysis.statespace_dimensions import (
-    best_candidate,
-    bi_cross_validated_ratio,
+    bi_cross_validated_errors,
     leading,
     n_candidates,
+    parallel_analysis,
     plausible,
-    shuffled_spectra,
+    predicted_share,
+    smallest_good,
     spectrum,
+    split_trial_share,
     thinned,
 )
 from popdyn.analysis.statespace_samples import warn_single_trials
@@ -35,64 +37,90 @@ from popdyn.analysis.statespace_splits import (
     summaries,
 )
 from popdyn.analysis.trials import Array, ConditionTrials, average_trials
-from popdyn.resample import bootstrap, percentile_bounds, spawn, upper_p_value
+from popdyn.resample import bootstrap, percentile_bounds, spawn
 
 N_REPEATS = 3
+N_SPLITS = 20
 _ONE = {"units": "1"}
 _NORMAL = 1.959963984540054
 
 
 class Dimensions:
-    """Number of dimensions of samples (neuron, time, condition or trial).
+    """Number of dimensions of samples, by three rules.
 
     Parameters
     ----------
     samples : ndarray, shape (neuron, time, item)
         Averages or single trials; of single trials at most 10,000 samples are used.
+    trials : sequence of ndarray, each (trial, neuron, time), or None
+        The trials behind averages.
     n_draws : int
         Draws of the null.
     rng : numpy.random.Generator
         Not advanced, so that nothing else depends on whether dimensions were counted.
     """
 
-    def __init__(self, samples: Array, n_draws: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        samples: Array,
+        trials: Sequence[Array] | None,
+        n_draws: int,
+        rng: np.random.Generator,
+    ) -> None:
         # The first children are those of the splits; these here are others.
-        own = spawn(copy.deepcopy(rng), 2 * n_draws + N_REPEATS + 1)[n_draws:]
-        self.folds, drawing = own[:N_REPEATS], own[N_REPEATS:-1]
+        n_splits = min(N_SPLITS, n_draws)
+        n_own = N_REPEATS + n_splits + n_draws + 1
+        own = spawn(copy.deepcopy(rng), n_draws + n_own)[n_draws:]
+        folds, self.splits = own[:N_REPEATS], own[N_REPEATS : N_REPEATS + n_splits]
         samples = thinned(samples, own[-1])
-        self.ratio = bi_cross_validated_ratio(samples, copy.deepcopy(self.folds))
+        self.errors = bi_cross_validated_errors(samples, folds)
         self.n_dimensions = max(1, n_candidates(samples))
         self.share = spectrum(samples, self.n_dimensions)
-        self.null = shuffled_spectra(samples, self.n_dimensions, drawing)
-        self.p = upper_p_value(self.share, self.null)
+        drawing = own[N_REPEATS + n_splits : -1]
+        self.null, self.p = parallel_analysis(samples, self.n_dimensions, drawing)
+        self.predicted = None if trials is None else self.split_trial_share(trials)
 
-    @property
-    def cross_validated(self) -> int:
-        """Number of components whose prediction of held-out blocks is best."""
-        return best_candidate(self.ratio)
+    def split_trial_share(
+        self, trials: Sequence[Array], weights: Sequence[Array] | None = None
+    ) -> Array:
+        """Share of one half's variance predicted by the other half, (candidate)."""
+        return split_trial_share(trials, self.errors.shape[1] - 1, self.splits, weights)
 
-    @property
-    def beyond_null(self) -> int:
-        """Number of leading components larger than those of shuffled neurons."""
-        return leading(self.p)
+    def number(self, rule: str) -> int:
+        """Find the number of components by a rule, "cv" or "null"; -1 where it is not known."""
+        if rule == "null":
+            return leading(self.p)
+        if self.predicted is None or not np.isfinite(self.predicted).all():
+            return smallest_good(self.errors)
+        return int(self.predicted.argmax())
 
     def variables(self) -> dict[str, Any]:
         """Give the variables of the result."""
-        return {
-            "bi_cross_validated_ratio": ("candidate", self.ratio, _ONE),
-            "n_components_cross_validated": ((), self.cross_validated, _ONE),
+        variables = {
+            "bi_cross_validated_ratio": ("candidate", predicted_share(self.errors), _ONE),
+            "n_components_bi_cross_validated": ((), smallest_good(self.errors), _ONE),
             "variance_share": ("dimension", self.share, _ONE),
             "null_variance_share": (("draw", "dimension"), self.null, _ONE),
             "dimension_p": ("dimension", self.p, _ONE),
-            "n_components_null": ((), self.beyond_null, _ONE),
+            "n_components_cross_validated": ((), self.number("cv"), _ONE),
+            "n_components_null": ((), self.number("null"), _ONE),
         }
+        if self.predicted is not None:
+            variables["split_trial_ratio"] = ("candidate", self.predicted, _ONE)
+        return variables
 
     def coords(self) -> dict[str, Any]:
         """Give the coordinates of these variables."""
         return {
-            "candidate": np.arange(self.ratio.size),
+            "candidate": np.arange(self.errors.shape[1]),
             "dimension": np.arange(1, self.n_dimensions + 1),
         }
+
+
+def kept_trials(trials: ConditionTrials, values: xr.DataArray) -> list[Array]:
+    """Trials (trial, neuron, time) of each condition, of the neurons that are fitted."""
+    kept = trials.tensor["neuron"].isin(values["neuron"]).to_numpy()
+    return [trials.values(i)[:, kept] for i in range(len(trials.labels))]
 
 
 def described(values: xr.DataArray, loading: xr.DataArray, mean: xr.DataArray) -> dict[str, Any]:
@@ -108,22 +136,14 @@ def described(values: xr.DataArray, loading: xr.DataArray, mean: xr.DataArray) -
 
 def of_conditions(
     trials: ConditionTrials,
+    values: Sequence[Array],
     loading: xr.DataArray,
     mean: xr.DataArray,
     n_splits: int,
     n_draws: int,
     rng: np.random.Generator,
-) -> tuple[dict[str, Any], list[Array]]:
-    """Cross-validated variables and bounds of components of averages.
-
-    Returns
-    -------
-    variables : dict
-    values : list of ndarray, each (trial, neuron, time)
-        Trials of each condition, of the neurons fitted.
-    """
-    kept = trials.tensor["neuron"].isin(loading["neuron"]).to_numpy()
-    values = [trials.values(i)[:, kept] for i in range(len(trials.labels))]
+) -> dict[str, Any]:
+    """Cross-validated variables and bounds of components of averages."""
     warn_single_trials(values, trials.labels)
     k = loading.sizes["component"]
     shares = split_shares(values, k, spawn(rng, n_splits), with_null=True)
@@ -135,7 +155,7 @@ def of_conditions(
     units = mean.attrs["units"]
     square = {"units": "1" if units == "1" else f"{units}^2"}
     trajectory = trajectory_bound(trials, values, loading, mean, n_draws, rng)
-    variables = {
+    return {
         "cross_validated_ratio": ("component", estimate[:k], _ONE),
         "cross_validated_ratio_bound": (over, bound[:, :k], _ONE),
         "cumulative_cross_validated_ratio": ("component", estimate[k:-1], _ONE),
@@ -149,7 +169,6 @@ def of_conditions(
         ),
         "n_trials": ("condition", trials.n_trials),
     }  # fmt: skip
-    return variables, values
 
 
 def bounds_of_averages(
@@ -160,20 +179,19 @@ def bounds_of_averages(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Bounds of shares, loadings and dimensions from leaving trials out in turn."""
-    parts = [
-        replicate(samples, loading.to_numpy(), copy.deepcopy(dimensions.folds))
-        for samples in averages_left_out(values, rng)
-    ]
-    n_groups = len(parts)
-    columns = zip(*parts, strict=True) if parts else ([], [], [])
-    ratios, loadings, held_out = (np.array(column) for column in columns)
+    parts, predicted = [], []
+    for samples, weights in trials_left_out(values, rng):
+        parts.append(replicate(samples, loading.to_numpy()))
+        predicted.append(dimensions.split_trial_share(values, weights))
+    n_groups, share = len(parts), dimensions.predicted
+    ratios, loadings = (np.array([part[i] for part in parts]) for i in (0, 1))
     variables = _spread(ratio, ratios, loading.to_numpy(), loadings)
-    candidates = dimensions.ratio
-    bound, number = np.full((2, candidates.size), np.nan), (np.nan, np.nan)
-    if n_groups and np.isfinite(held_out).all() and np.isfinite(candidates).all():
-        bound = error_bounds(candidates, _error(held_out), n_groups)
-        number = plausible(candidates, held_out, student_factor(n_groups) * _NORMAL)
-    variables["bi_cross_validated_ratio_bound"] = (("bound", "candidate"), bound, _ONE)
+    bound = np.full((2, dimensions.errors.shape[1]), np.nan)
+    number = (np.nan, np.nan)
+    if share is not None and n_groups and np.isfinite([share, *predicted]).all():
+        bound = error_bounds(share, _error(np.array(predicted)), n_groups)
+        number = plausible(share, np.array(predicted), student_factor(n_groups) * _NORMAL)
+    variables["split_trial_ratio_bound"] = (("bound", "candidate"), bound, _ONE)
     variables["n_components_cross_validated_bound"] = ("bound", np.array(number), _ONE)
     return variables
 

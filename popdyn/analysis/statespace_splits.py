@@ -146,6 +146,31 @@ def joined(means: Array, totals: Array) -> Array:
     return mean
 
 
+def split_halves(
+    trials: Sequence[Array], rng: np.random.Generator, weights: Sequence[Array] | None = None
+) -> tuple[Array, Array] | None:
+    """Average two halves of the trials.
+
+    Parameters
+    ----------
+    trials : sequence of ndarray, each (trial, neuron, time)
+        Per condition.
+    rng : numpy.random.Generator
+        Deals the trials out.
+    weights : sequence of ndarray, each (1, trial), optional
+        Per condition the weight of each trial.
+
+    Returns
+    -------
+    tuple of ndarray, each (neuron, sample), or None
+        Centered, at the samples known in both; None without any.
+    """
+    means, totals = quarter_averages(trials, [rng], weights)
+    means, totals = means[:, 0], totals[:, 0]
+    halves = _centered([joined(means[:2], totals[:2]), joined(means[2:], totals[2:])])
+    return (halves[0], halves[1]) if halves[0].shape[1] else None
+
+
 def _compare(
     means: Array,
     totals: Array,

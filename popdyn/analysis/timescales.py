@@ -100,7 +100,7 @@ def timescale(
     Warns
     -----
     PopdynWarning
-        When the average changes within the window, or the tensor was smoothed.
+        When the average changes within the window and no `by` is given, or the tensor was smoothed.
 
     Notes
     -----
@@ -130,7 +130,7 @@ def timescale(
     _check_trials(tensor, trial.size)
     settings = Settings(bin_width_of(tensor), averaged, noise, n_lags, expanded_level(trial.size))
     modulation = _modulation_p(tensor.values, condition, generator)
-    _say_unfit(tensor, modulation)
+    _say_unfit(tensor, modulation if by is None else modulation[:0])
     weights = _weights(trial.size, n_draws, generator)
     found = _estimate(tensor.isel(trial=trial), residual[:, :, trial], weights, settings)
     result = make_result(
@@ -284,6 +284,7 @@ def _say_unfit(tensor: xr.DataArray, modulation: Array) -> None:
             "the tensor was smoothed, and smoothing adds its own timescale: pass spike counts, or "
             "rates that were not smoothed"
         )
+    # Whoever names conditions knows of the stimuli.
     known = np.isfinite(modulation)
     n_modulated = int((modulation[known] <= _LEVEL).sum())
     if n_modulated > max(1, 0.1 * known.sum()) or (known.sum() == 1 and n_modulated):

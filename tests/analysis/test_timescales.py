@@ -235,6 +235,8 @@ def test_conditions_are_averaged_apart():
     apart = pdn.timescale(tensor, by="side", n_draws=5)
     np.testing.assert_allclose(apart["timescale"], 0.1, rtol=0.25)
     assert (pdn.timescale(tensor, n_draws=5)["timescale"] > 0.15).all()
+    tensor.values[:, 20:30] += 2.0
+    assert (pdn.timescale(tensor, by="side", n_draws=5)["modulation_p"] <= 0.01).all()
 
 
 def test_smoothed_rates_are_warned_of():

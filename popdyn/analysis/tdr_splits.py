@@ -79,12 +79,10 @@ def _mean(values: NDArray[Any]) -> Array:
     """Mean over trials of what was observed; NaN without any."""
     known = np.isfinite(values)
     if known.all():
-        mean: Array = values.mean(axis=2, dtype=np.float64)
-        return mean
+        return np.asarray(values.mean(axis=2, dtype=np.float64))
     n = known.sum(axis=2)
     total = np.where(known, values, 0.0).sum(axis=2, dtype=np.float64)
-    mean = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
-    return mean
+    return np.asarray(np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0))
 
 
 def halves(

@@ -245,20 +245,23 @@ def _bounds(bins: _Bins, weights: Array, units: str) -> dict[str, Any]:
     """95 % bounds: bootstrap over trials, widened by what decoders share."""
     error, baseline = weights @ bins.error.T, weights @ bins.baseline.T
     r2, observed = 1.0 - error / baseline, bins.r2[:, 0]
-    wider = _wider(r2.var(axis=0), bins.training_variance)
+    # The better the prediction, the less there is to vary.
+    left_over = np.clip(1.0 - observed, 0.0, 1.0)
+    wider = _wider(r2.var(axis=0), bins.training_variance * left_over)
     mean_r2 = r2.mean(axis=1, keepdims=True)
-    wider_mean = _wider(mean_r2.var(axis=0), bins.training_variance_of_mean)
+    of_mean = bins.training_variance_of_mean * left_over.mean(keepdims=True)
+    wider_mean = _wider(mean_r2.var(axis=0), of_mean)
     rmse = np.sqrt(error / weights.sum(axis=1, keepdims=True))
-    of_mean = _widened(mean_r2, observed.mean(keepdims=True), wider_mean)
+    mean_bound = _widened(mean_r2, observed.mean(keepdims=True), wider_mean)
     of_rmse = _widened(rmse, np.sqrt(bins.error.mean(axis=1)), wider)
     return {
         "r2_bound": (("bound", "time"), np.minimum(_widened(r2, observed, wider), 1.0)),
         "rmse_bound": (("bound", "time"), np.maximum(of_rmse, 0.0), {"units": units}),
-        "mean_r2_bound": ("bound", np.minimum(of_mean[:, 0], 1.0)),
+        "mean_r2_bound": ("bound", np.minimum(mean_bound[:, 0], 1.0)),
     }
 
 
-def _wider(variance: Array, added: float) -> Array:
+def _wider(variance: Array, added: Array) -> Array:
     """How much wider an interval is with more variance than the bootstrap's."""
     return np.sqrt(1.0 + added / np.maximum(variance, 1e-300)) * (variance > 0)
 

@@ -124,7 +124,6 @@ def shuffled_decoding(
         chance += [1.0 / (asked.label.max() + 1)] * n
     accuracy = np.concatenate(observed)
     draw = np.concatenate([np.stack(own, axis=1) for own in null]).swapaxes(0, 1)
-    largest = draw.max(axis=2, keepdims=True)
     units = {"units": "1"}
     return {
         "tested_marginalization": ("tested", np.array(names, dtype=np.str_)),
@@ -132,9 +131,25 @@ def shuffled_decoding(
         "accuracy": (("tested", "time"), accuracy, units),
         "null_accuracy": (("draw", "tested", "time"), draw, units),
         "chance": ("tested", np.array(chance), units),
+        "above_every_shuffle": (("tested", "time"), long_runs(accuracy > draw.max(axis=0))),
+        **_p_values(accuracy, draw, trials.n_cells * question.n_folds, rng),
+    }
+
+
+def _p_values(
+    accuracy: Array, draw: Array, n_scored: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """P values of each bin, and of each bin among all.
+
+    Few trials give few different accuracies; equal ones are put in random order, without which
+    p values are too large.
+    """
+    accuracy = accuracy + rng.random(accuracy.shape) / (2.0 * n_scored)
+    draw = draw + rng.random(draw.shape) / (2.0 * n_scored)
+    largest = draw.max(axis=2, keepdims=True)
+    return {
         "p": (("tested", "time"), upper_p_value(accuracy, draw)),
         "p_corrected": (("tested", "time"), upper_p_value(accuracy, largest)),
-        "above_every_shuffle": (("tested", "time"), long_runs(accuracy > draw.max(axis=0))),
     }
 
 

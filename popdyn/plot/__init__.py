@@ -5,6 +5,7 @@ from __future__ import annotations
 from popdyn.plot.condition_average import condition_average
 from popdyn.plot.decode import decode
 from popdyn.plot.decode_quantity import decode_quantity
+from popdyn.plot.dpca import dpca
 from popdyn.plot.encoding import encoding
 from popdyn.plot.explained_variance import explained_variance
 from popdyn.plot.pca import pca
@@ -13,6 +14,7 @@ from popdyn.plot.relative_distance import relative_distance
 from popdyn.plot.scorecard import scorecard
 from popdyn.plot.session_overview import population_rate, rate_distribution, session_overview
 from popdyn.plot.session_trials import event_rate, session_raster, trial_structure
+from popdyn.plot.space_map import space_map
 from popdyn.plot.subspace_overlap import subspace_overlap
 from popdyn.plot.task import task
 from popdyn.plot.temporal_generalization import temporal_generalization
@@ -22,6 +24,7 @@ from popdyn.plot.warp import warp
 __all__ = [
     "condition_average",
     "decode",
+    "dpca",
     "decode_quantity",
     "encoding",
     "event_rate",
@@ -34,6 +37,7 @@ __all__ = [
     "scorecard",
     "session_overview",
     "session_raster",
+    "space_map",
     "subspace_overlap",
     "task",
     "temporal_generalization",

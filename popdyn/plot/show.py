@@ -16,6 +16,7 @@ _METHODS = (
     "raster",
     "condition_average",
     "pca",
+    "dpca",
     "relative_distance",
     "decode",
     "encoding",
@@ -27,6 +28,7 @@ _METHODS = (
     "session_overview",
     "warp",
     "subspace_overlap",
+    "space_map",
 )
 
 

@@ -55,6 +55,7 @@ _FUNCTIONS = {
     "observe": "simulation.observe",
     "DPCA": "analysis.dpca",
     "PCA": "analysis.statespace",
+    "SpaceMap": "analysis.space_map",
     "subspace_overlap": "analysis.subspace",
     "raster": "analysis.raster",
     "session_overview": "analysis.session_overview",

@@ -108,9 +108,6 @@ def side_of(x: Any, by: str | Sequence[str] | None) -> Side:
 
 def matched(first: Side, second: Side, space: str) -> tuple[Side, Side]:
     """Bring the second into the order of the first, or say why they cannot be compared."""
-    if (first.trials is None) != (second.trials is None):
-        message = "expected two tensors or two condition averages, found one of each"
-        raise TensorError(message)
     if space == "neuron":
         return first, _same_neurons(first, second)
     for dim in ("time", "condition"):

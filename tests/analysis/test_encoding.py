@@ -128,9 +128,9 @@ def test_negative_binomial_equals_statsmodels_with_the_error_of_the_dispersion_i
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # statsmodels' own, of its line search
             fit = model.fit(start, method="newton", maxiter=300, tol=1e-13, disp=0)
-        assert float(result.dispersion[neuron, time]) == pytest.approx(fit.params[-1], rel=1e-9)
+        assert float(result.dispersion[neuron, time]) == pytest.approx(fit.params[-1], rel=1e-10)
         equal(result.coefficient, fit.params[:-1], neuron, time, rtol=1e-10, atol=1e-10)
-        equal(result.standard_error, fit.bse[:-1], neuron, time, rtol=1e-9)
+        equal(result.standard_error, fit.bse[:-1], neuron, time, rtol=1e-10)
 
 
 def test_counts_that_vary_less_than_poisson_have_no_dispersion():

@@ -70,7 +70,9 @@ CELLS = {
 def data(kind, n_neurons, n_trials, effect, rng):
     """Activity that follows a stimulus, and the choice in the first five bins."""
     stimulus = rng.normal(size=n_trials)
-    choice = np.sign(stimulus + 1.5 * rng.normal(size=n_trials))
+    # The choice with the larger variance is made on one trial in four.
+    bias = 1.2 if kind == "unequal" else 0.0
+    choice = np.sign(stimulus + 1.5 * rng.normal(size=n_trials) - bias)
     choice[:4] = [-1, -1, 1, 1]
     trials = {"choice": choice, "stimulus": stimulus}
     during = (np.arange(N_TIMES) < 5)[:, None]

@@ -28,6 +28,8 @@ def test_the_table_has_a_row_per_bin_and_columns_for_the_bounds(result):
         "accuracy_upper",
         "p",
         "p_corrected",
+        "cluster_p",
+        "cluster",
     ]
     np.testing.assert_array_equal(table["accuracy_upper"], result["accuracy_bound"][1])
 

@@ -93,6 +93,12 @@ def decode_quantity(
     PopdynWarning
         When trials or neurons are left out, or groups allow but few different shuffles.
 
+    Notes
+    -----
+    The bounds hold trials as the unit and are widened by what shuffles vary beyond independent
+    trials.  ``tests/analysis/results/decoding_clusters.csv`` holds their measured coverage: 0.96 to
+    0.97 without an effect, 0.86 to 0.89 with one.
+
     Examples
     --------
     >>> import numpy as np

@@ -7,6 +7,7 @@ from popdyn.plot.decode import decode
 from popdyn.plot.decode_quantity import decode_quantity
 from popdyn.plot.dpca import dpca
 from popdyn.plot.encoding import encoding
+from popdyn.plot.epoch_axes import epoch_axes
 from popdyn.plot.explained_variance import explained_variance
 from popdyn.plot.pca import pca
 from popdyn.plot.raster import raster
@@ -27,6 +28,7 @@ __all__ = [
     "dpca",
     "decode_quantity",
     "encoding",
+    "epoch_axes",
     "event_rate",
     "explained_variance",
     "pca",

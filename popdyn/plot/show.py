@@ -29,6 +29,7 @@ _METHODS = (
     "warp",
     "subspace_overlap",
     "space_map",
+    "epoch_axes",
 )
 
 

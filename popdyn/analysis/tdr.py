@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,37 +15,34 @@ import xarray as xr
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from popdyn.analysis.design import Design, make_design, refuse_confounded
-from popdyn.analysis.least_squares import fit_least_squares
-from popdyn.analysis.statespace_samples import from_average, from_tensor, same_neurons
-from popdyn.analysis.tdr_axes import Windows, denoised
+from popdyn.analysis.design import Design
+from popdyn.analysis.least_squares import Fit, fit_least_squares
+from popdyn.analysis.tdr_axes import Windows, denoised, windows_of
 from popdyn.analysis.tdr_describe import (
-    ONE,
+    Axes,
+    Components,
+    check_options,
     described_angles,
     described_axes,
+    described_components,
     described_test,
     find_axes,
     find_components,
+    of_regressors,
 )
 from popdyn.analysis.tdr_permutation import population_test
-from popdyn.analysis.tdr_samples import (
-    By,
-    groupings,
-    smoothed_rates,
-    standardized,
-    warn_few_trials,
-)
+from popdyn.analysis.tdr_projections import ONE, described_conditions, project
+from popdyn.analysis.tdr_samples import By, Index, Prepared, prepare, warn_few_trials
 from popdyn.analysis.tdr_splits import average_samples, split_trials
-from popdyn.analysis.trials import is_average
 from popdyn.errors import FitError, TensorError
-from popdyn.resample import Seed, as_generator, spawn
-from popdyn.tensor.contract import bin_width_of, check, check_average
+from popdyn.resample import BOUND, Seed, as_generator, spawn
+from popdyn.tensor.contract import bin_width_of
 from popdyn.tensor.result import make_result
-from popdyn.tensor.roles import assign_roles
 
 # Arguments of the constructor that a stored result keeps.
 _STORED = (
-    "regressors", "by", "axes", "at", "n_components", "smooth", "n_splits", "n_draws", "levels",
+    "regressors", "by", "axes", "at", "n_components", "smooth", "n_splits", "n_draws", "roles",
+    "levels",
 )  # fmt: skip
 
 
@@ -70,15 +66,16 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         neurons, or all in a window (s from the alignment event).
     n_components : int, None or "cv"
         Principal components of the condition averages in which coefficients are denoised (12 in
-        the paper); None does not denoise; ``"cv"`` takes the number, or none, that predicts the
-        coefficients of held-out halves of the trials best.
+        the paper); None does not denoise; ``"cv"`` takes, for each regressor, the number (at
+        least that of the axes), or none, that brings its axis closest to the coefficients of
+        held-out halves of the trials.
     smooth : float
         Standard deviation (s) of the Gaussian that trials are smoothed with, and so coefficients
         and averages; 0 for none.
     n_splits : int
         Random halves of the trials, for ``"cv"`` and for how far axes repeat themselves.
     n_draws : int
-        Permutations, and pairs of random axes.
+        Permutations, pairs of random axes, and draws of the bootstrap.
     rng : int or numpy.random.Generator
         Seed or generator.
     roles, levels : mapping, optional
@@ -94,8 +91,8 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         The same made orthonormal in their order.
     mean_, scale_ : DataArray (neuron)
         Mean and standard deviation over bins and trials, by which activity is standardized.
-    n_components_ : int or None
-        Number of components used; None for no denoising.
+    n_components_ : DataArray (regressor)
+        Number of components used; 0 for no denoising.
     result_ : Dataset
         What `to_dataset` gives.
 
@@ -131,7 +128,7 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
     axes_: xr.DataArray
     mean_: xr.DataArray
     scale_: xr.DataArray
-    n_components_: int | None
+    n_components_: xr.DataArray
     result_: xr.Dataset
 
     def __init__(
@@ -187,56 +184,55 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         Warns
         -----
         PopdynWarning
-            When neurons never vary, or conditions have fewer than 10 trials on average.
+            When neurons never vary, or, with a number of components given, conditions have fewer
+            than 10 trials on average.
         """
+        check_options(self.n_components, self.n_splits, self.n_draws)
         generator, seed = as_generator(self.rng)
-        tensor = smoothed_rates(x, self.smooth)
-        tensor = tensor if self.roles is None else assign_roles(tensor, self.roles)
-        design = _scaled(make_design(tensor, self.regressors, levels=self.levels))
-        refuse_confounded(design)
-        names, chosen = _axes_of(design, self.axes)
-        scores, mean, scale = standardized(tensor, design.kept)
-        groups = groupings(tensor, design, self.by, self.regressors)
-        if self.n_components is not None:
-            warn_few_trials(groups)
-        split_rng, test_rng, null_rng = spawn(generator, 3)
-        pairs = split_trials(scores.values, design, groups, self.n_splits, split_rng)
-        components, score = find_components(scores.values, groups, pairs, self.n_components)
-        coefficient = fit_least_squares(scores.values, design).coefficient
-        time = tensor["time"].to_numpy()
-        inside = denoised(coefficient[:-1], components)[chosen]
-        found = find_axes(inside, names, time, self.at, pairs, components, chosen)
-        test = population_test(scores.values, design, self.n_draws, test_rng)
-        samples = average_samples(scores.values, groups[0])
+        ready = prepare(
+            x, self.regressors, self.by, sigma=self.smooth, roles=self.roles, levels=self.levels
+        )
+        if self.n_components not in (None, "cv"):
+            warn_few_trials(ready.groups)
+        names, chosen = _axes_of(ready.design, self.axes)
+        rngs = spawn(generator, 4)
+        values, design = ready.scores.values, ready.design
+        components, found, fit, inside = self._find(ready, names, chosen, rngs[0])
+        axes = xr.DataArray(
+            found.orthonormal,
+            {"regressor": np.array(names), "neuron": ready.scores["neuron"].to_numpy()},
+        )
+        samples = average_samples(values, ready.groups[0])
+        averages, conditions = described_conditions(
+            ready.scores, design.kept, ready.columns[0], axes, self.n_draws, rngs[3]
+        )
+        time = ready.scores["time"].to_numpy()
+        over = ("all_regressor", "neuron", "time")
         variables = {
-            "coefficient": (("all_regressor", "neuron", "time"), coefficient, ONE),
-            "mean": ("neuron", mean, {"units": str(tensor.attrs["units"])}),
-            "scale": ("neuron", scale, {"units": str(tensor.attrs["units"])}),
-            "component_score": ("n_components", score, ONE),
-            **described_axes(found, inside, samples, bin_width_of(tensor), time),
-            **described_angles(found, samples, max(1000, self.n_draws), null_rng),
-            **described_test(test),
+            "coefficient": (over, fit.coefficient, ONE),
+            "standard_error": (over, fit.standard_error, ONE),
+            "mean": ("neuron", ready.mean, {"units": ready.units}),
+            "scale": ("neuron", ready.scale, {"units": ready.units}),
+            **described_components(components),
+            **described_axes(found, inside, samples, bin_width_of(ready.scores), time),
+            **described_angles(found, samples, self.n_draws, rngs[2]),
+            **described_test(population_test(values, design, self.n_draws, rngs[1])),
+            **averages,
         }
         self.result_ = make_result(
             variables,
-            coords={
-                "regressor": np.array(names),
-                "regressor_2": np.array(names),
-                "all_regressor": np.array(design.names),
-                "term": np.array(design.terms),
-                "neuron": scores["neuron"].to_numpy(),
-                "time": ("time", time, {"units": "s"}),
-                "edge": np.array(["start", "stop"]),
-                "n_components": np.append(np.arange(1, len(score)), 0),
-            },
+            coords=conditions
+            | dict(axes.coords)
+            | _coords(design, time, components)
+            | {"regressor_2": np.array(names)},
             method="tdr",
             parameters={name: getattr(self, name) for name in _STORED},
-            source=tensor,
+            source=x,
             seed=seed,
         ).assign_attrs(
             popdyn_class="analysis.tdr:TDR",
-            n_components_used=0 if components is None else components.shape[1],
-            activity_units=str(tensor.attrs["units"]),
+            by=json.dumps(ready.columns[0]),
+            activity_units=ready.units,
         )
         self._learn()
         return self
@@ -262,21 +258,9 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        if not hasattr(self, "axes_"):
-            message = "this TDR has not been fitted: call fit with a tensor first"
-            raise FitError(message)
-        values = from_average(check_average(x)) if is_average(x) else from_tensor(check(x))
-        wanted = self.result_.attrs["activity_units"]
-        if str(values.attrs.get("units", wanted)) != wanted:
-            message = f"expected activity in {wanted}, as in the fit, found {values.attrs['units']}"
-            raise TensorError(message)
-        values = same_neurons(values, self.axes_["neuron"])
-        rest = [str(dim) for dim in values.dims if dim != "neuron"]
-        scores = (values - self.mean_) / self.scale_
-        projected: xr.DataArray = xr.dot(self.axes_, scores, dim="neuron")
-        projected = projected.transpose("regressor", *rest).rename("projection")
-        projected.attrs = {**values.attrs, "units": "1"}
-        return projected
+        self._check_fitted()
+        units = str(self.result_.attrs["activity_units"])
+        return project(x, self.axes_, self.mean_, self.scale_, units)
 
     def to_dataset(self) -> xr.Dataset:
         """Give everything that was learnt, as a result.
@@ -291,9 +275,7 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        if not hasattr(self, "result_"):
-            message = "this TDR has not been fitted: call fit with a tensor first"
-            raise FitError(message)
+        self._check_fitted()
         return self.result_
 
     @classmethod
@@ -328,17 +310,53 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         self._learn()
         return self
 
+    def _find(
+        self, ready: Prepared, names: list[str], chosen: Index, rng: np.random.Generator
+    ) -> tuple[Components, Axes, Fit, NDArray[np.float64]]:
+        """Regress, denoise and make the axes; the denoised coefficients come last."""
+        values, design, groups = ready.scores.values, ready.design, ready.groups
+        time = ready.scores["time"].to_numpy()
+        windows = windows_of(self.at, names, time)
+        denoise = self.n_components is not None
+        pairs = split_trials(values, design, groups, self.n_splits, rng, with_components=denoise)
+        pairs = of_regressors(pairs, chosen)
+        components = find_components(values, groups, pairs, windows, self.n_components)
+        fit = fit_least_squares(values, design)
+        inside = denoised(fit.coefficient[chosen], components.axes, components.numbers)
+        found = find_axes(inside, names, time, self.at, pairs, components.numbers)
+        return components, found, fit, inside
+
     def _learn(self) -> None:
         """Set what was learnt from the result."""
         found = self.result_
-        self.n_components_ = int(found.attrs["n_components_used"]) or None
-        coefficient = found["coefficient"].rename(all_regressor="regressor")
-        self.coefficient_ = coefficient
+        self.n_components_ = found["n_components"]
+        self.coefficient_ = found["coefficient"].rename(all_regressor="regressor")
         self.raw_axes_, self.axes_ = found["raw_axes"], found["axes"]
         self.mean_, self.scale_ = found["mean"], found["scale"]
 
+    def _check_fitted(self) -> None:
+        """Refuse to use what was not learnt yet."""
+        if not hasattr(self, "axes_"):
+            message = "this TDR has not been fitted: call fit with a tensor first"
+            raise FitError(message)
 
-def _axes_of(design: Design, axes: Sequence[str] | None) -> tuple[list[str], NDArray[np.intp]]:
+
+def _coords(design: Design, time: NDArray[Any], components: Components) -> dict[str, Any]:
+    """Coordinates of a result beside those of the axes and the conditions."""
+    names = np.array(design.names)
+    coords: dict[str, Any] = {
+        "all_regressor": names,
+        "term": np.array(design.terms),
+        "time": ("time", time, {"units": "s"}),
+        "edge": np.array(["start", "stop"]),
+        "bound": BOUND,
+    }
+    if components.score is not None:
+        coords["candidate"] = np.append(np.arange(1, components.score.shape[1]), 0)
+    return coords
+
+
+def _axes_of(design: Design, axes: Sequence[str] | None) -> tuple[list[str], Index]:
     """Names and columns of the regressors that get an axis, in their order."""
     names = list(design.names[:-1])
     wanted = [name for name in names if ":" not in name] if axes is None else list(axes)
@@ -349,8 +367,3 @@ def _axes_of(design: Design, axes: Sequence[str] | None) -> tuple[list[str], NDA
         )
         raise TensorError(message)
     return wanted, np.array([names.index(name) for name in wanted])
-
-
-def _scaled(design: Design) -> Design:
-    """Divide every regressor by its largest absolute value."""
-    return replace(design, matrix=design.matrix / np.abs(design.matrix).max(axis=0))

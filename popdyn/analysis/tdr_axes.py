@@ -17,8 +17,8 @@ Array = NDArray[np.float64]
 Windows = Mapping[str, tuple[float, float]]
 
 
-def denoised(coefficient: Array, components: Array | None) -> Array:
-    """Keep what of the coefficients lies in the space of the components.
+def denoised(coefficient: Array, components: Array | None, numbers: NDArray[np.intp]) -> Array:
+    """Keep what of the coefficients lies in the space of the first components.
 
     Parameters
     ----------
@@ -26,14 +26,20 @@ def denoised(coefficient: Array, components: Array | None) -> Array:
         From the regression; NaN in bins without one.
     components : ndarray, shape (neuron, component), or None
         Orthonormal; None keeps everything.
+    numbers : ndarray of int, shape (regressor,)
+        How many components for each regressor; 0 keeps everything.
 
     Returns
     -------
     ndarray, shape (regressor, neuron, time)
     """
+    inside = coefficient.copy()
     if components is None:
-        return coefficient
-    inside: Array = np.einsum("nk,mk,rmt->rnt", components, components, coefficient, optimize=True)
+        return inside
+    for own, number in zip(inside, numbers, strict=True):
+        if number:
+            axes = components[:, :number]
+            own[:] = axes @ (axes.T @ own)
     return inside
 
 
@@ -65,13 +71,54 @@ def chosen_bins(
     FitError
         If no bin has coefficients.
     """
-    known = np.isfinite(coefficient).all(axis=(0, 1))
+    known = np.asarray(np.isfinite(coefficient).all(axis=(0, 1)))
     if not known.any():
         message = (
             "no bin has coefficients of every neuron: there are too few trials, or each neuron "
             "was observed at other times"
         )
         raise FitError(message)
+    power = np.where(known, (np.where(known, coefficient, 0.0) ** 2).sum(axis=1), -1.0)
+    bins = []
+    for name, own, inside in zip(names, power, windows_of(at, names, time), strict=True):
+        if inside is None:
+            bins.append(np.array([own.argmax()]))
+            continue
+        inside = inside[known[inside]]
+        if not inside.size:
+            message = (
+                f"at: the window of {name!r} holds no bin with coefficients of every neuron; "
+                f"such bins reach from {time[known][0]:g} to {time[known][-1]:g} s"
+            )
+            raise TensorError(message)
+        bins.append(inside)
+    return bins
+
+
+def windows_of(
+    at: str | Windows, names: Sequence[str], time: Array
+) -> list[NDArray[np.intp] | None]:
+    """Find the bins of each regressor's window.
+
+    Parameters
+    ----------
+    at : "max_norm" or mapping of str to (float, float)
+        Windows (s), from the first edge up to the second.
+    names : sequence of str
+        Of the regressors.
+    time : ndarray, shape (time,)
+        Bin centers (s).
+
+    Returns
+    -------
+    list of (ndarray of int or None)
+        None for a regressor without a window.
+
+    Raises
+    ------
+    TensorError
+        If a window holds no bin, or names no regressor.
+    """
     windows = {} if isinstance(at, str) else dict(at)
     unknown = [name for name in windows if name not in names]
     if unknown or (isinstance(at, str) and at != "max_norm"):
@@ -80,18 +127,17 @@ def chosen_bins(
             f"{unknown[0] if unknown else at!r}"
         )
         raise TensorError(message)
-    power = np.where(known, (np.where(known, coefficient, 0.0) ** 2).sum(axis=1), -1.0)
-    bins = []
-    for name, own in zip(names, power, strict=True):
+    bins: list[NDArray[np.intp] | None] = []
+    for name in names:
         if name not in windows:
-            bins.append(np.array([own.argmax()]))
+            bins.append(None)
             continue
         start, stop = windows[name]
-        inside = np.flatnonzero(known & (time >= start) & (time < stop))
+        inside = np.flatnonzero((time >= start) & (time < stop))
         if not inside.size:
             message = (
-                f"at: the window {start:g} to {stop:g} s of {name!r} holds no bin with "
-                f"coefficients; bins reach from {time[known][0]:g} to {time[known][-1]:g} s"
+                f"at: the window {start:g} to {stop:g} s of {name!r} holds no bin; bins reach "
+                f"from {time[0]:g} to {time[-1]:g} s"
             )
             raise TensorError(message)
         bins.append(inside)

@@ -19,13 +19,13 @@ from popdyn.analysis.tdr_axes import (
     window_of,
 )
 from popdyn.analysis.tdr_permutation import PopulationTest
+from popdyn.analysis.tdr_projections import ONE
 from popdyn.analysis.tdr_splits import Half, average_components, component_scores, cross_cosines
 from popdyn.errors import FitError, TensorError
+from popdyn.resample import upper_p_value
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-ONE = {"units": "1"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +48,33 @@ class Axes:
     across: Array
 
 
+@dataclass(frozen=True, eq=False)
+class Components:
+    """The space that coefficients are denoised in.
+
+    Attributes
+    ----------
+    axes : ndarray, shape (neuron, component), or None
+        Principal components of the condition averages; None without denoising.
+    numbers : ndarray of int, shape (regressor,)
+        How many of them each regressor takes; 0 for no denoising.
+    score : ndarray, shape (regressor, number of components + 1), or None
+        From `component_scores`; None without denoising.
+    """
+
+    axes: Array | None
+    numbers: Index
+    score: Array | None
+
+
 def find_components(
     values: Array,
     groups: Sequence[Sequence[Index]],
     pairs: Sequence[tuple[Half, Half]],
+    windows: Sequence[Index | None],
     n_components: int | str | None,
-) -> tuple[Array | None, Array]:
-    """Find the components that denoise, and the score of each number of them.
+) -> Components:
+    """Find the components that denoise, and how many of them each regressor takes.
 
     Parameters
     ----------
@@ -63,44 +83,58 @@ def find_components(
     groups : sequence of sequence of ndarray of int
         From `groupings`.
     pairs : sequence of (Half, Half)
-        From `split_trials`.
+        From `split_trials`, of the regressors that get an axis.
+    windows : sequence of (ndarray of int or None)
+        Bins of each, as for `component_scores`.
     n_components : int, None or "cv"
         How many.
 
     Returns
     -------
-    components : ndarray, shape (neuron, component), or None
-        None for no denoising.
-    score : ndarray
-        From `component_scores`.
+    Components
+
+    Raises
+    ------
+    FitError
+        If there are not so many components.
+    """
+    if n_components is None:
+        return Components(None, np.zeros(len(windows), dtype=np.intp), None)
+    axes = average_components(values, [group for own in groups for group in own])
+    score = component_scores(pairs, windows)
+    if n_components == "cv":
+        # With fewer components than axes, axes would be made alike.
+        enough = np.arange(1, score.shape[1] + 1) >= len(windows)
+        best = np.where(np.isfinite(score) & (score > 0) & enough, score, 0.0).argmax(axis=1)
+        nothing = ~((score > 0) & enough).any(axis=1) | (best == score.shape[1] - 1)
+        return Components(axes, np.where(nothing, 0, best + 1), score)
+    if int(n_components) > axes.shape[1]:
+        message = (
+            f"n_components={n_components} is more than the {axes.shape[1]} that these "
+            "neurons and condition averages have: ask for fewer"
+        )
+        raise FitError(message)
+    return Components(axes, np.full(len(windows), int(n_components)), score)
+
+
+def check_options(n_components: int | str | None, n_splits: int, n_draws: int) -> None:
+    """Refuse arguments out of range.
 
     Raises
     ------
     TensorError
-        If `n_components` is none of these.
-    FitError
-        If there are not so many components.
+        Naming the argument.
     """
-    score = component_scores(pairs)
-    if n_components is None:
-        return None, score
-    components = average_components(values, [group for own in groups for group in own])
-    if n_components == "cv":
-        best = int(score.argmax())
-        return (None if best == len(score) - 1 else components[:, : best + 1]), score
-    if not isinstance(n_components, (int, np.integer)) or n_components < 1:
+    number = isinstance(n_components, (int, np.integer)) and not isinstance(n_components, bool)
+    if not (n_components is None or n_components == "cv" or (number and int(n_components) >= 1)):
         message = (
             "n_components must be a whole number of at least 1, None or 'cv', found "
             f"{n_components!r}"
         )
         raise TensorError(message)
-    if n_components > components.shape[1]:
-        message = (
-            f"n_components={n_components} is more than the {components.shape[1]} that these "
-            "neurons and condition averages have: ask for fewer"
-        )
-        raise FitError(message)
-    return components[:, :n_components], score
+    if n_splits < 1 or n_draws < 1:
+        message = f"expected n_splits and n_draws >= 1, found {n_splits}, {n_draws}"
+        raise TensorError(message)
 
 
 def find_axes(
@@ -109,8 +143,7 @@ def find_axes(
     time: Array,
     at: str | Windows,
     pairs: Sequence[tuple[Half, Half]],
-    components: Array | None,
-    chosen: Index,
+    numbers: Index,
 ) -> Axes:
     """Make the axes, and see how far they repeat in halves of the trials.
 
@@ -125,11 +158,9 @@ def find_axes(
     at : "max_norm" or mapping
         Which bins make an axis.
     pairs : sequence of (Half, Half)
-        From `split_trials`.
-    components : ndarray or None
-        From `find_components`.
-    chosen : ndarray of int
-        Columns of these regressors.
+        From `split_trials`, of the same regressors.
+    numbers : ndarray of int
+        Components of each, from `find_components`.
 
     Returns
     -------
@@ -137,13 +168,23 @@ def find_axes(
     """
     bins = chosen_bins(inside, names, time, at)
     raw = raw_axes(inside, bins)
-    n_components = None if components is None else components.shape[1]
-    own = [
-        tuple(replace(half, coefficient=half.coefficient[chosen]) for half in pair)
-        for pair in pairs
+    across = cross_cosines(pairs, numbers, bins)
+    known = np.isfinite(across)
+    n = known.sum(axis=0)
+    total = np.where(known, across, 0.0).sum(axis=0)
+    mean = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
+    return Axes(bins, raw, orthogonalized(raw, names), mean)
+
+
+def of_regressors(pairs: Sequence[tuple[Half, Half]], chosen: Index) -> list[tuple[Half, Half]]:
+    """Keep the coefficients of some regressors."""
+    return [
+        (
+            replace(first, coefficient=first.coefficient[chosen]),
+            replace(second, coefficient=second.coefficient[chosen]),
+        )
+        for first, second in pairs
     ]
-    across = cross_cosines(own, n_components, bins).mean(axis=0)  # type: ignore[arg-type]
-    return Axes(bins, raw, orthogonalized(raw, names), across)
 
 
 def described_axes(
@@ -151,8 +192,10 @@ def described_axes(
 ) -> dict[str, Any]:
     """Variables of the axes; `samples` are the condition averages (neuron, sample)."""
     edges = np.array([window_of(own, time, width) for own in found.bins])
-    centered = samples - samples.mean(axis=1, keepdims=True)
-    along = ((found.orthonormal @ centered) ** 2).sum(axis=1)
+    along = np.full(len(edges), np.nan)
+    if samples.shape[1] > 1:
+        centered = samples - samples.mean(axis=1, keepdims=True)
+        along = ((found.orthonormal @ centered) ** 2).sum(axis=1) / (centered**2).sum()
     share = {**ONE, "description": "share of the variance of the condition averages"}
     norm = {**ONE, "description": "of the denoised coefficients over neurons"}
     return {
@@ -160,19 +203,29 @@ def described_axes(
         "axes": (("regressor", "neuron"), found.orthonormal, ONE),
         "window": (("regressor", "edge"), edges, {"units": "s"}),
         "norm": (("regressor", "time"), np.sqrt((inside**2).sum(axis=1)), norm),
-        "explained_variance_ratio": ("regressor", along / (centered**2).sum(), share),
+        "explained_variance_ratio": ("regressor", along, share),
         "half_split_cosine": ("regressor", np.diag(found.across).copy(), ONE),
     }
+
+
+def described_components(components: Components) -> dict[str, Any]:
+    """Variables of the denoising."""
+    variables: dict[str, Any] = {"n_components": ("regressor", components.numbers, ONE)}
+    if components.score is not None:
+        variables["component_score"] = (("regressor", "candidate"), components.score, ONE)
+    return variables
 
 
 def described_angles(
     found: Axes, samples: Array, n_draws: int, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Variables of the angles between axes, beside those of random ones."""
-    null = random_cosines(np.cov(samples), n_draws, rng)
-    larger = np.abs(null)[:, None, None] >= np.abs(found.across)
-    p = (1.0 + larger.sum(axis=0)) / (1.0 + n_draws)
-    np.fill_diagonal(p, np.nan)
+    null = np.full(n_draws, np.nan)
+    if samples.shape[1] > 1:
+        null = random_cosines(np.cov(samples), n_draws, rng)
+    size = np.abs(found.across)
+    p = upper_p_value(size, np.abs(null)[:, None, None])
+    p[np.isnan(null).any() | np.eye(len(p), dtype=bool)] = np.nan
     square = ("regressor", "regressor_2")
     return {
         "cosine": (square, angle_cosines(found.raw), ONE),

@@ -32,8 +32,8 @@ class PopulationTest:
     Attributes
     ----------
     strength : ndarray, shape (term, time)
-        Variance of standardized activity that the term explains beyond the others, summed over
-        neurons, over its mean under the null; about 1 without effect.
+        Sum of squares of standardized activity that the term explains beyond the others, summed
+        over neurons, over its mean over permutations; about 1 without effect.
     p : ndarray, shape (term, time)
         Chance of such strength in any bin of the window (largest over time).
     p_any : ndarray, shape (term,)
@@ -96,18 +96,28 @@ def _explained(rows: Array, matrix: Array, columns: Index, place: Index) -> Arra
         permuted = basis[part][..., n_others:].transpose(1, 0, 2).reshape(len(basis), -1)
         product = (residual @ permuted).reshape(len(rows), len(part), -1)
         found[start : start + step] = np.einsum("rdq,rdq->dr", product, product)
+    # What the other regressors took is missing in the residuals that are permuted.
+    n_trials = len(basis)
+    found[1:] *= (n_trials - 1) / (n_trials - n_others)
     return found
 
 
 def _tested(total: Array) -> PopulationTest:
     """Compare with the largest over time; bins count alike because each is over its mean."""
-    mean = total.mean(axis=1, keepdims=True)
-    scaled = np.divide(total, mean, out=np.full(total.shape, np.nan), where=mean > 0)
+    # With the data among them, so that the data are treated as the permutations are.
+    scaled = _over(total, total.mean(axis=1, keepdims=True))
     observed, null = scaled[:, 0], scaled[:, 1:]
-    largest = np.nanmax(np.where(np.isnan(null), -np.inf, null), axis=2)
+    largest = np.where(np.isnan(null), -np.inf, null).max(axis=2)
     p = np.stack(
         [upper_p_value(own, draws[:, None]) for own, draws in zip(observed, largest, strict=True)]
     )
     p[np.isnan(observed)] = np.nan
-    p_any = np.array([np.nanmin(own) if np.isfinite(own).any() else np.nan for own in p])
-    return PopulationTest(observed, p, p_any)
+    p_any = np.where(np.isnan(p), np.inf, p).min(axis=1)
+    p_any[np.isinf(p_any)] = np.nan
+    return PopulationTest(_over(total[:, 0], total[:, 1:].mean(axis=1)), p, p_any)
+
+
+def _over(total: Array, mean: Array) -> Array:
+    """Ratio; NaN where nothing varies."""
+    ratio: Array = np.divide(total, mean, out=np.full(total.shape, np.nan), where=mean > 0)
+    return ratio

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.analysis.design import Design
+from popdyn.analysis.design import Design, make_design, refuse_confounded
 from popdyn.analysis.statespace_samples import from_tensor
 from popdyn.analysis.trials import is_average
 from popdyn.errors import FitError, TensorError, warn
 from popdyn.preprocess.smooth import smooth as smoothed
 from popdyn.tensor.contract import check
+from popdyn.tensor.roles import assign_roles
 from popdyn.tensor.view import group_conditions
 
 Array = NDArray[np.float64]
@@ -22,6 +24,81 @@ Index = NDArray[np.intp]
 By = str | Sequence[str] | Sequence[Sequence[str]]
 
 FEW_TRIALS = 10  # per condition: below it, denoising in the averages costs more than it gains
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What the regressions need.
+
+    Attributes
+    ----------
+    scores : DataArray (neuron, time, trial)
+        Standardized activity of the neurons that vary, NaN where not observed.
+    mean, scale : ndarray, shape (neuron,)
+        By which it was standardized.
+    units : str
+        Of the activity before.
+    design : Design
+        Every regressor divided by its largest absolute value.
+    columns : list of list of str
+        Of each grouping into conditions.
+    groups : list of list of ndarray of int
+        Positions of the trials per grouping and condition.
+    """
+
+    scores: xr.DataArray
+    mean: Array
+    scale: Array
+    units: str
+    design: Design
+    columns: list[list[str]]
+    groups: list[list[Index]]
+
+
+def prepare(
+    x: xr.DataArray,
+    regressors: str | Sequence[str],
+    by: By | None,
+    *,
+    sigma: float,
+    roles: Mapping[str, Any] | None,
+    levels: Mapping[str, Sequence[Any]] | None,
+) -> Prepared:
+    """Check, smooth and standardize a tensor, and make the design of its trials.
+
+    Parameters
+    ----------
+    x : DataArray (neuron, time, trial)
+        Tensor.
+    regressors : str or list of str
+        As for `make_design`.
+    by : str, list of str, list of lists of str, or None
+        As for `grouping_columns`.
+    sigma : float
+        Standard deviation of the Gaussian (s) trials are smoothed with; 0 for none.
+    roles, levels : mapping or None
+        As for `make_design`.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    TensorError
+        If `x` is no tensor, or the regressors cannot be told apart.
+    FitError
+        If no neuron varies.
+    """
+    tensor = smoothed_rates(x, sigma)
+    tensor = tensor if roles is None else assign_roles(tensor, roles)
+    design = make_design(tensor, regressors, levels=levels)
+    refuse_confounded(design)
+    design = replace(design, matrix=design.matrix / np.abs(design.matrix).max(axis=0))
+    columns = grouping_columns(tensor, by, regressors)
+    groups = groupings(tensor, design.kept, columns)
+    scores, mean, scale = standardized(tensor, design.kept)
+    return Prepared(scores, mean, scale, str(tensor.attrs["units"]), design, columns, groups)
 
 
 def smoothed_rates(x: xr.DataArray, sigma: float) -> xr.DataArray:
@@ -97,20 +174,18 @@ def standardized(tensor: xr.DataArray, kept: Index) -> tuple[xr.DataArray, Array
     mean, scale = mean[keep], scale[keep]
     part = tensor.isel(neuron=keep)
     scores = (part.values - mean[:, None, None]) / scale[:, None, None]
-    return part.copy(data=scores), mean, scale
+    return part.copy(data=scores).assign_attrs(units="1"), mean, scale
 
 
-def groupings(
-    tensor: xr.DataArray, design: Design, by: By | None, regressors: str | Sequence[str]
-) -> list[list[Index]]:
-    """Find the trials of each condition, for each grouping.
+def grouping_columns(
+    tensor: xr.DataArray, by: By | None, regressors: str | Sequence[str]
+) -> list[list[str]]:
+    """Name the columns of each grouping.
 
     Parameters
     ----------
     tensor : DataArray
         With its trial table.
-    design : Design
-        Only its trials count.
     by : str, list of str, list of lists of str, or None
         Columns of the groupings; None takes the columns of the regressors.
     regressors : str or list of str
@@ -118,13 +193,12 @@ def groupings(
 
     Returns
     -------
-    list of list of ndarray of int
-        Positions of trials per grouping and condition.
+    list of list of str
 
     Raises
     ------
     TensorError
-        If the regressors are a formula and `by` is None, or a column is unknown.
+        If the regressors are a formula and `by` is None.
     """
     if by is None:
         if isinstance(regressors, str) and regressors not in tensor.coords:
@@ -132,12 +206,37 @@ def groupings(
             raise TensorError(message)
         given = [regressors] if isinstance(regressors, str) else regressors
         by = list(dict.fromkeys(part for name in given for part in name.split(":")))
-    several = not isinstance(by, str) and not all(isinstance(part, str) for part in by)
+    if isinstance(by, str):
+        return [[by]]
+    if all(isinstance(part, str) for part in by):
+        return [[str(part) for part in by]]
+    return [[own] if isinstance(own, str) else list(own) for own in by]
+
+
+def groupings(
+    tensor: xr.DataArray, kept: Index, columns: Sequence[Sequence[str]]
+) -> list[list[Index]]:
+    """Find the trials of each condition, for each grouping.
+
+    Parameters
+    ----------
+    tensor : DataArray
+        With its trial table.
+    kept : ndarray of int
+        Only these trials count.
+    columns : sequence of sequence of str
+        From `grouping_columns`.
+
+    Returns
+    -------
+    list of list of ndarray of int
+        Positions of trials per grouping and condition.
+    """
     found = []
-    for own in by if several else [by]:
-        index = np.asarray(group_conditions(tensor, own).index)  # type: ignore[arg-type]
+    for own in columns:
+        index = np.asarray(group_conditions(tensor, list(own)).index)
         used = np.full(index.size, -1)
-        used[design.kept] = index[design.kept]
+        used[kept] = index[kept]
         groups = [np.flatnonzero(used == i) for i in range(used.max() + 1)]
         found.append([group for group in groups if group.size])
     return found
@@ -150,11 +249,5 @@ def warn_few_trials(groups: Sequence[Sequence[Index]]) -> None:
         warn(
             f"conditions have {n_trials:.1f} trials on average: components of such noisy averages "
             "can take away weak axes; average over fewer columns with by=, or pass "
-            "n_components=None"
+            "n_components='cv' or None"
         )
-
-
-def neuron_array(values: Array, tensor: xr.DataArray, units: str) -> Any:
-    """Label a number per neuron."""
-    coords = {"neuron": tensor["neuron"].to_numpy()}
-    return xr.DataArray(values, dims="neuron", coords=coords, attrs={"units": units})

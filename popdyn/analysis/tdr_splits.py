@@ -28,12 +28,12 @@ class Half:
     ----------
     coefficient : ndarray, shape (regressor, neuron, time)
         Without the intercept.
-    components : ndarray, shape (neuron, component)
-        Of the condition averages.
+    components : ndarray, shape (neuron, component), or None
+        Of the condition averages, if coefficients are denoised.
     """
 
     coefficient: Array
-    components: Array
+    components: Array | None
 
 
 def average_components(values: NDArray[Any], groups: Sequence[Index]) -> Array:
@@ -90,6 +90,8 @@ def halves(
     design: Design,
     groups: Sequence[Sequence[Index]],
     rng: np.random.Generator,
+    *,
+    with_components: bool = True,
 ) -> tuple[Half, Half]:
     """Split the trials of each condition in two, and fit each half.
 
@@ -104,6 +106,8 @@ def halves(
         one whose conditions are split.
     rng : Generator
         To shuffle with.
+    with_components : bool
+        Whether the components of the averages are wanted.
 
     Returns
     -------
@@ -117,7 +121,12 @@ def halves(
     in_none = np.setdiff1d(design.kept, np.concatenate([np.empty(0, np.intp), *groups[0]]))
     member[rng.permutation(in_none)[::2]] = True
     first, second = (
-        _half(values, design, [[g[chosen[g]] for g in own] for own in groups], chosen)
+        _half(
+            values,
+            design,
+            [[g[chosen[g]] for g in own] for own in groups] if with_components else None,
+            chosen,
+        )
         for chosen in (member, ~member)
     )
     return first, second
@@ -126,60 +135,83 @@ def halves(
 def _half(
     values: NDArray[Any],
     design: Design,
-    groups: Sequence[Sequence[Index]],
+    groups: Sequence[Sequence[Index]] | None,
     chosen: NDArray[np.bool_],
 ) -> Half:
     keep = chosen[design.kept]
     part = replace(design, matrix=design.matrix[keep], kept=design.kept[keep])
     fit = fit_least_squares(values, part)
-    flat = [group for own in groups for group in own]
-    return Half(fit.coefficient[:-1], average_components(values, flat))
+    components = None
+    if groups is not None:
+        components = average_components(values, [group for own in groups for group in own])
+    return Half(fit.coefficient[:-1], components)
 
 
-def component_scores(pairs: Sequence[tuple[Half, Half]]) -> Array:
+def component_scores(pairs: Sequence[tuple[Half, Half]], windows: Sequence[Index | None]) -> Array:
     """Score numbers of components by the coefficients of the other half.
 
-    For each regressor the cosine between the denoised coefficients of one half and those of the
-    other as they are (all neurons and bins), over the largest that any number of components gives;
-    the mean over regressors.  Errors of halves are independent, so that a cosine is largest where
-    most of the signal and least of the noise is kept; and weak regressors count as strong ones do,
-    whose components would come first otherwise.
+    The axis of one half, denoised, is compared with the coefficients of the other half as they
+    are in the same bins: the mean cosine over halves.  Errors of halves are independent, so that
+    it is largest where most of the signal and least of the noise is kept.  Every regressor has
+    its own number: components that carry a strong one may hold little of a weak one.
 
     Parameters
     ----------
     pairs : sequence of (Half, Half)
-        From `halves`.
+        From `halves`, with components.
+    windows : sequence of (ndarray of int or None)
+        Bins that make the axis of each regressor; None for that of the largest norm.
 
     Returns
     -------
-    ndarray, shape (number of components + 1,)
-        For 1, 2, ... components; the last entry is that without denoising.
+    ndarray, shape (regressor, number of components + 1)
+        For 1, 2, ... components; the last entry is that without denoising.  NaN where no half
+        determines the coefficients.
     """
-    n_most = min(half.components.shape[1] for pair in pairs for half in pair)
-    n_regressors = len(pairs[0][0].coefficient)
-    product, power = np.zeros((2, n_regressors, n_most + 1))
+    n_most = min(half.components.shape[1] for pair in pairs for half in pair)  # type: ignore[union-attr]
+    found = []
     for pair in pairs:
         for own, other in (pair, pair[::-1]):
-            known = np.isfinite(own.coefficient) & np.isfinite(other.coefficient)
-            known &= known.all(axis=(0, 1))
-            mine = np.where(known, own.coefficient, 0.0)
-            yours = np.where(known, other.coefficient, 0.0)
-            axes = own.components[:, :n_most]
-            a = np.einsum("nk,rnt->rkt", axes, mine, optimize=True)
-            b = np.einsum("nk,rnt->rkt", axes, yours, optimize=True)
-            product[:, :-1] += np.cumsum((a * b).sum(axis=2), axis=1)
-            power[:, :-1] += np.cumsum((a**2).sum(axis=2), axis=1)
-            product[:, -1] += (mine * yours).sum(axis=(1, 2))
-            power[:, -1] += (mine**2).sum(axis=(1, 2))
-    ratio = np.divide(product, np.sqrt(power), out=np.zeros_like(power), where=power > 0)
-    largest = ratio.max(axis=1, keepdims=True)
-    repeats = np.flatnonzero(largest[:, 0] > 0)
-    score: Array = (ratio[repeats] / largest[repeats]).mean(axis=0) if repeats.size else ratio[0]
-    return score
+            axes = own.components[:, :n_most]  # type: ignore[index]
+            found.append(
+                [
+                    _cosines(mine, yours, axes, window)
+                    for mine, yours, window in zip(
+                        own.coefficient, other.coefficient, windows, strict=True
+                    )
+                ]
+            )
+    scores = np.array(found)
+    known = np.isfinite(scores)
+    n = known.sum(axis=0)
+    total = np.where(known, scores, 0.0).sum(axis=0)
+    mean: Array = np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+    return mean
+
+
+def _cosines(mine: Array, yours: Array, axes: Array, window: Index | None) -> Array:
+    """Cosines of an axis with that of the other half, for each number of components, and none."""
+    if window is not None:
+        mine, yours = mine[:, window], yours[:, window]
+    known = np.isfinite(mine).all(axis=0) & np.isfinite(yours).all(axis=0)
+    mine, yours = mine[:, known], yours[:, known]
+    if not mine.size:
+        return np.full(axes.shape[1] + 1, np.nan)
+    if window is not None:
+        mine, yours = mine.mean(axis=1, keepdims=True), yours.mean(axis=1, keepdims=True)
+    a, b = axes.T @ mine, axes.T @ yours
+    product = np.vstack([np.cumsum(a * b, axis=0), (mine * yours).sum(axis=0)])
+    power = np.vstack([np.cumsum(a**2, axis=0), (mine**2).sum(axis=0)])
+    number, at = np.arange(len(power)), power.argmax(axis=1)
+    length = np.sqrt(power[number, at] * (yours**2).sum(axis=0)[at])
+    cosine: Array = np.divide(
+        product[number, at], length, out=np.zeros(len(power)), where=length > 0
+    )
+    return cosine
 
 
 def cross_cosines(
-    pairs: Sequence[tuple[Half, Half]], n_components: int | None, bins: Sequence[Index]
+    pairs: Sequence[tuple[Half, Half]], numbers: Index, bins: Sequence[Index]
 ) -> Array:
     """Give cosines between the axes of one half and those of the other.
 
@@ -187,27 +219,21 @@ def cross_cosines(
     ----------
     pairs : sequence of (Half, Half)
         From `halves`.
-    n_components : int or None
-        How many components denoise the coefficients.
+    numbers : ndarray of int
+        How many components denoise the coefficients of each regressor; 0 for none.
     bins : sequence of ndarray of int
         Of each axis.
 
     Returns
     -------
     ndarray, shape (split, regressor, regressor)
-        Symmetric; on the diagonal how far an axis repeats itself.
+        Symmetric; on the diagonal how far an axis repeats itself.  NaN where a half does not
+        determine the coefficients.
     """
     found = []
     for pair in pairs:
         first, second = (
-            raw_axes(
-                denoised(
-                    half.coefficient,
-                    None if n_components is None else half.components[:, :n_components],
-                ),
-                bins,
-            )
-            for half in pair
+            raw_axes(denoised(half.coefficient, half.components, numbers), bins) for half in pair
         )
         cosine = first @ second.T
         found.append((cosine + cosine.T) / 2)
@@ -220,6 +246,11 @@ def split_trials(
     groups: Sequence[Sequence[Index]],
     n_splits: int,
     rng: np.random.Generator,
+    *,
+    with_components: bool = True,
 ) -> list[tuple[Half, Half]]:
     """Fit `n_splits` random pairs of halves."""
-    return [halves(values, design, groups, own) for own in spawn(rng, n_splits)]
+    return [
+        halves(values, design, groups, own, with_components=with_components)
+        for own in spawn(rng, n_splits)
+    ]

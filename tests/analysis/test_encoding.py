@@ -184,6 +184,10 @@ def test_ridge_equals_scikit_learn_on_scaled_regressors():
         own = design[known][:, :-1]
         model = Ridge(alpha=0.5 * known.sum()).fit((own - own.mean(0)) / own.std(0), y[known])
         equal(result.coefficient[:-1], model.coef_ / own.std(0), neuron, time, rtol=1e-9)
+        residual = y[known] - model.predict((own - own.mean(0)) / own.std(0))
+        degrees = float(result.degrees_of_freedom[neuron, time])
+        found = float(result.residual_variance[neuron, time])
+        assert found * degrees == pytest.approx(residual @ residual, rel=1e-9)
 
 
 def test_a_penalty_of_one_halves_a_lone_regressor():

@@ -278,6 +278,7 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
 
         Held-out trials are classified by the nearest mean of the training trials along each
         decoder, bin by bin; trials are shuffled among the levels for the null.
+        As in the reference, decoders allow for the noise covariance unless it is ``"none"``.
 
         Parameters
         ----------

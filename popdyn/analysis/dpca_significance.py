@@ -176,7 +176,7 @@ def check_components(
         chosen,
         tuple(n_components),
         tuple(regularization),
-        make_noise(trials, settings.form),
+        make_noise(trials, settings.noise_covariance),
         n_folds,
     )
     return shuffled_decoding(trials, question, n_draws, rng)
@@ -220,6 +220,11 @@ def _shuffle(
 ) -> Array:
     """Accuracy of one shuffle."""
     shuffled = one.trials.shuffled(rng, one.stratum)
+    if one.rest is not None:
+        # Only the tested part may differ from that of the data: the shuffled residuals' share of
+        # everything else is taken off again.
+        own = shuffled.averages()
+        one = replace(one, rest=one.rest - own + _on_grid(shuffled, own, one.marginalization))
     return _accuracy(one, shuffled, n_components, n_folds, rng, reference)
 
 

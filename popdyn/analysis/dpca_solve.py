@@ -60,16 +60,19 @@ class Solver:
         Of the averages.
     values, vectors : ndarray
         Eigenvalues and eigenvectors (neuron, neuron) of products plus noise covariance.
-    middle : ndarray, shape (neuron, neuron)
-        Products along the eigenvectors.
-    sides : list of ndarray, each (neuron, neuron)
-        Products of each marginalization times the eigenvectors.
+    root : ndarray, shape (neuron, rank), or (neuron,)
+        A root of the products, along the eigenvectors; its diagonal if it has no more.
+    bases : list of ndarray or None, each (neuron, rank)
+        Directions a marginalization has variance along, if fewer than neurons.
+    sides : list of ndarray, each (rank, neuron)
+        Products of each marginalization, along its basis and the eigenvectors.
     """
 
     known: Products
     values: Array
     vectors: Array
-    middle: Array
+    root: Array
+    bases: list[Array | None]
     sides: list[Array]
 
     def components(self, index: int, ridge: float, n_components: int) -> tuple[Array, Array]:
@@ -85,27 +88,45 @@ class Solver:
             How many.
         """
         smallest = len(self.values) * np.finfo(np.float64).eps * max(self.values[-1], 0.0)
-        kept = self.values > smallest
-        weight = np.where(kept, 1.0 / np.where(kept, self.values + ridge, 1.0), 0.0)
-        if ridge > smallest:
-            weight = 1.0 / (np.maximum(self.values, 0.0) + ridge)
-        side = self.sides[index] * weight
-        matrix = side @ self.middle @ side.T
+        kept = (self.values > smallest) | (ridge > smallest)
+        sums = np.where(kept, np.maximum(self.values, 0.0) + ridge, 1.0)
+        side = self.sides[index] * np.where(kept, 1.0 / sums, 0.0)
+        rebuilt = side * self.root if self.root.ndim == 1 else side @ self.root
+        matrix = rebuilt @ rebuilt.T
         n = len(matrix)
         encoder = scipy.linalg.eigh(
             matrix, subset_by_index=[n - n_components, n - 1], check_finite=False
         )[1][:, ::-1]
-        return encoder, (encoder.T @ side) @ self.vectors.T
+        decoder = (encoder.T @ side) @ self.vectors.T
+        basis = self.bases[index]
+        return encoder if basis is None else basis @ encoder, decoder
 
 
 def solver(known: Products, noise: Array | None = None) -> Solver:
     """Decompose the products, with a noise covariance (neuron, neuron) or (neuron,) if any."""
-    matrix = known.total
+    values, vectors = scipy.linalg.eigh(known.total, check_finite=False)
+    root = np.sqrt(np.maximum(values, 0.0))
     if noise is not None:
-        matrix = matrix + (np.diag(noise) if noise.ndim == 1 else noise)
-    values, vectors = scipy.linalg.eigh(matrix, check_finite=False)
-    sides = [of_part @ vectors for of_part in known.of_part]
-    return Solver(known, values, vectors, vectors.T @ known.total @ vectors, sides)
+        kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
+        half = vectors[:, kept] * root[kept]
+        matrix = known.total + (np.diag(noise) if noise.ndim == 1 else noise)
+        values, vectors = scipy.linalg.eigh(matrix, check_finite=False)
+        root = vectors.T @ half
+    bases, sides = [], []
+    for part, of_part in zip(known.parts, known.of_part, strict=True):
+        basis = _basis(part)
+        bases.append(basis)
+        sides.append((of_part if basis is None else basis.T @ of_part) @ vectors)
+    return Solver(known, values, vectors, root, bases, sides)
+
+
+def _basis(part: Part) -> Array | None:
+    """Directions that a part has variance along; None where there are as many as neurons."""
+    n_neurons, n_samples = part.values.shape
+    if n_samples >= n_neurons:
+        return None
+    basis: Array = np.linalg.qr(part.values)[0]
+    return basis
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,17 +83,17 @@ def dpca(
     ax.set_axis_off()
     names = [str(name) for name in result["marginalization"].values]
     colors = source_colors(names)
-    _draw_cumulative(_panel(ax, [0.0, 0.76, _LEFT, 0.24]), result)
-    _draw_bars(_panel(ax, [0.0, 0.53, _LEFT, 0.17]), result, colors)
-    _draw_shares(_panel(ax, [0.0, 0.415, _LEFT, 0.04]), result, colors)
-    _draw_angles(_panel(ax, [0.0, 0.0, 0.24, 0.25]), result)
+    _draw_cumulative(_panel(ax, (0.0, 0.76, _LEFT, 0.24)), result)
+    _draw_bars(_panel(ax, (0.0, 0.53, _LEFT, 0.17)), result, colors)
+    _draw_shares(_panel(ax, (0.0, 0.415, _LEFT, 0.04)), result, colors)
+    _draw_angles(_panel(ax, (0.0, 0.0, 0.24, 0.25)), result)
     own = result["marginalization_of"].values.astype(str)
     rows = [name for name in names if (own == name).any()][:_MOST_ROWS]
     _draw_courses(ax, result, rows, significance, n_columns, colors)
     return ax
 
 
-def _panel(ax: Axes, place: list[float]) -> Axes:
+def _panel(ax: Axes, place: tuple[float, float, float, float]) -> Axes:
     """Make a panel at a place in fractions of the axes."""
     return style_axes(ax.inset_axes(place))
 
@@ -196,7 +196,7 @@ def _draw_courses(
     for row, name in enumerate(rows):
         bottom = 1.0 - (row + 1) * (height + _GAP) + _GAP
         for column, number in enumerate(np.flatnonzero(own == name)[:n_columns]):
-            panel = _panel(ax, [_RIGHT + column * (width + _GAP), bottom, width, height])
+            panel = _panel(ax, (_RIGHT + column * (width + _GAP), bottom, width, height))
             for course, look in zip(values[number].T, looks, strict=True):
                 panel.plot(result["time"].values, course, linewidth=LINE_WIDTH * 0.8, **look)
             event_line(panel)
@@ -273,11 +273,10 @@ def _looks(result: xr.Dataset) -> tuple[list[dict[str, Any]], list[Line2D]]:
         for text, color in palette.items()
     ]
     if others:
-        handles += [
-            Line2D([], [], color=GUIDE_COLOR, linestyle=style,
-                   label=plain(f"{', '.join(others)} {text}"))
-            for text, style in styles.items()
-        ]  # fmt: skip
+        for text, style in styles.items():
+            label = plain(f"{', '.join(others)} {text}")
+            handles.append(Line2D([], [], color=GUIDE_COLOR, label=label))
+            handles[-1].set_linestyle(style)
     return looks, handles
 
 

@@ -82,3 +82,11 @@ def measure() -> Outcome:
         "only averaged"
     )
     return outcome
+
+
+SUBJECTS = {"dpca": measure}
+
+if __name__ == "__main__":
+    from benchmarks.__main__ import table
+
+    print(table(measure()))

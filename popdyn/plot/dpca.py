@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -30,7 +30,7 @@ from popdyn.plot.style import (
 )
 
 _SIZE = (10.0, 6.6)
-_STYLES = ("-", "--", ":", "-.")
+_STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 _SHOWN = 15  # components of the overview, as in the reference
 _LEVEL = 0.05
 _LEFT, _RIGHT, _GAP = 0.26, 0.37, 0.035  # end of the overview, start of the courses

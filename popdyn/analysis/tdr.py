@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 
 from popdyn.analysis.design import Design
 from popdyn.analysis.least_squares import Fit, fit_least_squares
-from popdyn.analysis.tdr_axes import Windows, denoised, windows_of
+from popdyn.analysis.tdr_axes import Windows, axis_names, denoised, windows_of
 from popdyn.analysis.tdr_describe import (
     Axes,
     Components,
@@ -194,7 +194,9 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         )
         if self.n_components not in (None, "cv"):
             warn_few_trials(ready.groups)
-        names, chosen = _axes_of(ready.design, self.axes)
+        known = list(ready.design.names[:-1])
+        names = axis_names(known, self.axes)
+        chosen = np.array([known.index(name) for name in names])
         rngs = spawn(generator, 4)
         values, design = ready.scores.values, ready.design
         components, found, fit, inside = self._find(ready, names, chosen, rngs[0])
@@ -354,16 +356,3 @@ def _coords(design: Design, time: NDArray[Any], components: Components) -> dict[
     if components.score is not None:
         coords["candidate"] = np.append(np.arange(1, components.score.shape[1]), 0)
     return coords
-
-
-def _axes_of(design: Design, axes: Sequence[str] | None) -> tuple[list[str], Index]:
-    """Names and columns of the regressors that get an axis, in their order."""
-    names = list(design.names[:-1])
-    wanted = [name for name in names if ":" not in name] if axes is None else list(axes)
-    if not wanted or not set(wanted) <= set(names) or len(set(wanted)) < len(wanted):
-        message = (
-            f"axes must name regressors among {', '.join(names)}, each once; found "
-            f"{', '.join(map(str, wanted)) or 'none'}"
-        )
-        raise TensorError(message)
-    return wanted, np.array([names.index(name) for name in wanted])

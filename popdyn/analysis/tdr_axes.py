@@ -43,6 +43,63 @@ def denoised(coefficient: Array, components: Array | None, numbers: NDArray[np.i
     return inside
 
 
+def known_bins(coefficient: Array) -> NDArray[np.bool_]:
+    """Find the bins with coefficients of every neuron.
+
+    Parameters
+    ----------
+    coefficient : ndarray, shape (regressor, neuron, time)
+        NaN in bins without one.
+
+    Returns
+    -------
+    ndarray of bool, shape (time,)
+
+    Raises
+    ------
+    FitError
+        If there is none.
+    """
+    known = np.asarray(np.isfinite(coefficient).all(axis=(0, 1)))
+    if not known.any():
+        message = (
+            "no bin has coefficients of every neuron: some neuron has too few trials, or only "
+            "such with the same value of a regressor, or neurons were observed at other times; "
+            "leave out neurons with few trials, or regressors"
+        )
+        raise FitError(message)
+    return known
+
+
+def axis_names(names: Sequence[str], axes: Sequence[str] | None) -> list[str]:
+    """Choose the regressors that get an axis, in their order.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of all regressors, without the intercept.
+    axes : sequence of str or None
+        Those wanted; None for all but interactions.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    TensorError
+        If one is unknown or named twice.
+    """
+    wanted = [name for name in names if ":" not in name] if axes is None else list(axes)
+    if not wanted or not set(wanted) <= set(names) or len(set(wanted)) < len(wanted):
+        message = (
+            f"axes must name regressors among {', '.join(names)}, each once; found "
+            f"{', '.join(map(str, wanted)) or 'none'}"
+        )
+        raise TensorError(message)
+    return wanted
+
+
 def chosen_bins(
     coefficient: Array, names: Sequence[str], time: Array, at: str | Windows
 ) -> list[NDArray[np.intp]]:
@@ -71,13 +128,7 @@ def chosen_bins(
     FitError
         If no bin has coefficients.
     """
-    known = np.asarray(np.isfinite(coefficient).all(axis=(0, 1)))
-    if not known.any():
-        message = (
-            "no bin has coefficients of every neuron: there are too few trials, or each neuron "
-            "was observed at other times"
-        )
-        raise FitError(message)
+    known = known_bins(coefficient)
     power = np.where(known, (np.where(known, coefficient, 0.0) ** 2).sum(axis=1), -1.0)
     bins = []
     for name, own, inside in zip(names, power, windows_of(at, names, time), strict=True):

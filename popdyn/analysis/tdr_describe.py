@@ -192,10 +192,6 @@ def described_axes(
 ) -> dict[str, Any]:
     """Variables of the axes; `samples` are the condition averages (neuron, sample)."""
     edges = np.array([window_of(own, time, width) for own in found.bins])
-    along = np.full(len(edges), np.nan)
-    if samples.shape[1] > 1:
-        centered = samples - samples.mean(axis=1, keepdims=True)
-        along = ((found.orthonormal @ centered) ** 2).sum(axis=1) / (centered**2).sum()
     share = {**ONE, "description": "share of the variance of the condition averages"}
     norm = {**ONE, "description": "of the denoised coefficients over neurons"}
     return {
@@ -203,9 +199,18 @@ def described_axes(
         "axes": (("regressor", "neuron"), found.orthonormal, ONE),
         "window": (("regressor", "edge"), edges, {"units": "s"}),
         "norm": (("regressor", "time"), np.sqrt((inside**2).sum(axis=1)), norm),
-        "explained_variance_ratio": ("regressor", along, share),
+        "explained_variance_ratio": ("regressor", share_along(found.orthonormal, samples), share),
         "half_split_cosine": ("regressor", np.diag(found.across).copy(), ONE),
     }
+
+
+def share_along(axes: Array, samples: Array) -> Array:
+    """Share of the variance of samples (neuron, sample) along orthonormal axes (axis, neuron)."""
+    if samples.shape[1] < 2:
+        return np.full(len(axes), np.nan)
+    centered = samples - samples.mean(axis=1, keepdims=True)
+    share: Array = ((axes @ centered) ** 2).sum(axis=1) / (centered**2).sum()
+    return share
 
 
 def described_components(components: Components) -> dict[str, Any]:

@@ -54,6 +54,7 @@ _FUNCTIONS = {
     "simulate": "simulation.run",
     "observe": "simulation.observe",
     "DPCA": "analysis.dpca",
+    "MultiTDR": "analysis.multi_tdr",
     "PCA": "analysis.statespace",
     "SpaceMap": "analysis.space_map",
     "TDR": "analysis.tdr",

@@ -207,6 +207,7 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         }
         coords: dict[Any, Any] = {
             "all_regressor": np.array(ready.design.names),
+            "all_regressor_term": ("all_regressor", np.array(ready.design.term)),
             "term": np.array(ready.design.terms),
             "candidate": np.arange(found.cosines.shape[1]),
             "time": ("time", ready.scores["time"].to_numpy(), {"units": "s"}),

@@ -9,6 +9,7 @@ from popdyn.plot.dpca import dpca
 from popdyn.plot.encoding import encoding
 from popdyn.plot.epoch_axes import epoch_axes
 from popdyn.plot.explained_variance import explained_variance
+from popdyn.plot.multi_tdr import multi_tdr
 from popdyn.plot.pca import pca
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
@@ -18,6 +19,7 @@ from popdyn.plot.session_trials import event_rate, session_raster, trial_structu
 from popdyn.plot.space_map import space_map
 from popdyn.plot.subspace_overlap import subspace_overlap
 from popdyn.plot.task import task
+from popdyn.plot.tdr import tdr, tdr_strength
 from popdyn.plot.temporal_generalization import temporal_generalization
 from popdyn.plot.timescale import timescale
 from popdyn.plot.warp import warp
@@ -31,6 +33,7 @@ __all__ = [
     "epoch_axes",
     "event_rate",
     "explained_variance",
+    "multi_tdr",
     "pca",
     "population_rate",
     "raster",
@@ -42,6 +45,8 @@ __all__ = [
     "space_map",
     "subspace_overlap",
     "task",
+    "tdr",
+    "tdr_strength",
     "temporal_generalization",
     "timescale",
     "trial_structure",

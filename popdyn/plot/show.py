@@ -17,6 +17,8 @@ _METHODS = (
     "condition_average",
     "pca",
     "dpca",
+    "tdr",
+    "multi_tdr",
     "relative_distance",
     "decode",
     "encoding",

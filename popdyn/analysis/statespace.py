@@ -95,8 +95,8 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
     trials that predict the averages of the other half best, which holds for smoothed rates too;
     without conditions it is the former.  ``n_components_null`` counts the leading components with
     ``dimension_p`` of at most 0.05, each larger than the first of what is left over after those
-    before it, once every neuron's courses have been rotated in time and given to other
-    conditions or trials.
+    before it, once every neuron's courses have been moved in time (and mirrored at their ends) and
+    given to other conditions or trials.
 
     *Bounds* of shares, loadings and the participation ratio: Student intervals from leaving out
     a tenth of the trials in turn; NaN with fewer than four trials per condition.  Of the number

@@ -226,7 +226,7 @@ def parallel_analysis(
     -------
     null : ndarray, shape (draw, component)
         Share of the variance along the first axis of what the components before leave over,
-        shuffled: every neuron's time courses are rotated by a number of bins of its own, the
+        shuffled: every neuron's time courses are moved by a number of bins of its own, the
         same for all items, and given to other items.  Each keeps its variance and smoothness.
     p : ndarray, shape (component,)
         NaN after the first above `LEVEL`, where it ends.
@@ -274,23 +274,42 @@ def _first_axis(matrix: Array, *, vector: bool = True) -> tuple[float, Array]:
 
 
 def _shuffled(samples: Array, complete: NDArray[np.bool_], rng: np.random.Generator) -> Array:
-    """Rotate each neuron's courses in time and give them to other items."""
+    """Move each neuron's courses in time and give them to other items.
+
+    A course is continued by its mirror image, so that no jump makes it less smooth than it was,
+    and a stretch as long as the course is taken out of both.
+    """
     n_neurons, n_times, n_items = samples.shape
     turn = np.asarray(rng.random(size=(n_neurons,)))
     neuron = np.arange(n_neurons)[:, None, None]
     if complete.all():
         order = rng.permuted(np.tile(np.arange(n_items), (n_neurons, 1)), axis=1)
-        step = (turn * n_times).astype(np.intp)
-        time = (np.arange(n_times)[None, :] - step[:, None]) % n_times
-        return np.asarray(samples[neuron, time[:, :, None], order[:, None, :]])
-    # Items known at other times cannot change places: each is rotated within its own times.
-    shuffled = np.full(samples.shape, np.nan)
-    for item, known in enumerate(complete.T):
-        times = np.flatnonzero(known)
-        step = (turn * times.size).astype(np.intp)
-        source = (np.arange(times.size)[None, :] - step[:, None]) % max(times.size, 1)
-        shuffled[:, times, item] = samples[neuron[:, :, 0], times[source], item]
-    return shuffled
+        source = _mirrored(turn, n_times)
+        shuffled = np.asarray(samples[neuron, source[:, :, None], order[:, None, :]])
+    else:
+        # Items known at other times cannot change places: each moves within its own times.
+        shuffled = np.full(samples.shape, np.nan)
+        for item, known in enumerate(complete.T):
+            times = np.flatnonzero(known)
+            source = _mirrored(turn, times.size)
+            shuffled[:, times, item] = samples[neuron[:, :, 0], times[source], item]
+    return _with_power_of(samples, shuffled, complete)
+
+
+def _mirrored(turn: Array, n_times: int) -> NDArray[np.intp]:
+    """Find the times (neuron, time) of a stretch of course and mirror image, from these turns."""
+    step = (turn * 2 * n_times).astype(np.intp)
+    place = (np.arange(n_times)[None, :] + step[:, None]) % max(2 * n_times, 1)
+    return np.asarray(np.where(place < n_times, place, 2 * n_times - 1 - place))
+
+
+def _with_power_of(samples: Array, shuffled: Array, complete: NDArray[np.bool_]) -> Array:
+    """Center every neuron and give it the sum of squares it had."""
+    moved = shuffled - shuffled[:, complete].mean(axis=1)[:, None, None]
+    power = [(one[:, complete] ** 2).sum(axis=1) for one in (samples, moved)]
+    ratio = np.divide(power[0], power[1], out=np.zeros(len(samples)), where=power[1] > 0)
+    scaled: Array = moved * np.sqrt(ratio)[:, None, None]
+    return scaled
 
 
 def leading(p: Array) -> int:

@@ -64,9 +64,9 @@ def temporal_generalization(
         and ``null_upper (train_time, test_time)``: mean and 95 % quantile over shuffles;
         ``p``, ``p_corrected`` (against the largest null accuracy anywhere), ``cluster_p`` and
         ``cluster (train_time, test_time)``: areas against the largest area of each shuffle;
-        ``mean_accuracy`` over all pairs with ``mean_p``; ``stability``: mean accuracy off the
-        diagonal, less chance, over that on it (1: the code holds still), with
-        ``null_largest_accuracy (draw)``; ``chance``; ``n_trials (condition)``.
+        ``mean_accuracy`` over all pairs with ``null_mean_accuracy (draw)`` and ``mean_p``;
+        ``stability``: mean accuracy off the diagonal, less chance, over that on it (1: the code
+        holds still); ``null_largest_accuracy (draw)``; ``chance``; ``n_trials (condition)``.
 
     Raises
     ------
@@ -160,6 +160,7 @@ def _statistics(accuracy: NDArray[np.float32], problem: Problem) -> dict[str, An
         "null_largest_accuracy": ("draw", null.max(axis=(1, 2)).astype(np.float64)),
         **over_matrix(observed, null),
         "mean_accuracy": ((), mean, {"units": "1"}),
+        "null_mean_accuracy": ("draw", null_mean),
         "mean_p": ((), float(upper_p_value(mean, null_mean))),
         "stability": ((), _stability(observed.astype(np.float64), chance), {"units": "1"}),
         "chance": ((), chance),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,6 +34,38 @@ def _plain(value: Any) -> Any:
         return value
     words = "should be text, a number, or true or false"
     raise _expected(words)
+
+
+def _ridge(value: Any) -> Any:
+    """Accept a number of at least zero, or the word "cv"."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value == "cv" or (number and math.isfinite(value) and value >= 0):
+        return value
+    words = 'should be "cv" or a number of 0 or more'
+    raise _expected(words)
+
+
+def _regressors(value: Any) -> Any:
+    """Accept a column or formula, or a list of columns."""
+    if _is_list(value) and value and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if isinstance(value, str) and value.strip():
+        return value
+    words = "should be a list of columns, or one column or formula in text"
+    raise _expected(words)
+
+
+def _window(value: Any) -> Any:
+    """Accept the two ends of a window, the earlier first."""
+    ends = [one for one in value if isinstance(one, (int, float))] if _is_list(value) else []
+    if len(ends) == 2 == len(value) and all(map(math.isfinite, ends)) and ends[0] < ends[1]:
+        return tuple(float(one) for one in ends)
+    words = "should be two times in s, the earlier first"
+    raise _expected(words)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def _expected(words: str) -> PydanticCustomError:
@@ -74,6 +107,9 @@ def existing_recording(value: Any, info: ValidationInfo) -> Any:
 
 
 Size = Annotated[Literal["smallest"] | int, BeforeValidator(_size)]
+CrossValidated = Annotated[Literal["cv"] | float, BeforeValidator(_ridge)]
+Regressors = Annotated[str | tuple[str, ...], BeforeValidator(_regressors)]
+Window = Annotated[tuple[float, float], BeforeValidator(_window)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
 File = Annotated[Path, BeforeValidator(existing_file)]
 RecordingFile = Annotated[Path, BeforeValidator(existing_recording)]

@@ -29,7 +29,7 @@ def match_sources(sources: Sequence[Prepared], spec: Spec) -> list[Prepared]:
         Its ``match`` says how many; ``"smallest"`` is what the smallest source has, trials
         being counted within each condition.  Only complete trials (observed in every matched
         neuron and bin) are counted and drawn where an analysis needs them: in
-        pseudo-populations, and when ``decode`` is asked for.
+        pseudo-populations, and when something is decoded.
 
     Returns
     -------
@@ -79,16 +79,23 @@ def _drawable(source: Prepared, spec: Spec) -> Mask:
     neuron has, and of any source when it is decoded.  A source with too few of them to be
     decoded loses no trials for it.
     """
-    tensor, decoding = source.tensor, spec.analyses.decode
+    tensor, n_folds = source.tensor, _most_folds(spec)
     together = bool(int(tensor.attrs.get("simultaneous", 1)))
     everything = np.ones(tensor.sizes["trial"], dtype=bool)
-    if together and decoding is None:
+    if together and not n_folds:
         return everything
     observed = np.isfinite(tensor.values)
     complete = observed[observed.any(axis=(1, 2))].all(axis=(0, 1))
-    needed = 1 if decoding is None else decoding.n_folds
+    needed = max(1, n_folds)
     enough = min(_counts(source, spec.conditions.by, complete).values()) >= needed
     return np.asarray(complete) if enough else everything
+
+
+def _most_folds(spec: Spec) -> int:
+    """Count the folds of whatever is decoded; 0 when nothing is."""
+    asked = spec.analyses
+    decoders = (asked.decode, asked.decode_quantity, asked.temporal_generalization)
+    return max((one.n_folds for one in decoders if one is not None), default=0)
 
 
 def _counts(source: Prepared, by: Sequence[str], drawable: Mask) -> dict[str, int]:
@@ -133,6 +140,6 @@ def _told(source: Prepared, drawable: Mask) -> Prepared:
         return source
     message = (
         f"{int((~drawable).sum())} of {drawable.size} trials were not observed in every neuron and "
-        "bin (NaN) and could not be drawn: decode needs complete trials"
+        "bin (NaN) and could not be drawn: decoding needs complete trials"
     )
     return replace(source, problems=(*source.problems, message), said=(*source.said, message))

@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from popdyn.comparison.measures import NO_BAND, Cell, Measure, Results, attribute_of, smallest
+from popdyn.comparison.state_measures import state_measures
 from popdyn.resample import BOUND, percentile_bounds, upper_p_value
 from popdyn.tensor.result import make_result
-
-Results = Mapping[str, xr.Dataset]
-_NONE = np.full(2, np.nan)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A measure of one source: value, 95 % interval, 95 % band of its null, p and n."""
-
-    value: float = np.nan
-    bound: NDArray[np.float64] = field(default_factory=lambda: _NONE)
-    null: NDArray[np.float64] = field(default_factory=lambda: _NONE)
-    p: float = np.nan
-    n_trials: int = 0
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A row: its words, its unit, the analysis it comes from, and how it is read there."""
-
-    words: str
-    unit: str
-    analysis: str
-    read: Callable[[xr.Dataset, Results], Cell]
 
 
 def scorecard(
@@ -134,9 +110,14 @@ def _cell_text(cell: xr.Dataset) -> str:
     words = f"{cell['value'].item():.4g}"
     for name, told in (("bound_value", "95 %"), ("null_value", "null")):
         low, high = cell[name].values
-        words += f", {told} {low:.3g} to {high:.3g}" if np.isfinite(low) else ""
+        words += f", {told} {low:.3g} {_end(high)}" if np.isfinite(low) else ""
     p = cell["p"].item()
     return words + (f", p = {p:.3g}" if np.isfinite(p) else "")
+
+
+def _end(high: float) -> str:
+    """Write the end of a band, which may have none."""
+    return f"to {high:.3g}" if np.isfinite(high) else "or more"
 
 
 def _cell(measure: Measure, results: Results, reason: str) -> tuple[Cell, str]:
@@ -148,19 +129,16 @@ def _cell(measure: Measure, results: Results, reason: str) -> tuple[Cell, str]:
         return Cell(
             n_trials=n_trials
         ), f"rates without a unit are not comparable with {measure.unit}"
-    return measure.read(results[measure.analysis], results), ""
+    cell = measure.read(results[measure.analysis], results)
+    return cell, cell.reason
 
 
 def _measures(results: Mapping[str, Results], analyses: Sequence[str]) -> Iterable[Measure]:
     """List the rows that the analyses asked for make possible."""
     summaries = [own["summary"] for own in results.values()]
     units = [str(summary["mean_rate"].attrs["units"]) for summary in summaries]
-    yield Measure(
-        "neurons", "1", "summary", lambda s, _: Cell(float(s["n_neurons"]), n_trials=_n(s))
-    )
-    yield Measure(
-        "trials in the smallest condition", "1", "summary", lambda s, _: Cell(_n(s), n_trials=_n(s))
-    )
+    yield Measure("neurons", "1", "summary", _neurons)
+    yield Measure("trials in the smallest condition", "1", "summary", _trials)
     yield Measure("mean rate", "Hz" if "Hz" in units else "1", "summary", _mean_rate)
     if "pca" in analyses:
         yield Measure("participation ratio", "1", "pca", _participation)
@@ -168,23 +146,28 @@ def _measures(results: Mapping[str, Results], analyses: Sequence[str]) -> Iterab
     if "relative_distance" in analyses:
         yield from _distances(results)
     if "decode" in analyses:
-        label = _attribute(results, "decode", "label", "the label")
+        label = attribute_of(results, "decode", "label", "the label")
         yield Measure(f"decoding accuracy of {label}, mean", "1", "decode", _mean_accuracy)
         yield Measure(f"decoding accuracy of {label}, largest", "1", "decode", _peak_accuracy)
+    yield from state_measures(results, analyses)
 
 
-def _n(summary: xr.Dataset) -> int:
-    return int(summary["n_trials_condition"].min())
+def _neurons(summary: xr.Dataset, results: Results) -> Cell:  # noqa: ARG001
+    return Cell(float(summary["n_neurons"]), n_trials=smallest(summary))
+
+
+def _trials(summary: xr.Dataset, results: Results) -> Cell:  # noqa: ARG001
+    return Cell(smallest(summary), n_trials=smallest(summary))
 
 
 def _mean_rate(summary: xr.Dataset, results: Results) -> Cell:  # noqa: ARG001
     bound = summary["mean_rate_bound"].values
-    return Cell(float(summary["mean_rate"]), bound, n_trials=_n(summary))
+    return Cell(float(summary["mean_rate"]), bound, n_trials=smallest(summary))
 
 
 def _participation(pca: xr.Dataset, results: Results) -> Cell:
     bound = pca["participation_ratio_bound"].values
-    return Cell(float(pca["participation_ratio"]), bound, n_trials=_n(results["summary"]))
+    return Cell(float(pca["participation_ratio"]), bound, n_trials=smallest(results["summary"]))
 
 
 def _variance_words(results: Mapping[str, Results]) -> str:
@@ -198,12 +181,12 @@ def _variance(pca: xr.Dataset, results: Results) -> Cell:
     null = pca["null_cumulative_ratio"].isel(component=-1).values
     bound = pca["cumulative_cross_validated_ratio_bound"].isel(component=-1).values
     p = float(upper_p_value(value, null))
-    return Cell(value, bound, percentile_bounds(null), p, _n(results["summary"]))
+    return Cell(value, bound, percentile_bounds(null), p, smallest(results["summary"]))
 
 
 def _distances(results: Mapping[str, Results]) -> Iterable[Measure]:
     """Make a row for every condition but the reference: an average of them has no interval."""
-    reference = _attribute(results, "relative_distance", "reference", "")
+    reference = attribute_of(results, "relative_distance", "reference", "")
     labels = [
         str(label) for own in results.values() for label in own["summary"]["condition"].values
     ]
@@ -211,7 +194,7 @@ def _distances(results: Mapping[str, Results]) -> Iterable[Measure]:
     found = [own["relative_distance"] for own in results.values() if "relative_distance" in own]
     unit = str(found[0]["mean_squared_distance"].attrs.get("units", "")) if found else ""
     unit = unit or (
-        "Hz^2" if _attribute(results, "relative_distance", "units", "Hz") == "Hz" else "1"
+        "Hz^2" if attribute_of(results, "relative_distance", "units", "Hz") == "Hz" else "1"
     )
     for label in labels:
         # Per neuron, so that the neurons leave the unit too.
@@ -231,7 +214,7 @@ def _distance_reader(label: str) -> Callable[[xr.Dataset, Results], Cell]:
             own["mean_squared_distance_bound"].values / n_neurons,
             percentile_bounds(null),
             float(own["p"]),
-            _n(results["summary"]),
+            smallest(results["summary"]),
         )
 
     return read
@@ -251,10 +234,4 @@ def _peak_accuracy(decoding: xr.Dataset, results: Results) -> Cell:  # noqa: ARG
     at = int(np.nanargmax(accuracy))
     p = float(decoding["p_corrected"][at])
     n_trials = int(decoding["n_trials"].min())
-    return Cell(float(accuracy[at]), _NONE, percentile_bounds(largest), p, n_trials)
-
-
-def _attribute(results: Mapping[str, Results], analysis: str, name: str, default: str) -> str:
-    """Look an attribute up in the first source that has the analysis."""
-    found = [own[analysis].attrs.get(name) for own in results.values() if analysis in own]
-    return str(found[0]) if found and found[0] is not None else default
+    return Cell(float(accuracy[at]), NO_BAND, percentile_bounds(largest), p, n_trials)

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr, Strict, model_validator
 
-from popdyn.comparison.fields import Count, Flag, Names, Number, Positive, Size, Table
+from popdyn.comparison.analysis_spec import Analyses
+from popdyn.comparison.fields import Flag, Names, Number, Positive, Size, Table
 from popdyn.comparison.source_spec import Model, ModelSpec, Network, Source
 from popdyn.comparison.tables import read_tables
 from popdyn.errors import SpecError, TensorError
@@ -66,66 +67,6 @@ class Prepare(Table):
 
     smooth: Positive | None = None
     soft_normalize: Flag = False
-
-
-class Raster(Table):
-    """Spike raster of one neuron per source; it has no settings of its own."""
-
-
-class ConditionAverage(Table):
-    """Condition averages; bins with fewer than ``min_trials`` trials are left out."""
-
-    min_trials: Count = 1
-
-
-class StateSpace(Table):
-    """PCA of the condition averages."""
-
-    n_components: Count = 3
-    n_splits: Count = 100
-    n_draws: Count = 200
-
-
-class Distance(Table):
-    """Distance of every condition to a reference condition over time.
-
-    ``reference`` is the label of a condition; None takes the first.
-    """
-
-    reference: str | None = None
-    n_draws: Count = 500
-
-
-class Decoding(Table):
-    """Linear decoding of a trial variable; ``label`` None takes the first of ``by``."""
-
-    label: str | None = None
-    n_folds: Annotated[int, Strict(), Field(ge=2)] = 5
-    n_draws: Count = 200
-    regularization: Positive = 1.0
-
-
-class Analyses(Table):
-    """The analyses to run, each with its settings; an absent one is not run."""
-
-    raster: Raster | None = None
-    condition_average: ConditionAverage | None = None
-    pca: StateSpace | None = None
-    relative_distance: Distance | None = None
-    decode: Decoding | None = None
-
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        if not self.names:
-            known = ", ".join(type(self).model_fields)
-            message = f"names no analysis: write at least one of {known}, as 'pca = {{}}'"
-            raise ValueError(message)
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The analyses that were asked for, in the order of the report."""
-        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
 
 
 class Spec(Table):

@@ -14,19 +14,18 @@ from popdyn.analysis.decoding import decode
 from popdyn.analysis.distance import relative_distance
 from popdyn.analysis.raster import raster
 from popdyn.analysis.statespace import PCA
+from popdyn.comparison.ready import ready, smoothed_rate
 from popdyn.comparison.seeds import derive_seed
+from popdyn.comparison.shortfall import check_columns, decoded_label, shortfall
 from popdyn.comparison.sources import Prepared, blaming, noted
 from popdyn.comparison.spec import Spec
-from popdyn.comparison.summary import example_neuron, summarize, trials_observed
+from popdyn.comparison.state_steps import STATE_STEPS
+from popdyn.comparison.summary import example_neuron, summarize
 from popdyn.errors import FitError, SpecError, TensorError
-from popdyn.preprocess.normalize import rate, soft_normalize
-from popdyn.preprocess.smooth import smooth
-from popdyn.tensor.view import condition_average, group_conditions
+from popdyn.tensor.view import condition_average
 
-# Below these a number would say more about the sample than about the brain.
-PCA_NEURONS = 10
-PCA_TRIALS = 4
-DISTANCE_TRIALS = 10
+# What these refuse belongs to their chapter: it must not cost the numbers of the others.
+_REFUSABLE = {"raster", *STATE_STEPS}
 
 
 @dataclass(frozen=True)
@@ -58,75 +57,20 @@ def analyze(source: Prepared, analysis: str, spec: Spec) -> Outcome:
         Too few neurons or trials, or a constant label, are a reason and no error.
     """
     seed = derive_seed(spec.seed, source.id, analysis)
-    reason = _shortfall(source, analysis, spec)
+    check_columns(source, analysis, spec)
+    reason = shortfall(source, analysis, spec)
     if reason:
         return Outcome(source.id, analysis, None, reason)
     with blaming(source.id), noted() as problems, threadpool_limits(limits=1, user_api="blas"):
         try:
             result = _RUN[analysis](source, spec, seed)
         except (FitError, TensorError) as error:
-            # A raster is a picture: what keeps it from being drawn must not cost the numbers.
-            if isinstance(error, TensorError) and analysis != "raster":
+            if isinstance(error, TensorError) and analysis not in _REFUSABLE:
                 raise
             return Outcome(source.id, analysis, None, str(error), tuple(problems))
     if result is not None:
         result = result.assign_attrs(source_id=source.id)
     return Outcome(source.id, analysis, result, "", tuple(problems))
-
-
-def ready(source: Prepared, spec: Spec) -> xr.DataArray:
-    """Prepare the tensor of a source as ``[prepare]`` says: rates, smoothed, normalized."""
-    tensor = smoothed_rate(source, spec)
-    # By the average over all trials: a divisor that knew the conditions would bias distances.
-    return soft_normalize(tensor) if spec.prepare.soft_normalize else tensor
-
-
-def smoothed_rate(source: Prepared, spec: Spec) -> xr.DataArray:
-    """Rates of a source in their own unit, smoothed: what is drawn of single neurons."""
-    tensor = rate(source.tensor)
-    return tensor if spec.prepare.smooth is None else smooth(tensor, sigma=spec.prepare.smooth)
-
-
-def decoded_label(spec: Spec) -> str:
-    """Name the trial column that is decoded."""
-    settings = spec.analyses.decode
-    return (settings.label if settings else None) or spec.conditions.by[0]
-
-
-def _shortfall(source: Prepared, analysis: str, spec: Spec) -> str:
-    """Say what a source lacks for an analysis; nothing if it has enough."""
-    if analysis == "pca":
-        n_neurons = source.tensor.sizes["neuron"]
-        n_trials = int(trials_observed(source.tensor, spec.conditions.by).min())
-        few = _too_few("PCA", n_neurons, PCA_NEURONS, "neuron")
-        return few or _too_few("PCA", n_trials, PCA_TRIALS, "trial", " in the smallest condition")
-    if analysis == "relative_distance":
-        counts = trials_observed(source.tensor, spec.conditions.by)
-        if counts.size < 2:
-            return "a distance needs two conditions, found one"
-        where = " in the smallest condition"
-        return _too_few("distances", int(counts.min()), DISTANCE_TRIALS, "trial", where)
-    if analysis == "decode":
-        return _too_few_to_decode(source, spec)
-    return ""
-
-
-def _too_few_to_decode(source: Prepared, spec: Spec) -> str:
-    label = decoded_label(spec)
-    with blaming(source.id):
-        classes = group_conditions(source.tensor, label)
-    if len(classes.labels) < 2:
-        return f"decoding needs two values of {label!r}, found one ({classes.labels[0]})"
-    n_folds = spec.analyses.decode.n_folds if spec.analyses.decode else 2
-    smallest = int(trials_observed(source.tensor, (label,)).min())
-    return _too_few("decoding", smallest, n_folds, "trial", " in the smallest class")
-
-
-def _too_few(analysis: str, found: int, needed: int, noun: str, where: str = "") -> str:
-    if found >= needed:
-        return ""
-    counted = f"{found} {noun}{'' if found == 1 else 's'}{where}"
-    return f"too few neurons or trials for {analysis}: {counted}, needs {needed}"
 
 
 def _shown_neuron(source: Prepared, spec: Spec) -> Any:
@@ -179,6 +123,7 @@ def _run_distance(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
 
 def _run_decode(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     settings = spec.analyses.decode.model_dump(exclude={"label"}) if spec.analyses.decode else {}
+    settings["groups"] = list(settings["groups"]) if settings.get("groups") else None
     return decode(ready(source, spec), decoded_label(spec), rng=seed, **settings)
 
 
@@ -193,4 +138,5 @@ _RUN: dict[str, Callable[[Prepared, Spec, int], xr.Dataset | None]] = {
     "pca": _run_pca,
     "relative_distance": _run_distance,
     "decode": _run_decode,
+    **STATE_STEPS,
 }

@@ -86,6 +86,7 @@ def test_the_result_has_the_promised_variables():
         "null_mean": matrix,
         "null_upper": matrix,
         "null_largest_accuracy": ("draw",),
+        "null_mean_accuracy": ("draw",),
         "p": matrix,
         "p_corrected": matrix,
         "cluster_p": matrix,

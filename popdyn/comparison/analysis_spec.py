@@ -1,0 +1,157 @@
+"""Which analyses a comparison runs, and with what settings: the tables under ``[analyses]``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, Strict, model_validator
+
+from popdyn.comparison.fields import (
+    Count,
+    CrossValidated,
+    Flag,
+    Names,
+    Positive,
+    Regressors,
+    Table,
+    Window,
+)
+
+Folds = Annotated[int, Strict(), Field(ge=2)]
+Draws = Annotated[int, Strict(), Field(ge=0)]
+
+
+class Raster(Table):
+    """Spike raster of one neuron per source; it has no settings of its own."""
+
+
+class ConditionAverage(Table):
+    """Condition averages; bins with fewer than ``min_trials`` trials are left out."""
+
+    min_trials: Count = 1
+
+
+class StateSpace(Table):
+    """PCA of the condition averages."""
+
+    n_components: Count = 3
+    n_splits: Count = 100
+    n_draws: Count = 200
+
+
+class Distance(Table):
+    """Distance of every condition to a reference condition over time.
+
+    ``reference`` is the label of a condition; None takes the first.
+    """
+
+    reference: str | None = None
+    n_draws: Count = 500
+
+
+class Decoding(Table):
+    """Linear decoding of a trial variable; ``label`` None takes the first of ``by``."""
+
+    label: str | None = None
+    groups: Names | None = None
+    n_folds: Folds = 5
+    n_draws: Count = 200
+    regularization: Positive = 1.0
+
+
+class Quantity(Table):
+    """Ridge decoding of a trial column of numbers."""
+
+    label: str
+    groups: Names | None = None
+    n_folds: Folds = 5
+    n_draws: Count = 200
+    regularization: CrossValidated = "cv"
+
+
+class Generalization(Table):
+    """Decoders of every bin tested in every bin; ``label`` None takes the first of ``by``."""
+
+    label: str | None = None
+    groups: Names | None = None
+    n_folds: Folds = 5
+    n_draws: Count = 200
+    regularization: Positive = 1.0
+
+
+class Encoding(Table):
+    """Regression of every neuron in every bin; ``regressors`` None takes the columns of ``by``.
+
+    ``n_draws`` None is 200 for the Gaussian family, and no test of clusters for counts.
+    """
+
+    regressors: Regressors | None = None
+    family: Literal["gaussian", "poisson", "negative_binomial"] = "gaussian"
+    regularization: CrossValidated = 0.0
+    robust: Flag | Literal["HC1", "HC3"] = False
+    n_folds: Draws = 5
+    n_draws: Draws | None = None
+    levels: dict[str, list[Any]] | None = None
+
+
+class Demixing(Table):
+    """Demixed principal components; ``factors`` None takes the columns of ``by``.
+
+    Attributes
+    ----------
+    n_folds : int
+        Folds of the cross-validated regularization.
+    n_test_folds, n_draws : int
+        How often trials are held out in the test of the components, and its shuffles; without
+        shuffles there is no test.
+    """
+
+    factors: Names | None = None
+    n_components: Count | dict[str, Draws] = 3
+    regularization: CrossValidated = "cv"
+    noise_covariance: Literal["full", "diagonal", "none"] | None = None
+    missing: Literal["refuse", "drop_neurons"] = "refuse"
+    n_folds: Count = 10
+    n_test_folds: Count = 20
+    n_draws: Draws = 100
+
+
+class Timescale(Table):
+    """Intrinsic timescales, in a part of the window; None takes all of it.
+
+    ``by`` None subtracts the averages of the conditions of the comparison.
+    """
+
+    window: Window | None = None
+    by: Names | None = None
+    max_lag: Positive | None = None
+    noise: Literal["poisson", "free", "none"] | None = None
+    n_draws: Count = 500
+
+
+class Analyses(Table):
+    """The analyses to run, each with its settings; an absent one is not run."""
+
+    raster: Raster | None = None
+    condition_average: ConditionAverage | None = None
+    encoding: Encoding | None = None
+    pca: StateSpace | None = None
+    dpca: Demixing | None = None
+    relative_distance: Distance | None = None
+    decode: Decoding | None = None
+    decode_quantity: Quantity | None = None
+    temporal_generalization: Generalization | None = None
+    timescale: Timescale | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.names:
+            known = ", ".join(type(self).model_fields)
+            message = f"names no analysis: write at least one of {known}, as 'pca = {{}}'"
+            raise ValueError(message)
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The analyses that were asked for, in the order of the report."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)

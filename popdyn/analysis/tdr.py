@@ -101,13 +101,16 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
     Neurons may miss trials or be recorded apart: each is regressed on its own trials.  An average
     counts where every neuron has one.  Neurons that never vary are left out with a warning.
 
-    *Significance* (`strength`, `p`): Freedman-Lane permutation of the residuals without a term,
-    all neurons together, largest strength over time.  *Repeatability* (`half_split_cosine`): the
-    cosine between a regressor's axes of two halves of the trials.  *Angles*: `cosine` between raw
-    axes is biased where regressors are correlated, as their scores are; `cross_cosine` is between
-    axes of different halves, and `cosine_p` compares its size with that of axes drawn at random
-    with the covariance of the averages (`cosine_null`).  Noise makes cross cosines small, so that
-    the test is conservative.
+    *Significance* (`strength`, `p`): what is left of a regressor after the others is permuted over
+    trials, for all neurons together; largest strength over time.  *Repeatability*
+    (`half_split_cosine`): the cosine between a regressor's axes of two halves of the trials, each
+    made as that of all trials is.  *Angles*: `cosine` between raw axes is biased where regressors
+    are correlated, as the errors of their coefficients are; `cross_cosine` is between axes of
+    different halves, and `cosine_p` compares its size with that of axes drawn at random with the
+    covariance of the averages (`cosine_null`).  Noise makes cross cosines small and the axes
+    themselves are part of that covariance, so that the test is conservative.
+
+    Bounds of projections come from a bootstrap of the trials along the axes as they are.
 
     Examples
     --------

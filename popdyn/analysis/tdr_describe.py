@@ -168,10 +168,9 @@ def find_axes(
     """
     bins = chosen_bins(inside, names, time, at)
     raw = raw_axes(inside, bins)
-    across = cross_cosines(pairs, numbers, bins)
-    known = np.isfinite(across)
-    n = known.sum(axis=0)
-    total = np.where(known, across, 0.0).sum(axis=0)
+    across = cross_cosines(pairs, numbers, names, time, at)
+    n = np.isfinite(across).sum(axis=0)
+    total = np.where(np.isfinite(across), across, 0.0).sum(axis=0)
     mean = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
     return Axes(bins, raw, orthogonalized(raw, names), mean)
 

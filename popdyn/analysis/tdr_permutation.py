@@ -1,7 +1,8 @@
 """When does a population encode a regressor?  Permutation that keeps the other regressors.
 
-Freedman and Lane (1983): residuals of the regression without the term are permuted over trials,
-all neurons together, so that noise that neurons share stays.
+What is left of a regressor after the others is permuted over trials, for all neurons and bins
+alike, so that noise that neurons share stays even where they miss trials of their own (the method
+of Smith in Winkler, Ridgway, Webster, Smith and Nichols 2014, NeuroImage 92:381).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.design import Design
-from popdyn.analysis.encoding_permutation import induced, ordered_basis
+from popdyn.analysis.least_squares import make_solver
 from popdyn.analysis.slabs import observed_alike, slabs
 from popdyn.resample import shuffled_orders, upper_p_value
 
@@ -68,38 +69,65 @@ def population_test(
     orders = shuffled_orders(len(design.kept), n_draws, rng)
     place = np.vstack([np.arange(len(design.kept)), orders])
     n_time = values.shape[1]
+    left_over = {term: _left_over(design.matrix, design.columns(term)) for term in design.terms}
     total = np.zeros((len(design.terms), n_draws + 1, n_time))
     with threadpool_limits(limits=1, user_api="blas"):
         for _, rows in slabs(values, design.kept):
             bins = np.tile(np.arange(n_time), len(rows) // n_time)
             for observed, members, known in observed_alike(rows):
-                own = induced(place, observed)
+                # Rows of a design that these trials do not determine add nothing.
+                if make_solver(design.matrix[observed]) is None:
+                    continue
+                part = place[:, observed]
                 for i, term in enumerate(design.terms):
-                    power = _explained(known, design.matrix[observed], design.columns(term), own)
+                    others = np.delete(design.matrix[observed], design.columns(term), axis=1)
+                    power = _explained(known, others, left_over[term], part)
                     np.add.at(total[i].T, bins[members], power.T)
     return _tested(total)
 
 
-def _explained(rows: Array, matrix: Array, columns: Index, place: Index) -> Array:
-    """Sum of squares (1 + draw, row) that a term explains beyond the others."""
-    others = np.setdiff1d(np.arange(matrix.shape[1]), columns)
-    basis = ordered_basis(matrix[:, [others[-1], *others[:-1], *columns]])
-    if basis is None:
-        return np.zeros((len(place), len(rows)))
-    n_others = len(others)
+def _left_over(matrix: Array, columns: Index) -> Array:
+    """Residuals of some columns after regression on the others."""
+    basis = _basis(np.delete(matrix, columns, axis=1))
+    own = matrix[:, columns]
+    residual: Array = own - basis @ (basis.T @ own)
+    return residual
+
+
+def _basis(others: Array) -> Array:
+    """Orthonormal basis of columns of which the last is the intercept."""
+    # The intercept first: columns with a large mean then lose no digits.
+    centered = others[:, :-1] - others[:, :-1].mean(axis=0)
+    first = np.full((len(others), 1), 1.0 / np.sqrt(len(others)))
+    return np.hstack([first, np.linalg.qr(centered)[0]])
+
+
+def _explained(rows: Array, others: Array, left_over: Array, place: Index) -> Array:
+    """Sum of squares (1 + draw, row) that permuted regressors explain beyond the others.
+
+    ``rows`` (row, observed trial), ``others`` (observed trial, regressor), ``left_over`` (trial,
+    column), ``place`` (1 + draw, observed trial).
+    """
+    kept = _basis(others)
     residual = rows - rows.mean(axis=1)[:, None]
-    residual -= (residual @ basis[:, :n_others]) @ basis[:, :n_others].T
+    residual -= (residual @ kept) @ kept.T
     found = np.empty((len(place), len(rows)))
-    step = max(1, _BATCH // max(1, basis.shape[0] * len(columns)))
+    step = max(1, _BATCH // max(1, len(others) * left_over.shape[1]))
     for start in range(0, len(place), step):
-        part = place[start : start + step]
-        permuted = basis[part][..., n_others:].transpose(1, 0, 2).reshape(len(basis), -1)
-        product = (residual @ permuted).reshape(len(rows), len(part), -1)
+        permuted = left_over[place[start : start + step]]
+        permuted -= kept @ (kept.T @ permuted)
+        basis = _orthonormal(permuted)
+        product = residual @ basis.transpose(1, 0, 2).reshape(len(others), -1)
+        product = product.reshape(len(rows), len(basis), -1)
         found[start : start + step] = np.einsum("rdq,rdq->dr", product, product)
-    # What the other regressors took is missing in the residuals that are permuted.
-    n_trials = len(basis)
-    found[1:] *= (n_trials - 1) / (n_trials - n_others)
     return found
+
+
+def _orthonormal(columns: Array) -> Array:
+    """Orthonormal columns of each draw (draw, trial, column); 0 where there is nothing left."""
+    length = np.linalg.norm(columns, axis=1, keepdims=True)
+    unit = np.divide(columns, length, out=np.zeros_like(columns), where=length > 1e-9)
+    return unit if columns.shape[2] == 1 else np.linalg.qr(unit)[0]
 
 
 def _tested(total: Array) -> PopulationTest:

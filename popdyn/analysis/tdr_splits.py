@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from popdyn.analysis.design import Design
 from popdyn.analysis.least_squares import fit_least_squares
-from popdyn.analysis.tdr_axes import denoised, raw_axes
+from popdyn.analysis.tdr_axes import Windows, chosen_bins, denoised, raw_axes
 from popdyn.analysis.trials import principal_axes
 from popdyn.errors import FitError
 from popdyn.resample import spawn
@@ -211,9 +211,16 @@ def _cosines(mine: Array, yours: Array, axes: Array, window: Index | None) -> Ar
 
 
 def cross_cosines(
-    pairs: Sequence[tuple[Half, Half]], numbers: Index, bins: Sequence[Index]
+    pairs: Sequence[tuple[Half, Half]],
+    numbers: Index,
+    names: Sequence[str],
+    time: Array,
+    at: str | Windows,
 ) -> Array:
     """Give cosines between the axes of one half and those of the other.
+
+    Each half chooses its bins, as all trials do: bins chosen with both halves would be those
+    where their noise agrees.
 
     Parameters
     ----------
@@ -221,23 +228,32 @@ def cross_cosines(
         From `halves`.
     numbers : ndarray of int
         How many components denoise the coefficients of each regressor; 0 for none.
-    bins : sequence of ndarray of int
-        Of each axis.
+    names : sequence of str
+        Of the regressors.
+    time : ndarray, shape (time,)
+        Bin centers (s).
+    at : "max_norm" or mapping
+        Which bins make an axis.
 
     Returns
     -------
     ndarray, shape (split, regressor, regressor)
-        Symmetric; on the diagonal how far an axis repeats itself.  NaN where a half does not
-        determine the coefficients.
+        Symmetric; on the diagonal how far an axis repeats itself in the bins that one half
+        chooses.  Splits with a half that does not determine the coefficients are left out.
     """
     found = []
     for pair in pairs:
-        first, second = (
-            raw_axes(denoised(half.coefficient, half.components, numbers), bins) for half in pair
-        )
+        both = [denoised(half.coefficient, half.components, numbers) for half in pair]
+        if not all(np.isfinite(one).all(axis=(0, 1)).any() for one in both):
+            continue
+        bins = [chosen_bins(one, names, time, at) for one in both]
+        first, second = (raw_axes(one, own) for one, own in zip(both, bins, strict=True))
         cosine = first @ second.T
-        found.append((cosine + cosine.T) / 2)
-    return np.stack(found)
+        cosine = (cosine + cosine.T) / 2
+        there, back = raw_axes(both[1], bins[0]), raw_axes(both[0], bins[1])
+        np.fill_diagonal(cosine, ((first * there).sum(axis=1) + (second * back).sum(axis=1)) / 2)
+        found.append(cosine)
+    return np.array(found).reshape(-1, len(names), len(names))
 
 
 def split_trials(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import cycle
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
@@ -20,6 +21,9 @@ from popdyn.plot.style import (
     window_limits,
 )
 
+_STYLES = ("-", "--", ":", "-.")
+_SHOWN = 3  # cosines in the legend
+
 
 def multi_tdr(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw the coefficients of each regressor along its own axes over time.
@@ -34,9 +38,9 @@ def multi_tdr(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Time (s) against coefficients; a line per axis, and per column of a regressor with several.
-        The legend gives the cosine between the axes of two halves of the trials, of which there
-        are as many as axes, falling.
+        Time (s) against coefficients; a line per axis, paler from axis to axis, and a line style
+        per column of a regressor with several.  The legend gives the number of axes, and the
+        cosines of the angles between the subspaces of two halves of the trials.
 
     Examples
     --------
@@ -54,27 +58,33 @@ def multi_tdr(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax)
     time = result["time"].values
     terms = result["all_regressor_term"].values.astype(str)
-    axes = [str(name) for name in result["axis"].values]
-    colors = condition_colors(axes)
-    for position, name in enumerate(axes):
-        own = result.isel(axis=position)
-        columns = result["all_regressor"].values[terms == str(own["regressor"].values)]
-        cosine = float(own["half_split_cosine"])
-        for column, style in zip(columns, cycle(("-", "--", ":", "-.")), strict=False):
-            label = name if len(columns) == 1 else f"{name}, {column}"
-            ax.plot(
-                time,
-                own["time_course"].sel(all_regressor=column).values,
-                color=colors[name],
-                linestyle=style,
-                linewidth=LINE_WIDTH,
-                marker="o" if time.size == 1 else None,
-                label=plain(f"{label} ({cosine:.2f})"),
-            )
+    owners = result["regressor"].values.astype(str)
+    colors = condition_colors(dict.fromkeys(owners))
+    for owner, color in colors.items():
+        own = result.isel(axis=np.flatnonzero(owners == owner))
+        for number, course in enumerate(own["time_course"].transpose("axis", ...)):
+            for column, style in zip(np.flatnonzero(terms == owner), cycle(_STYLES), strict=False):
+                ax.plot(
+                    time,
+                    course.transpose("all_regressor", "time").values[column],
+                    color=color,
+                    alpha=max(0.25, 1.0 - 0.3 * number),
+                    linestyle=style,
+                    linewidth=LINE_WIDTH,
+                    marker="o" if time.size == 1 else None,
+                    label=None if number or style != "-" else _entry(owner, own),
+                )
     ax.axhline(0.0, color=GUIDE_COLOR, linewidth=0.8, linestyle="--")
     event_line(ax)
     window_limits(ax, result)
     ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))
     ax.set_ylabel("coefficient along the axis (dimensionless)")
-    add_legend(ax, "axis (cosine of halves)")
+    add_legend(ax, "axes (cosines of halves)")
     return ax
+
+
+def _entry(owner: str, own: xr.Dataset) -> str:
+    """Legend entry of a regressor: how many axes, and how far the first of them repeat."""
+    cosines = [f"{cosine:.2f}" for cosine in own["half_split_cosine"].values]
+    shown = ", ".join(cosines[:_SHOWN]) + ", ..." * (len(cosines) > _SHOWN)
+    return plain(f"{owner}: {len(cosines)} ({shown})")

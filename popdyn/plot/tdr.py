@@ -125,18 +125,21 @@ def tdr_strength(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         )  # fmt: skip
         chosen = own["p"].values < _LEVEL
         ax.hlines(
-            np.full(int(chosen.sum()), 1.02 + 0.025 * row),
+            np.full(int(chosen.sum()), 0.985 - 0.025 * row),
             time[chosen] - half,
             time[chosen] + half,
             color=color,
             linewidth=2.0,
             transform=ax.get_xaxis_transform(),
-            clip_on=False,
         )
     ax.axhline(1.0, color=GUIDE_COLOR, linewidth=0.8, linestyle="--")
     event_line(ax)
     window_limits(ax, result)
     ax.set_yscale("log")
+    # Room for the bars.
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** (0.05 + 0.03 * result.sizes["term"]))
+    ax.tick_params(axis="y", which="both", labelsize=SMALL_FONT_SIZE)
     ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))
     ax.set_ylabel("strength (mean of permutations = 1)")
     add_legend(ax)

@@ -15,7 +15,6 @@ from popdyn.analysis.quantity_decoding import decode_quantity
 from popdyn.analysis.timescales import timescale
 from popdyn.comparison.analysis_spec import Demixing, Encoding, Generalization, Quantity, Timescale
 from popdyn.comparison.ready import ready
-from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.shortfall import decoded_label
 from popdyn.comparison.sources import Prepared
 from popdyn.comparison.spec import Spec
@@ -51,14 +50,9 @@ def run_dpca(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
         return result
     kept = tensor.sel(neuron=result["neuron"].values)
     test = model.significance(
-        kept,
-        n_folds=settings.n_test_folds,
-        n_draws=settings.n_draws,
-        rng=derive_seed(seed, "significance"),
+        kept, n_folds=settings.n_test_folds, n_draws=settings.n_draws, rng=seed
     )
-    return result.assign(test.data_vars).assign_attrs(
-        significance=test.attrs["parameters"], significance_seed=test.attrs["seed"]
-    )
+    return result.assign(test.data_vars).assign_attrs(significance=test.attrs["parameters"])
 
 
 def run_timescale(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
@@ -68,7 +62,11 @@ def run_timescale(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     if settings.window is not None:
         tensor = _within(tensor, settings.window)
     options = settings.model_dump(exclude={"window", "by"})
-    return timescale(tensor, by=_listed(settings.by or spec.conditions.by), rng=seed, **options)
+    result = timescale(tensor, by=_listed(settings.by or spec.conditions.by), rng=seed, **options)
+    half, time = bin_width_of(tensor) / 2, tensor["time"].values
+    # Without an axis of time a result would not say when it was measured.
+    ends = {"window_start": float(time[0] - half), "window_stop": float(time[-1] + half)}
+    return result.assign_attrs(ends)
 
 
 def run_temporal_generalization(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:

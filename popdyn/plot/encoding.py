@@ -63,7 +63,7 @@ def encoding(result: xr.Dataset, *, ax: Axes | None = None, neuron: Any = None) 
     """
     result = drawable(result, "encoding", "coefficient", "q")
     ax = new_axes(ax)
-    significant = _significant(result)
+    significant = significant_bins(result)
     if neuron is None and result.sizes["neuron"] > 1:
         _draw_share(ax, result, significant)
     else:
@@ -86,7 +86,7 @@ def _known(result: xr.Dataset, neuron: Any) -> Any:
     return found[0]
 
 
-def _significant(result: xr.Dataset) -> xr.DataArray:
+def significant_bins(result: xr.Dataset) -> xr.DataArray:
     """Bins (term, neuron, time) that are significant after correction, NaN where not tested."""
     if "cluster_p" in result:
         p = result["cluster_p"]

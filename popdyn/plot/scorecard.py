@@ -182,6 +182,11 @@ def _draw_source(panel: Axes, numbers: dict[str, Any], position: int, color: str
     if np.isfinite(low) and np.isfinite(high):
         panel.plot([low, high], [position, position], color=color, linewidth=1.6, zorder=2)
         text += f"  [{low:.3g}, {high:.3g}]"
+    elif np.isfinite(low) and high == np.inf:
+        end = 2 * numbers["value"] - low
+        panel.plot([low, end], [position, position], color=color, linewidth=1.6, zorder=2)
+        panel.plot([end], [position], ">", color=color, markersize=4.5, zorder=2)
+        text += f"  [{low:.3g}, ∞)"
     panel.plot([numbers["value"]], [position], "o", color=color, markersize=4.5, zorder=3)
     if np.isfinite(numbers["p"]):
         text += f"  p = {_p_text(numbers['p'])}"

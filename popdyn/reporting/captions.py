@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import xarray as xr
 
-from popdyn.reporting.methods import grouping
+from popdyn.reporting.phrases import grouping
 from popdyn.reporting.provenance import parameters
 from popdyn.reporting.wording import band, counted, listed, number, p_value, quantity, unit_text
 
@@ -34,7 +34,7 @@ def raster(results: Results) -> tuple[str, ...]:
     told = [
         f"{source}: neuron {result.attrs.get('neuron', '?')}, "
         f"{counted(result.sizes.get('spike', 0), 'spike')} in "
-        f"{counted(result.sizes.get('trial', 0), 'trial')}{_per_condition(result)}."
+        f"{counted(result.sizes.get('trial', 0), 'trial')}{per_condition(result)}."
         for source, result in results.items()
     ]
     return (
@@ -64,7 +64,7 @@ def condition_average(results: Results, neurons: Mapping[str, str]) -> tuple[str
     'Mean over the trials of each condition; '
     """
     told = [
-        f"{source}: neuron {neurons[source]}{_unit(result)}{_per_condition(result)}."
+        f"{source}: neuron {neurons[source]}{unit_words(result)}{per_condition(result)}."
         for source, result in results.items()
     ]
     return (
@@ -94,8 +94,8 @@ def pca(results: Results) -> tuple[str, ...]:
     'Condition averages projected o'
     """
     told = [
-        f"{source}: {counted(result['loading'].sizes['neuron'], 'neuron')}{_unit(result)}"
-        f"{_per_condition(result)}."
+        f"{source}: {counted(result['loading'].sizes['neuron'], 'neuron')}{unit_words(result)}"
+        f"{per_condition(result)}."
         for source, result in results.items()
     ]
     return (
@@ -220,42 +220,6 @@ def scorecard(results: Results) -> tuple[str, ...]:
     )
 
 
-def in_words(title: str, source: str, result: xr.Dataset) -> str:
-    """Say what a picture shows to who cannot see it.
-
-    Parameters
-    ----------
-    title
-        Title of the figure.
-    source
-        Id of the source.
-    result
-        What is drawn.
-
-    Returns
-    -------
-    str
-        One or two sentences.
-
-    Examples
-    --------
-    >>> in_words("Raster.", "human", xr.Dataset(attrs={"method": "raster", "neuron": "7"}))
-    'Raster, human. Neuron 7.'
-    """
-    method = str(result.attrs.get("method", ""))
-    details: list[str] = []
-    if method == "decode":
-        details = _decoding(result)
-    elif method == "relative_distance":
-        details = _distance(result)
-    elif method == "pca":
-        details = _variance(result)
-    elif "neuron" in result.attrs:
-        details = [f"Neuron {result.attrs['neuron']}"]
-    told = f" {'; '.join(details)}." if details else ""
-    return f"{title.rstrip('.')}, {source}.{told}"
-
-
 def n_draws(result: xr.Dataset) -> int | None:
     """Count the draws of the null distribution behind a p.
 
@@ -312,13 +276,13 @@ def trials_by_condition(result: xr.Dataset | None) -> list[tuple[str, int]]:
     return []
 
 
-def _unit(result: xr.Dataset) -> str:
+def unit_words(result: xr.Dataset) -> str:
     """Name the unit of the activity."""
     unit = unit_text(str(result.attrs.get("units", "")))
     return f", in {unit}" if unit else ", dimensionless" if "units" in result.attrs else ""
 
 
-def _per_condition(result: xr.Dataset) -> str:
+def per_condition(result: xr.Dataset) -> str:
     """Write the trials of each condition as the end of a sentence."""
     found = trials_by_condition(result)
     if not found:
@@ -366,7 +330,7 @@ def _decoding(result: xr.Dataset) -> list[str]:
     """Tell the accuracy over the window, and chance."""
     told = []
     if "label" in result.attrs:
-        told.append(f"label {result.attrs['label']}{_per_condition(result)}")
+        told.append(f"label {result.attrs['label']}{per_condition(result)}")
     if "mean_accuracy" in result:
         spread = ""
         if "mean_accuracy_bound" in result:
@@ -378,3 +342,10 @@ def _decoding(result: xr.Dataset) -> list[str]:
     if result.attrs.get("note"):
         told.append(str(result.attrs["note"]))
     return told
+
+
+DETAILS: dict[str, Callable[[xr.Dataset], list[str]]] = {
+    "decode": _decoding,
+    "relative_distance": _distance,
+    "pca": _variance,
+}

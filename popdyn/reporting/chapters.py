@@ -20,10 +20,12 @@ import popdyn
 from popdyn import plot
 from popdyn.plot.style import style_axes
 from popdyn.progress import Progress
-from popdyn.reporting import captions, figure, methods, page, provenance, tables
+from popdyn.reporting import alternative_text, captions, figure, methods, page, provenance, tables
 from popdyn.reporting.folder import Folder, write_whole
 from popdyn.reporting.inputs import Trees, comparisons, html_path
-from popdyn.reporting.pictures import ANALYSES, CHAPTERS, Chapter, Picture, brief
+from popdyn.reporting.phrases import setting
+from popdyn.reporting.picture import Chapter, Picture, brief
+from popdyn.reporting.pictures import ANALYSES, CHAPTERS
 from popdyn.reporting.scorecard import answer, reason, scorecard_table
 from popdyn.reporting.sources import (
     Source,
@@ -189,8 +191,8 @@ def _scorecard(tree: xr.DataTree) -> xr.Dataset | None:
 def _lead(context: _Context) -> tuple[page.Block, ...]:
     """Say what is compared, what came out, and what a reader must know."""
     results = [r for name in ANALYSES for r in context.results(name).values() if "time" in r]
-    setting = methods.setting(_named(results[0], context.event)) if results else ""
-    blocks: list[page.Block] = [page.Text((what_is_compared(context.sources, setting),))]
+    when = setting(_named(results[0], context.event)) if results else ""
+    blocks: list[page.Block] = [page.Text((what_is_compared(context.sources, when),))]
     if context.scorecard is not None:
         blocks.append(answer(context.scorecard, context.sources))
     note = str(context.tree.attrs.get("note", "")).strip()
@@ -268,13 +270,14 @@ def _quote(sources: str, sentence: str) -> page.Text:
 def _figure(context: _Context, picture: Picture) -> page.Figure:
     """Draw one kind of figure for every source."""
     results = context.results(picture.analysis)
+    together = picture.together(results)
     drawn: dict[str, tuple[matplotlib.figure.Figure, Axes]] = {}
     for source in context.sources:
         if source.id in results:
             context.say(f"{picture.name} of {source.id}")
-            drawn[source.id] = figure.new_figure()
+            drawn[source.id] = figure.new_figure(*picture.size)
             own, ax = drawn[source.id]
-            picture.draw(brief(results[source.id]), source.color, style_axes(ax))
+            picture.draw(brief(together[source.id]), source.color, style_axes(ax))
             figure.legend_below(own, ax)
     if picture.same_axis:
         _share_vertical_axis([ax for _, ax in drawn.values()])
@@ -286,12 +289,12 @@ def _figure(context: _Context, picture: Picture) -> page.Figure:
             panels.append(page.Panel(source.header, reason=why))
             continue
         result, words = results[source.id], [picture.name, source.id]
-        alt = captions.in_words(picture.title, source.id, result)
-        links = _csv(context, picture.shown(result), words) if picture.numbers else ()
+        alt = alternative_text.in_words(picture.title, source.id, result)
+        links = _csv(context, picture.part(result), words) if picture.numbers else ()
         drawing = figure.drawing(drawn[source.id][0])
         panels.append(_panel(context, drawing, words, source.header, alt=alt, links=links))
     shown, *told = (line.replace(" %", "\u00a0%") for line in picture.caption(results))
-    return page.Figure(picture.title, tuple(panels), (shown,), tuple(told))
+    return page.Figure(picture.title, tuple(panels), (shown,), tuple(told), wide=picture.wide)
 
 
 def _share_vertical_axis(axes: list[Axes]) -> None:

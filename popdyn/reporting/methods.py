@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import xarray as xr
 
-from popdyn.reporting.provenance import history, parameters
+from popdyn.reporting.phrases import draws, grouping, prepared, setting, short
+from popdyn.reporting.provenance import parameters
+from popdyn.reporting.state_methods import STATE_SENTENCES
 from popdyn.reporting.wording import listed
-
-_PREPARATION = {
-    "smooth": "smoothed with a Gaussian{sigma}{causal}",
-    "rate": "converted to rates",
-    "soft_normalize": "soft-normalized (each neuron divided by the range over {averages}"
-    "{constant})",
-    "average_bins": "averaged over the steps of each bin",
-    "pseudopopulation": "pooled as a pseudo-population",
-}
-_ALL_TRIALS = "time of its average over all trials"
-_EACH_CONDITION = "time and conditions of its condition averages"
 
 
 def sentence(result: xr.Dataset) -> str:
@@ -89,102 +78,6 @@ def _seeds(results: Mapping[str, xr.Dataset]) -> str:
     return f" Random seeds: {told}." if told else ""
 
 
-def grouping(result: xr.Dataset) -> str:
-    """Name the columns that define the conditions of a result.
-
-    Parameters
-    ----------
-    result
-        A result whose attrs or parameters hold ``by``.
-
-    Returns
-    -------
-    str
-        Column names in words, empty when unknown.
-
-    Examples
-    --------
-    >>> grouping(xr.Dataset(attrs={"by": '["choice", "context"]'}))
-    'choice and context'
-    """
-    by = result.attrs.get("by", parameters(result).get("by"))
-    if isinstance(by, str) and by.startswith("["):
-        by = json.loads(by)
-    if isinstance(by, (list, tuple)):
-        return listed([str(name) for name in by])
-    return str(by) if by else ""
-
-
-def setting(result: xr.Dataset) -> str:
-    r"""Say what the time axis of a result is: window, event and bin width.
-
-    Parameters
-    ----------
-    result
-        A result with the coord ``time`` (s).
-
-    Returns
-    -------
-    str
-        A phrase without a full stop, empty when there is no time axis.
-
-    Examples
-    --------
-    >>> result = xr.Dataset(coords={"time": [0.05, 0.15]}, attrs={"align": "cue_time"})
-    >>> setting(result).replace("\xa0", " ")
-    'from 0 to 0.2 s around cue_time in bins of 100 ms'
-    """
-    window = _window(result)
-    if window is None:
-        return ""
-    align = str(result.attrs.get("align", ""))
-    named = f"“{align}”" if " " in align else align
-    around = f" around {named}" if align else ""
-    start, stop, width = window
-    bins = f" in bins of {_short(width * 1000)}\u00a0ms" if width else ""
-    return f"from {_short(start)} to {_short(stop)}\u00a0s{around}{bins}"
-
-
-def _window(result: xr.Dataset) -> tuple[float, float, float] | None:
-    """Find start, stop and bin width (s) of a result."""
-    attrs = result.attrs
-    if "window_start" in attrs:
-        return float(attrs["window_start"]), float(attrs["window_stop"]), 0.0
-    if "time" not in result.coords or result.sizes["time"] < 2:
-        return None
-    time = result["time"].values
-    width = float(attrs.get("bin_width", np.mean(np.diff(time))))
-    return float(time[0]) - width / 2, float(time[-1]) + width / 2, width
-
-
-def _short(value: float) -> str:
-    """Write a parameter as short as it was given."""
-    return f"{round(value, 9):g}".replace("-", "−")
-
-
-def _prepared(result: xr.Dataset) -> str:
-    """Say what was done to the array before the analysis."""
-    done = []
-    for step, values in history(result):
-        if step in _PREPARATION:
-            sigma, offset, by = values.get("sigma"), values.get("offset"), values.get("by")
-            words = {
-                "sigma": f" of {_short(float(sigma) * 1000)}\u00a0ms" if sigma else "",
-                "causal": " (causal)" if values.get("causal") else "",
-                "averages": _ALL_TRIALS if "by" in values and not by else _EACH_CONDITION,
-                "constant": f" plus {_offset(float(offset), result)}" if offset else "",
-            }
-            done.append(_PREPARATION[step].format(**words))
-    return f"Activity was first {listed(done)}." if done else ""
-
-
-def _offset(offset: float, result: xr.Dataset) -> str:
-    """Write the constant of a soft normalization; in Hz where the range was one of rates in Hz."""
-    steps = [step for step, _ in history(result)]
-    counted_in_hz = "rate" in steps[: steps.index("soft_normalize")]
-    return f"{offset:.3g}\u00a0Hz" if counted_in_hz else f"{offset:.3g}"
-
-
 def _raster(result: xr.Dataset) -> list[str]:
     by = grouping(result)
     rows = f", sorted by {by} and then by time in the session" if by else ""
@@ -198,7 +91,7 @@ def _condition_average(result: xr.Dataset) -> list[str]:
     fewest = int(values.get("min_trials", 1))
     least = f" Bins with fewer than {fewest} trials were left out." if fewest > 1 else ""
     return [
-        _prepared(result),
+        prepared(result),
         f"{what} {setting(result)} {verb} averaged over the trials of each condition"
         f"{f' ({by})' if by else ''}; uncertainty is the standard error of the mean over "
         f"trials. Bins in which a neuron was not observed were left out of the average.{least}",
@@ -209,7 +102,7 @@ def _pca(result: xr.Dataset) -> list[str]:
     values = parameters(result)
     components = values.get("n_components", result.sizes.get("component", "?"))
     parts = [
-        _prepared(result),
+        prepared(result),
         f"Principal components ({components}) of the condition averages {setting(result)} "
         "were found after the mean of each neuron was subtracted.",
     ]
@@ -221,7 +114,7 @@ def _pca(result: xr.Dataset) -> list[str]:
         )
     if "null_cumulative_ratio" in result:
         parts.append(
-            f"The null distribution ({_draws(result, 'draw')} draws) is the same with every "
+            f"The null distribution ({draws(result, 'draw')} draws) is the same with every "
             "neuron's samples shuffled on their own before components were fitted."
         )
     if "participation_ratio_bound" in result:
@@ -238,10 +131,10 @@ def _relative_distance(result: xr.Dataset) -> list[str]:
     reference = attrs.get("reference", values.get("reference"))
     method = {"euclidean": "Euclidean"}.get(str(values.get("method", "euclidean")), "Relative")
     smooth = values.get("smooth")
-    extra = f" after smoothing by {_short(float(smooth) * 1000)}\u00a0ms" if smooth else ""
+    extra = f" after smoothing by {short(float(smooth) * 1000)}\u00a0ms" if smooth else ""
     extra += _components(result)
     parts = [
-        _prepared(result),
+        prepared(result),
         f"{method} distance between the average of each condition and that of condition "
         f"{reference} at the same time{extra}, {setting(result)}.",
     ]
@@ -263,7 +156,7 @@ def _relative_distance(result: xr.Dataset) -> list[str]:
         )
     if "null_mean_squared_distance" in result:
         parts.append(
-            f"p is from {_draws(result, 'null_draw')} draws in which trials were shuffled between "
+            f"p is from {draws(result, 'null_draw')} draws in which trials were shuffled between "
             f"the condition and the reference{_STUDENTIZED if 'null_draw' in result.dims else ''}."
         )
     return parts
@@ -292,10 +185,10 @@ def _decode(result: xr.Dataset) -> list[str]:
     values = parameters(result)
     label = result.attrs.get("label", values.get("label", "the label"))
     penalty = values.get("regularization")
-    ridge = f" of {_short(float(penalty))}" if penalty is not None else ""
+    ridge = f" of {short(float(penalty))}" if penalty is not None else ""
     window = setting(result)
     parts = [
-        _prepared(result),
+        prepared(result),
         f"The trial variable {label} was decoded from the population activity in each bin"
         f"{' ' + window if window else ''} by linear discriminant analysis with a ridge{ridge} "
         "on neurons scaled to unit variance in the training trials, with "
@@ -310,21 +203,15 @@ def _decode(result: xr.Dataset) -> list[str]:
         )
     if "null_accuracy" in result:
         parts.append(
-            f"The null distribution is from {_draws(result, 'draw')} draws in which the labels "
+            f"The null distribution is from {draws(result, 'draw')} draws in which the labels "
             f"were shuffled over trials within folds; p values "
             "corrected over time compare with the largest accuracy of each draw."
         )
     return parts
 
 
-def _draws(result: xr.Dataset, name: str) -> str:
-    """Count draws: the length of the dim of that name, else of ``draw``, else the parameter."""
-    given = result.sizes.get("draw", parameters(result).get("n_draws", "?"))
-    return str(result.sizes.get(name, given))
-
-
 def _scorecard(result: xr.Dataset) -> list[str]:
-    percent = _short(100 * float(parameters(result).get("level", 0.95)))
+    percent = short(100 * float(parameters(result).get("level", 0.95)))
     studentized = (
         "The p of a distance is that of the distance over its estimated error; its null band is "
         "that of the distance itself."
@@ -344,4 +231,5 @@ _SENTENCES: dict[str, Callable[[xr.Dataset], list[str]]] = {
     "relative_distance": _relative_distance,
     "decode": _decode,
     "scorecard": _scorecard,
+    **STATE_SENTENCES,
 }

@@ -2,130 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import xarray as xr
 from matplotlib.axes import Axes
 
 from popdyn import plot
 from popdyn.reporting import captions
-
-_LONGEST_LABEL = 28
-Draw = Callable[[xr.Dataset, str, Axes], object]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One kind of figure, drawn once for every source.
-
-    Attributes
-    ----------
-    analysis
-        The result it shows.
-    name
-        Start of its file names.
-    title
-        Start of its caption.
-    draw
-        Called with the result, the color of the source, and axes.
-    caption
-        Sentences about the results, keyed by source.
-    absent
-        What stands in place of a figure when the tree gives no reason.
-    same_axis
-        Whether all sources share one unit, so that panels share their vertical axis.
-    numbers
-        Whether the numbers of the result stand beside this figure.
-    """
-
-    analysis: str
-    name: str
-    title: str
-    draw: Draw
-    caption: Callable[[captions.Results], tuple[str, ...]]
-    absent: str = "Not computed for this source."
-    same_axis: bool = False
-    numbers: bool = True
-
-    def shown(self, result: xr.Dataset) -> xr.Dataset:
-        """Keep the part of a result that is drawn: one neuron of a condition average.
-
-        Parameters
-        ----------
-        result
-            The result.
-
-        Returns
-        -------
-        xarray.Dataset
-        """
-        if self.analysis != "condition_average":
-            return result
-        return result.isel(neuron=[_example_neuron(result)])
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A question and the figures that answer it.
-
-    Attributes
-    ----------
-    title
-        Its heading.
-    question
-        What it asks, in a sentence.
-    pictures
-        The figures, in order.
-    """
-
-    title: str
-    question: str
-    pictures: tuple[Picture, ...]
-
-
-def brief(result: xr.Dataset) -> xr.Dataset:
-    """Shorten the labels of conditions, so that a legend leaves room for the data.
-
-    Parameters
-    ----------
-    result
-        A result; left as it is.
-
-    Returns
-    -------
-    xarray.Dataset
-        The same with labels of at most 28 characters, still unique.
-
-    Examples
-    --------
-    >>> result = xr.Dataset(coords={"condition": ["a" * 40, "a" * 50]})
-    >>> brief(result)["condition"].values.tolist()
-    ['aaaaaaaaaaaaaaaaaaaaaaaa… 1', 'aaaaaaaaaaaaaaaaaaaaaaaa… 2']
-    """
-    if "condition" not in result.variables:
-        return result
-    labels = [str(label) for label in result["condition"].values]
-    unique = list(dict.fromkeys(labels))
-    if all(len(label) <= _LONGEST_LABEL for label in unique):
-        return result
-    names = {
-        label: label if len(label) <= _LONGEST_LABEL else f"{label[:24]}… {position}"
-        for position, label in enumerate(unique, start=1)
-    }
-    short = [names[label] for label in labels]
-    renamed = {"condition": (result["condition"].dims, short)}
-    kept = "condition" in result.coords
-    result = result.assign_coords(renamed) if kept else result.assign(renamed)
-    reference = str(result.attrs.get("reference", ""))
-    return result.assign_attrs(reference=names[reference]) if reference in names else result
-
-
-def _example_neuron(average: xr.Dataset) -> int:
-    """Find the position of the neuron that is drawn: the chosen one, else the first."""
-    chosen = str(average.attrs.get("neuron", ""))
-    ids = [str(neuron) for neuron in average["neuron"].values]
-    return ids.index(chosen) if chosen in ids else 0
+from popdyn.reporting.picture import Chapter, Picture, example_neuron
+from popdyn.reporting.state_pictures import (
+    DEMIXING,
+    ENCODING,
+    GENERALIZATION,
+    QUANTITY,
+    TIMESCALES,
+)
 
 
 def _draw_raster(result: xr.Dataset, color: str, ax: Axes) -> None:
@@ -140,7 +29,7 @@ def _draw_raster(result: xr.Dataset, color: str, ax: Axes) -> None:
 
 def _draw_condition_average(result: xr.Dataset, color: str, ax: Axes) -> None:
     del color
-    one = result.isel(neuron=[_example_neuron(result)])
+    one = result.isel(neuron=[example_neuron(result)])
     plot.condition_average(one, neuron=one["neuron"].values[0], ax=ax)
 
 
@@ -163,9 +52,13 @@ def _draw_decode(result: xr.Dataset, color: str, ax: Axes) -> None:
     plot.decode(result, ax=ax, color=color)
 
 
+def _one_neuron(result: xr.Dataset) -> xr.Dataset:
+    return result.isel(neuron=[example_neuron(result)])
+
+
 def _tell_condition_average(results: captions.Results) -> tuple[str, ...]:
     neurons = {
-        source: str(result["neuron"].values[_example_neuron(result)])
+        source: str(result["neuron"].values[example_neuron(result)])
         for source, result in results.items()
     }
     return captions.condition_average(results, neurons)
@@ -190,9 +83,11 @@ CHAPTERS = (
                 "Average over trials by condition.",
                 _draw_condition_average,
                 _tell_condition_average,
+                part=_one_neuron,
             ),
         ),
     ),
+    ENCODING,
     Chapter(
         "State space",
         "Which path does the population take in each condition, and how many dimensions does "
@@ -209,6 +104,7 @@ CHAPTERS = (
             ),
         ),
     ),
+    DEMIXING,
     Chapter(
         "Distance between conditions",
         "When do the conditions part, and how far?",
@@ -236,6 +132,9 @@ CHAPTERS = (
             ),
         ),
     ),
+    QUANTITY,
+    GENERALIZATION,
+    TIMESCALES,
 )
 ANALYSES = tuple(
     dict.fromkeys(picture.analysis for chapter in CHAPTERS for picture in chapter.pictures)

@@ -14,6 +14,7 @@ from popdyn.reporting.wording import (
     band,
     counted,
     listed,
+    open_band,
     p_value,
     quantity,
     unit_text,
@@ -166,8 +167,8 @@ def _cell(scorecard: xr.Dataset, measure: str, source: str, draws: int | None) -
     null = _band(scorecard, "null_value", measure, source)
     spread = next((b - a for a, b in ((lower, upper), null) if np.isfinite(b - a)), None)
     details = []
-    if np.isfinite(upper - lower):
-        details.append(f"95 %: {band(lower, upper)}")
+    if np.isfinite(lower) and not np.isnan(upper):
+        details.append(f"95 %: {open_band(lower, upper)}")
     if np.isfinite(null[1] - null[0]):
         details.append(f"null: {band(*null, spread=spread)}")
     p = _value(scorecard, "p", measure, source)

@@ -139,6 +139,31 @@ def band(lower: float, upper: float, *, spread: float | None = None) -> str:
     return f"{number(lower, spread=spread)}\u00a0to\u00a0{number(upper, spread=spread)}"
 
 
+def open_band(lower: float, upper: float, *, spread: float | None = None) -> str:
+    r"""Write an interval whose upper end may be infinite: the data set no limit.
+
+    Parameters
+    ----------
+    lower, upper
+        Ends of the interval.
+    spread
+        As for `band`.
+
+    Returns
+    -------
+    str
+        As `band`, or ``"a or more"``.
+
+    Examples
+    --------
+    >>> open_band(0.131, float("inf")).replace("\xa0", " ")
+    '0.131 or more'
+    """
+    if math.isfinite(lower) and upper == math.inf:
+        return f"{number(lower)}\u00a0or\u00a0more"
+    return band(lower, upper, spread=spread)
+
+
 def p_value(p: float, n_draws: int | None = None) -> str:
     r"""Write a p value no smaller than the number of null draws can support.
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 import popdyn as pdn
 from popdyn.reporting import captions, methods
-from popdyn.reporting.pictures import brief
+from popdyn.reporting.picture import brief
 from tests.reporting.conftest import MAKERS, condition_average, decode, raster, relative_distance
 
 LABELS = ["0", "1", "2"]

@@ -1,0 +1,41 @@
+"""What a picture shows, for who cannot see it."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from popdyn.reporting import captions, state_captions
+
+_DETAILS = {**captions.DETAILS, **state_captions.DETAILS}
+
+
+def in_words(title: str, source: str, result: xr.Dataset) -> str:
+    """Say what a picture shows to who cannot see it.
+
+    Parameters
+    ----------
+    title
+        Title of the figure.
+    source
+        Id of the source.
+    result
+        What is drawn.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+
+    Examples
+    --------
+    >>> in_words("Raster.", "human", xr.Dataset(attrs={"method": "raster", "neuron": "7"}))
+    'Raster, human. Neuron 7.'
+    """
+    method = str(result.attrs.get("method", ""))
+    details: list[str] = []
+    if method in _DETAILS:
+        details = _DETAILS[method](result)
+    elif "neuron" in result.attrs:
+        details = [f"Neuron {result.attrs['neuron']}"]
+    told = f" {'; '.join(details)}." if details else ""
+    return f"{title.rstrip('.')}, {source}.{told}"

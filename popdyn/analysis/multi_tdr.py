@@ -26,7 +26,7 @@ from popdyn.analysis.multi_tdr_ranks import (
 )
 from popdyn.analysis.tdr_axes import axis_names, known_bins, orthogonalized
 from popdyn.analysis.tdr_describe import check_options, described_test, share_along
-from popdyn.analysis.tdr_permutation import population_test
+from popdyn.analysis.tdr_permutation import PopulationTest, population_test
 from popdyn.analysis.tdr_projections import ONE, described_conditions, project
 from popdyn.analysis.tdr_samples import By, Prepared, prepare
 from popdyn.analysis.tdr_splits import average_samples, split_trials
@@ -59,7 +59,8 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
     n_ranks : "cv", int, or dict of str to int
         Number of axes of every regressor, or of some; ``"cv"`` takes the rank whose approximation
         of one half's coefficients comes closest to those of the other half by their cosine, or a
-        smaller one (0 too) that is not worse by more than the spread over splits.
+        smaller one that is not worse by more than the spread over splits; 0 for a regressor that
+        the permutation does not find (``p_any`` above 0.05, which takes at least 19 draws).
     smooth : float
         Standard deviation (s) of the Gaussian that trials are smoothed with; 0 for none.
     n_splits : int
@@ -181,13 +182,13 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         )
         split_rng, test_rng, draw_rng = spawn(generator, 3)
         fit = fit_least_squares(ready.scores.values, ready.design)
-        found = self._find(ready, fit.coefficient[:-1], split_rng)
+        test = population_test(ready.scores.values, ready.design, self.n_draws, test_rng)
+        found = self._find(ready, fit.coefficient[:-1], test, split_rng)
         samples = average_samples(ready.scores.values, ready.groups[0])
         averages, conditions = described_conditions(
             ready.scores, ready.design.kept, ready.columns[0], found.axes, self.n_draws, draw_rng
         )
         over = ("all_regressor", "neuron", "time")
-        test = population_test(ready.scores.values, ready.design, self.n_draws, test_rng)
         course = np.einsum("an,rnt->art", found.raw, fit.coefficient, optimize=True)
         variables = {
             "coefficient": (over, fit.coefficient, ONE),
@@ -301,7 +302,13 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         self._learn()
         return self
 
-    def _find(self, ready: Prepared, coefficient: Array, rng: np.random.Generator) -> _Subspaces:
+    def _find(
+        self,
+        ready: Prepared,
+        coefficient: Array,
+        test: PopulationTest,
+        rng: np.random.Generator,
+    ) -> _Subspaces:
         """Choose the ranks and make the axes."""
         design, known = ready.design, known_bins(coefficient)
         pairs = split_trials(
@@ -311,12 +318,15 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         cosines = {
             term: held_out_cosines(pairs, design.columns(term), known) for term in design.terms
         }
-        ranks = choose_ranks(self.n_ranks, wanted, [cosines[term] for term in wanted])
+        p_any = dict(zip(design.terms, test.p_any, strict=True))
+        ranks = choose_ranks(
+            self.n_ranks, wanted, [cosines[one] for one in wanted], [p_any[one] for one in wanted]
+        )
         if not any(ranks):
             message = (
-                f"the coefficients of {', '.join(wanted)} do not repeat from one half of the "
-                "trials to the other, so that there is no axis: take more trials or neurons, or "
-                "say how many axes with n_ranks="
+                f"there is no axis: the permutation finds none of {', '.join(wanted)} (p_any "
+                "above 0.05), or n_ranks is 0; take more trials or neurons, or say how many axes "
+                "with n_ranks="
             )
             raise FitError(message)
         rank_of = dict(zip(wanted, ranks, strict=True))

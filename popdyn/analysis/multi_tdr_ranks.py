@@ -18,6 +18,8 @@ from popdyn.errors import TensorError
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+_LEVEL = 0.05
+
 
 def flattened(coefficient: Array, columns: Index, known: NDArray[np.bool_]) -> Array:
     """Coefficients of a term, one row per neuron: the columns of its regressors side by side.
@@ -94,17 +96,21 @@ def smallest_rank(cosines: Array) -> int:
     Returns
     -------
     int
-        Clearly worse is by more than the standard deviation over splits of the difference.
+        At least 1; clearly worse is by more than the standard deviation over splits of the
+        difference.
     """
     if not len(cosines):
-        return 0
-    lost = cosines[:, [cosines.mean(axis=0).argmax()]] - cosines
+        return 1
+    lost = cosines[:, [cosines.mean(axis=0)[1:].argmax() + 1]] - cosines[:, 1:]
     spread = lost.std(axis=0, ddof=1) if len(lost) > 1 else np.zeros(lost.shape[1])
-    return int((lost.mean(axis=0) <= spread).argmax())
+    return 1 + int((lost.mean(axis=0) <= spread).argmax())
 
 
 def choose_ranks(
-    n_ranks: int | str | Mapping[str, int], terms: Sequence[str], cosines: Sequence[Array]
+    n_ranks: int | str | Mapping[str, int],
+    terms: Sequence[str],
+    cosines: Sequence[Array],
+    p_any: Sequence[float],
 ) -> list[int]:
     """Take the ranks asked for, or those that come closest to held-out halves.
 
@@ -116,6 +122,8 @@ def choose_ranks(
         Of the axes.
     cosines : sequence of ndarray
         From `held_out_cosines`, per term.
+    p_any : sequence of float
+        Of each term; a rank that is chosen is 0 above 0.05.
 
     Returns
     -------
@@ -135,8 +143,8 @@ def choose_ranks(
         message = f"n_ranks names {unknown[0]!r}, which has no axes; there are {', '.join(terms)}"
         raise TensorError(message)
     ranks = []
-    for term, cosine in zip(terms, cosines, strict=True):
-        found = given.get(term, smallest_rank(cosine))
+    for term, cosine, p in zip(terms, cosines, p_any, strict=True):
+        found = given.get(term, smallest_rank(cosine) if p <= _LEVEL else 0)
         most = cosine.shape[1] - 1
         if isinstance(found, bool) or not isinstance(found, (int, np.integer)):
             message = (

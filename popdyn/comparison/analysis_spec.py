@@ -116,6 +116,29 @@ class Demixing(Table):
     n_draws: Draws = 100
 
 
+class TaskAxes(Table):
+    """Axes of trial columns (TDR); ``regressors`` None takes the columns of ``by``.
+
+    Attributes
+    ----------
+    by : tuple of str or None
+        Columns of the averages that coefficients are denoised in; None takes the regressors'.
+    axes : tuple of str or None
+        Regressors that get an axis, in the order in which they are made orthogonal.
+    at : dict or None
+        Windows (s) of regressors; None takes the bin of the largest norm.
+    """
+
+    regressors: Regressors | None = None
+    by: Names | None = None
+    axes: Names | None = None
+    at: dict[str, Window] | None = None
+    n_components: Count | Literal["cv"] | None = "cv"
+    n_splits: Count = 10
+    n_draws: Count = 500
+    levels: dict[str, list[Any]] | None = None
+
+
 class Timescale(Table):
     """Intrinsic timescales, in a part of the window; None takes all of it.
 
@@ -137,6 +160,7 @@ class Analyses(Table):
     encoding: Encoding | None = None
     pca: StateSpace | None = None
     dpca: Demixing | None = None
+    tdr: TaskAxes | None = None
     relative_distance: Distance | None = None
     decode: Decoding | None = None
     decode_quantity: Quantity | None = None

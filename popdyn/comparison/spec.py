@@ -108,6 +108,19 @@ class Spec(Table):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        asked = self.analyses.timescale
+        if asked is not None and asked.window is not None:
+            (start, stop), (low, high) = asked.window, self.alignment.window
+            if start < low - 1e-9 or stop > high + 1e-9:
+                message = (
+                    f"analyses.timescale.window = [{start:g}, {stop:g}] reaches beyond "
+                    f"alignment.window = [{low:g}, {high:g}]: shorten the one or widen the other"
+                )
+                raise ValueError(message)
+        return self
+
     @property
     def text(self) -> str:
         """The spec as TOML: the file's own text, or the same tables written out."""

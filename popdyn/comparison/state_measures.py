@@ -16,6 +16,7 @@ from popdyn.comparison.measures import (
     names_of,
     smallest,
 )
+from popdyn.comparison.tdr_step import tdr_measures
 from popdyn.resample import percentile_bounds, upper_p_value
 
 _LEVEL = 0.05
@@ -119,10 +120,10 @@ def _quantity(results: Mapping[str, Results]) -> Iterable[Measure]:
     yield Measure(f"R² of {label}, cross-validated, mean", "1", "decode_quantity", _mean_r2)
 
 
-def _mean_r2(result: xr.Dataset, results: Results) -> Cell:  # noqa: ARG001
+def _mean_r2(result: xr.Dataset, results: Results) -> Cell:
     null = percentile_bounds(result["null_mean_r2"].values)
     value, p = float(result["mean_r2"]), float(result["mean_p"])
-    return Cell(value, result["mean_r2_bound"].values, null, p, result.sizes["trial"])
+    return Cell(value, result["mean_r2_bound"].values, null, p, smallest(results["summary"]))
 
 
 def _generalization(results: Mapping[str, Results]) -> Iterable[Measure]:
@@ -148,8 +149,8 @@ def _timescale(results: Mapping[str, Results]) -> Iterable[Measure]:  # noqa: AR
     yield Measure("timescale of the population", "s", "timescale", _population_timescale)
 
 
-def _population_timescale(result: xr.Dataset, results: Results) -> Cell:  # noqa: ARG001
-    value, n_trials = float(result["population_timescale"]), int(result.attrs["n_trials"])
+def _population_timescale(result: xr.Dataset, results: Results) -> Cell:
+    value, n_trials = float(result["population_timescale"]), smallest(results["summary"])
     reason = str(result["population_reason"].item())
     return Cell(
         value, result["population_timescale_bound"].values, NO_BAND, np.nan, n_trials, reason
@@ -159,6 +160,7 @@ def _population_timescale(result: xr.Dataset, results: Results) -> Cell:  # noqa
 _ROWS: dict[str, Callable[[Mapping[str, Results]], Iterable[Measure]]] = {
     "encoding": _encoding,
     "dpca": _demixing,
+    "tdr": tdr_measures,
     "decode_quantity": _quantity,
     "temporal_generalization": _generalization,
     "timescale": _timescale,

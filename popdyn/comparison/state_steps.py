@@ -18,6 +18,7 @@ from popdyn.comparison.ready import ready
 from popdyn.comparison.shortfall import decoded_label
 from popdyn.comparison.sources import Prepared
 from popdyn.comparison.spec import Spec
+from popdyn.comparison.tdr_step import run_tdr
 from popdyn.tensor.contract import bin_width_of
 
 _ENCODING_DRAWS = 200
@@ -102,6 +103,7 @@ def _within(tensor: xr.DataArray, window: tuple[float, float]) -> xr.DataArray:
 STATE_STEPS: dict[str, Callable[[Prepared, Spec, int], xr.Dataset]] = {
     "encoding": run_encoding,
     "dpca": run_dpca,
+    "tdr": run_tdr,
     "decode_quantity": run_decode_quantity,
     "temporal_generalization": run_temporal_generalization,
     "timescale": run_timescale,

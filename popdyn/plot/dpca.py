@@ -23,7 +23,6 @@ from popdyn.plot.style import (
     event_line,
     new_axes,
     plain,
-    source_colors,
     style_axes,
     time_label,
     window_limits,
@@ -34,7 +33,11 @@ _STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 _SHOWN = 15  # components of the overview, as in the reference
 _LEVEL = 0.05
 _LEFT, _RIGHT, _GAP = 0.26, 0.37, 0.035  # end of the overview, start of the courses
+_TITLE, _TICKS = 0.28, 0.66  # inch: between rows, and left of the courses
 _MOST_ROWS = 6
+# Neither those of conditions nor those of sources, which stand beside them (Tol's muted).
+_COLORS = ("#332288", "#88CCEE", "#CC6677", "#DDCC77", "#117733", "#AA4499", "#44AA99", "#999933")
+_DARK = ("#332288", "#117733", "#AA4499")
 
 
 def dpca(
@@ -82,7 +85,7 @@ def dpca(
     ax = new_axes(ax, figure_size=_SIZE)
     ax.set_axis_off()
     names = [str(name) for name in result["marginalization"].values]
-    colors = source_colors(names)
+    colors = {name: _COLORS[number % len(_COLORS)] for number, name in enumerate(names)}
     _draw_cumulative(_panel(ax, (0.0, 0.76, _LEFT, 0.24)), result)
     _draw_bars(_panel(ax, (0.0, 0.53, _LEFT, 0.17)), result, colors)
     _draw_shares(_panel(ax, (0.0, 0.415, _LEFT, 0.04)), result, colors)
@@ -114,7 +117,7 @@ def _draw_cumulative(ax: Axes, result: xr.Dataset) -> None:
         ax.axhline(signal, color=GUIDE_COLOR, linewidth=0.8, linestyle="--", label="without noise")
     ax.set_ylim(0, 100)
     ax.set_ylabel("explained variance (%)", fontsize=FONT_SIZE)
-    ax.legend(frameon=False, fontsize=SMALL_FONT_SIZE, loc="lower right")
+    ax.legend(frameon=False, fontsize=SMALL_FONT_SIZE, loc="best")
 
 
 def _draw_bars(ax: Axes, result: xr.Dataset, colors: dict[str, str]) -> None:
@@ -140,12 +143,12 @@ def _draw_shares(ax: Axes, result: xr.Dataset, colors: dict[str, str]) -> None:
     share = np.nan_to_num(result[which].values).clip(0.0)
     share = share / share.sum() if share.sum() > 0 else share
     left = 0.0
-    for (name, color), width in zip(colors.items(), share, strict=True):
+    for color, width in zip(colors.values(), share, strict=True):
         ax.barh(0, 100 * width, left=left, color=color)
         if width > 0.09:
             ax.text(
                 left + 50 * width, 0, f"{100 * width:.0f}", ha="center", va="center",
-                fontsize=SMALL_FONT_SIZE, color="white" if name == next(iter(colors)) else "black",
+                fontsize=SMALL_FONT_SIZE, color="white" if color in _DARK else "black",
             )  # fmt: skip
         left += 100 * width
     ax.set_xlim(0, 100)
@@ -188,14 +191,17 @@ def _draw_courses(
     looks, handles = _looks(result)
     counts = result["marginalization_of"].to_series().value_counts()
     n_columns = min(n_columns, int(counts.max()))
-    height = (1.0 - _GAP * (len(rows) - 1)) / len(rows) - 0.02
+    across, down = ax.figure.get_figure(root=True).get_size_inches()  # type: ignore[union-attr]
+    gap = max(_GAP, _TITLE / down)
+    height = (1.0 - gap * (len(rows) - 1)) / len(rows) - 0.02
     width = (1.0 - _RIGHT - 0.1 - _GAP * n_columns) / n_columns
     own = result["marginalization_of"].values.astype(str)
     values = result["trajectory"].transpose("component", "time", "condition").values
     reach = 1.1 * np.nanmax(np.abs(values))
     for row, name in enumerate(rows):
-        bottom = 1.0 - (row + 1) * (height + _GAP) + _GAP
-        for column, number in enumerate(np.flatnonzero(own == name)[:n_columns]):
+        bottom = 1.0 - (row + 1) * (height + gap) + gap
+        numbers = np.flatnonzero(own == name)[:n_columns]
+        for column, number in enumerate(numbers):
             panel = _panel(ax, (_RIGHT + column * (width + _GAP), bottom, width, height))
             for course, look in zip(values[number].T, looks, strict=True):
                 panel.plot(result["time"].values, course, linewidth=LINE_WIDTH * 0.8, **look)
@@ -205,8 +211,13 @@ def _draw_courses(
             _mark(panel, significance, name, column, result)
             share = 100 * float(result["explained_variance_ratio"][number])
             panel.set_title(f"{number + 1}: {share:.1f} %", fontsize=SMALL_FONT_SIZE)
-            _label(panel, result, column, is_last=row == len(rows) - 1)
-        place = ax.inset_axes((_RIGHT - 0.065, bottom, 0.012, height))
+            if row < len(rows) - 1:
+                panel.set_xticklabels([])
+            elif column == (len(numbers) - 1) // 2:  # once: it is wider than a panel
+                align = str(result.attrs.get("align", ""))
+                panel.set_xlabel(time_label(align), fontsize=FONT_SIZE)
+            _label_state(panel, result, is_first=column == 0)
+        place = ax.inset_axes((_RIGHT - max(0.065, _TICKS / across), bottom, 0.012, height))
         place.set_axis_off()
         place.axvspan(0, 1, color=colors[name])
         place.text(
@@ -219,17 +230,13 @@ def _draw_courses(
     )  # fmt: skip
 
 
-def _label(panel: Axes, result: xr.Dataset, column: int, *, is_last: bool) -> None:
-    """Label the outer axes only."""
-    if is_last:
-        panel.set_xlabel(time_label(str(result.attrs.get("align", ""))), fontsize=FONT_SIZE)
-    else:
-        panel.set_xticklabels([])
-    if column:
-        panel.set_yticklabels([])
-    else:
+def _label_state(panel: Axes, result: xr.Dataset, *, is_first: bool) -> None:
+    """Label the first axes of a row only."""
+    if is_first:
         units = str(result.attrs.get("units", "1"))
         panel.set_ylabel(axis_label("state", units), fontsize=SMALL_FONT_SIZE)
+    else:
+        panel.set_yticklabels([])
 
 
 def _mark(

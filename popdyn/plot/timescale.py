@@ -71,7 +71,7 @@ def timescale(
             "--",
             color=color,
             linewidth=LINE_WIDTH,
-            label=f"timescale {found:.3g} s\n({lower:.3g} to {upper:.3g} s)",
+            label=f"timescale {found:.3g} s\n({lower:.3g} s {_end(upper)})",
         )
     if np.isfinite(direct):
         ax.plot(
@@ -92,3 +92,8 @@ def timescale(
     ax.set_ylabel("autocorrelation (dimensionless)")
     add_legend(ax)
     return ax
+
+
+def _end(upper: float) -> str:
+    """Write the end of an interval, which may have none."""
+    return f"to {upper:.3g} s" if np.isfinite(upper) else "or more"

@@ -278,7 +278,8 @@ def _figure(context: _Context, picture: Picture) -> page.Figure:
             drawn[source.id] = figure.new_figure(*picture.size)
             own, ax = drawn[source.id]
             picture.draw(brief(together[source.id]), source.color, style_axes(ax))
-            figure.legend_below(own, ax)
+            if not picture.wide:  # a wide picture has room for its legend
+                figure.legend_below(own, ax)
     if picture.same_axis:
         _share_vertical_axis([ax for _, ax in drawn.values()])
     panels = []

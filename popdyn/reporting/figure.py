@@ -135,9 +135,11 @@ def legend_below(figure: Figure, ax: Axes) -> None:
     handles, labels = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
     title = legend.get_title().get_text()
     legend.remove()
-    longest = max((len(label) for label in [*labels, title]), default=1)
+    lines = [line for label in [*labels, title] for line in label.split("\n")]
+    longest = max((len(line) for line in lines), default=1)
     n_columns = max(1, min(len(labels), _LINE // (longest + 6)))
     n_rows = -(-len(labels) // n_columns) + bool(title)
+    n_rows += sum(label.count("\n") for label in labels) if n_columns == 1 else 0
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, height + 0.15 * n_rows)
     figure.legend(

@@ -9,6 +9,7 @@ import xarray as xr
 from popdyn.reporting.phrases import draws, grouping, prepared, setting, short
 from popdyn.reporting.provenance import parameters
 from popdyn.reporting.state_methods import STATE_SENTENCES
+from popdyn.reporting.tdr_chapter import tdr_methods
 from popdyn.reporting.wording import listed
 
 
@@ -232,4 +233,5 @@ _SENTENCES: dict[str, Callable[[xr.Dataset], list[str]]] = {
     "decode": _decode,
     "scorecard": _scorecard,
     **STATE_SENTENCES,
+    "tdr": tdr_methods,
 }

@@ -15,6 +15,7 @@ from popdyn.reporting.state_pictures import (
     QUANTITY,
     TIMESCALES,
 )
+from popdyn.reporting.tdr_chapter import TASK_AXES
 
 
 def _draw_raster(result: xr.Dataset, color: str, ax: Axes) -> None:
@@ -105,6 +106,7 @@ CHAPTERS = (
         ),
     ),
     DEMIXING,
+    TASK_AXES,
     Chapter(
         "Distance between conditions",
         "When do the conditions part, and how far?",

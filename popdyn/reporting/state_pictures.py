@@ -109,7 +109,7 @@ DEMIXING = Chapter(
             _draw_dpca,
             captions.dpca,
             part=_dpca_part,
-            size=(8.4, 5.6),
+            size=(8.4, 5.8),
         ),
     ),
 )
@@ -153,6 +153,7 @@ TIMESCALES = Chapter(
             _draw_timescale,
             captions.timescale,
             part=_timescale_part,
+            size=(3.6, 3.0),
         ),
     ),
 )

@@ -40,7 +40,7 @@ from popdyn.analysis.trials import Array, ConditionTrials, average_trials
 from popdyn.resample import bootstrap, percentile_bounds, spawn
 
 N_REPEATS = 3
-N_SPLITS = 20
+N_SPLITS = 10
 _ONE = {"units": "1"}
 _NORMAL = 1.959963984540054
 

@@ -8,33 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from popdyn.analysis.least_squares import fit_least_squares
-from popdyn.analysis.multi_tdr_ranks import (
-    choose_ranks,
-    flattened,
-    held_out_cosines,
-    repeated,
-    subspace,
-)
-from popdyn.analysis.tdr_axes import axis_names, known_bins, orthogonalized
+from popdyn.analysis.multi_tdr_subspaces import find_subspaces
 from popdyn.analysis.tdr_describe import check_options, described_test, share_along
-from popdyn.analysis.tdr_permutation import PopulationTest, population_test
+from popdyn.analysis.tdr_permutation import population_test
 from popdyn.analysis.tdr_projections import ONE, described_conditions, project
-from popdyn.analysis.tdr_samples import By, Prepared, prepare
-from popdyn.analysis.tdr_splits import average_samples, split_trials
+from popdyn.analysis.tdr_samples import By, prepare
+from popdyn.analysis.tdr_splits import average_samples
 from popdyn.errors import FitError, TensorError
 from popdyn.resample import BOUND, Seed, as_generator, spawn
 from popdyn.tensor.result import make_result
-
-Array = NDArray[np.float64]
 
 # Arguments of the constructor that a stored result keeps.
 _STORED = (
@@ -183,7 +172,15 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         split_rng, test_rng, draw_rng = spawn(generator, 3)
         fit = fit_least_squares(ready.scores.values, ready.design)
         test = population_test(ready.scores.values, ready.design, self.n_draws, test_rng)
-        found = self._find(ready, fit.coefficient[:-1], test, split_rng)
+        found = find_subspaces(
+            ready,
+            fit.coefficient[:-1],
+            test.p_any,
+            axes=self.axes,
+            n_ranks=self.n_ranks,
+            n_splits=self.n_splits,
+            rng=split_rng,
+        )
         samples = average_samples(ready.scores.values, ready.groups[0])
         averages, conditions = described_conditions(
             ready.scores, ready.design.kept, ready.columns[0], found.axes, self.n_draws, draw_rng
@@ -302,54 +299,6 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         self._learn()
         return self
 
-    def _find(
-        self,
-        ready: Prepared,
-        coefficient: Array,
-        test: PopulationTest,
-        rng: np.random.Generator,
-    ) -> _Subspaces:
-        """Choose the ranks and make the axes."""
-        design, known = ready.design, known_bins(coefficient)
-        pairs = split_trials(
-            ready.scores.values, design, ready.groups, self.n_splits, rng, with_components=False
-        )
-        wanted = axis_names(design.terms, self.axes)
-        cosines = {
-            term: held_out_cosines(pairs, design.columns(term), known) for term in design.terms
-        }
-        p_any = dict(zip(design.terms, test.p_any, strict=True))
-        ranks = choose_ranks(
-            self.n_ranks, wanted, [cosines[one] for one in wanted], [p_any[one] for one in wanted]
-        )
-        if not any(ranks):
-            message = (
-                f"there is no axis: the permutation finds none of {', '.join(wanted)} (p_any "
-                "above 0.05), or n_ranks is 0; take more trials or neurons, or say how many axes "
-                "with n_ranks="
-            )
-            raise FitError(message)
-        rank_of = dict(zip(wanted, ranks, strict=True))
-        columns = [design.columns(term) for term in wanted]
-        parts = [
-            subspace(flattened(coefficient, own, known), rank)
-            for own, rank in zip(columns, ranks, strict=True)
-        ]
-        raw = np.concatenate([axes for axes, _ in parts])
-        return _Subspaces(
-            np.array([rank_of.get(term, 0) for term in design.terms]),
-            _padded([_mean(own) for own in cosines.values()]),
-            raw,
-            _labelled(raw, rank_of, ready.scores["neuron"].to_numpy()),
-            np.concatenate([share for _, share in parts]),
-            np.concatenate(
-                [
-                    repeated(pairs, own, known, rank)
-                    for own, rank in zip(columns, ranks, strict=True)
-                ]
-            ),
-        )
-
     def _learn(self) -> None:
         """Set what was learnt from the result."""
         found = self.result_
@@ -363,38 +312,3 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         if not hasattr(self, "axes_"):
             message = "this MultiTDR has not been fitted: call fit with a tensor first"
             raise FitError(message)
-
-
-@dataclass(frozen=True, eq=False)
-class _Subspaces:
-    """What `MultiTDR` finds: ranks (term), cosines (term, rank + 1), the rest per axis."""
-
-    ranks: NDArray[np.intp]
-    cosines: Array
-    raw: Array
-    axes: xr.DataArray
-    share: Array
-    repeats: Array
-
-
-def _labelled(raw: Array, ranks: Mapping[str, int], neurons: NDArray[Any]) -> xr.DataArray:
-    """Make axes orthonormal in their order and say whose they are."""
-    labels = [f"{term} {i}" for term, rank in ranks.items() for i in range(1, rank + 1)]
-    owners = [term for term, rank in ranks.items() for _ in range(rank)]
-    return xr.DataArray(
-        orthogonalized(raw, labels),
-        {"axis": np.array(labels), "neuron": neurons, "regressor": ("axis", np.array(owners))},
-        dims=("axis", "neuron"),
-        attrs=ONE,
-    )
-
-
-def _padded(rows: Sequence[Array]) -> Array:
-    """Stack rows of different lengths; NaN past their ends."""
-    longest = max(len(own) for own in rows)
-    return np.array([np.pad(own, (0, longest - len(own)), constant_values=np.nan) for own in rows])
-
-
-def _mean(cosines: Array) -> Array:
-    """Mean over splits; NaN without any."""
-    return np.full(cosines.shape[1], np.nan) if not len(cosines) else cosines.mean(axis=0)

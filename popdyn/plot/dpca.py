@@ -33,7 +33,8 @@ _STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 _SHOWN = 15  # components of the overview, as in the reference
 _LEVEL = 0.05
 _LEFT, _RIGHT, _GAP = 0.26, 0.37, 0.035  # end of the overview, start of the courses
-_TITLE, _TICKS = 0.28, 0.66  # inch: between rows, and left of the courses
+_TITLE, _TICKS, _STATE = 0.28, 0.78, 0.5  # inch: between rows, and left of the courses
+_LETTER = 0.055  # inch, of a legend
 _MOST_ROWS = 6
 # Neither those of conditions nor those of sources, which stand beside them (Tol's muted).
 _COLORS = ("#332288", "#88CCEE", "#CC6677", "#DDCC77", "#117733", "#AA4499", "#44AA99", "#999933")
@@ -133,6 +134,7 @@ def _draw_bars(ax: Axes, result: xr.Dataset, colors: dict[str, str]) -> None:
         low, high = 100 * shown["explained_variance_ratio_bound"].transpose("bound", ...).values
         known = np.isfinite(low)
         ax.vlines(number[known], low[known].clip(0), high[known], color=GUIDE_COLOR, linewidth=0.8)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("component", fontsize=FONT_SIZE)
     ax.set_ylabel("variance (%)", fontsize=FONT_SIZE)
 
@@ -191,52 +193,61 @@ def _draw_courses(
     looks, handles = _looks(result)
     counts = result["marginalization_of"].to_series().value_counts()
     n_columns = min(n_columns, int(counts.max()))
-    across, down = ax.figure.get_figure(root=True).get_size_inches()  # type: ignore[union-attr]
+    across, down = ax.figure.get_figure(root=True).get_size_inches()
     gap = max(_GAP, _TITLE / down)
     height = (1.0 - gap * (len(rows) - 1)) / len(rows) - 0.02
-    width = (1.0 - _RIGHT - 0.1 - _GAP * n_columns) / n_columns
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    legend = max(0.1, (0.35 + _LETTER * longest) / across)
+    width = (1.0 - _RIGHT - legend - _GAP * n_columns) / n_columns
     own = result["marginalization_of"].values.astype(str)
-    values = result["trajectory"].transpose("component", "time", "condition").values
-    reach = 1.1 * np.nanmax(np.abs(values))
+    reach = 1.1 * float(np.nanmax(np.abs(result["trajectory"].values)))
     for row, name in enumerate(rows):
         bottom = 1.0 - (row + 1) * (height + gap) + gap
         numbers = np.flatnonzero(own == name)[:n_columns]
         for column, number in enumerate(numbers):
             panel = _panel(ax, (_RIGHT + column * (width + _GAP), bottom, width, height))
-            for course, look in zip(values[number].T, looks, strict=True):
-                panel.plot(result["time"].values, course, linewidth=LINE_WIDTH * 0.8, **look)
-            event_line(panel)
-            panel.set_ylim(-reach, reach)
-            window_limits(panel, result)
+            _draw_course(panel, result.isel(component=number), looks, reach)
             _mark(panel, significance, name, column, result)
-            share = 100 * float(result["explained_variance_ratio"][number])
-            panel.set_title(f"{number + 1}: {share:.1f} %", fontsize=SMALL_FONT_SIZE)
             if row < len(rows) - 1:
                 panel.set_xticklabels([])
             elif column == (len(numbers) - 1) // 2:  # once: it is wider than a panel
                 align = str(result.attrs.get("align", ""))
                 panel.set_xlabel(time_label(align), fontsize=FONT_SIZE)
-            _label_state(panel, result, is_first=column == 0)
-        place = ax.inset_axes((_RIGHT - max(0.065, _TICKS / across), bottom, 0.012, height))
-        place.set_axis_off()
-        place.axvspan(0, 1, color=colors[name])
-        place.text(
-            -0.6, 0.5, plain(name), rotation=90, ha="right", va="center", fontsize=FONT_SIZE,
-            transform=place.transAxes,
-        )  # fmt: skip
+            if column:
+                panel.set_yticklabels([])
+        place = (_RIGHT - max(0.065, _TICKS / across), bottom, 0.012, height)
+        _name_row(ax.inset_axes(place), name, colors[name])
+    state = axis_label("state", str(result.attrs.get("units", "1")))
+    ax.text(
+        _RIGHT - _STATE / across, 0.5, state, rotation=90, ha="right", va="center",
+        fontsize=SMALL_FONT_SIZE,
+    )  # fmt: skip
     ax.legend(
         handles=handles, loc="upper right", bbox_to_anchor=(1.0, 1.0), frameon=False,
-        fontsize=SMALL_FONT_SIZE, borderaxespad=0.0, handlelength=1.6,
+        fontsize=SMALL_FONT_SIZE, borderaxespad=0.0, handlelength=2.2,
     )  # fmt: skip
 
 
-def _label_state(panel: Axes, result: xr.Dataset, *, is_first: bool) -> None:
-    """Label the first axes of a row only."""
-    if is_first:
-        units = str(result.attrs.get("units", "1"))
-        panel.set_ylabel(axis_label("state", units), fontsize=SMALL_FONT_SIZE)
-    else:
-        panel.set_yticklabels([])
+def _draw_course(panel: Axes, one: xr.Dataset, looks: list[dict[str, Any]], reach: float) -> None:
+    """Draw a component: a line per condition, its number and share of the variance above."""
+    values = one["trajectory"].transpose("condition", "time").values
+    for course, look in zip(values, looks, strict=True):
+        panel.plot(one["time"].values, course, linewidth=LINE_WIDTH * 0.8, **look)
+    event_line(panel)
+    panel.set_ylim(-reach, reach)
+    window_limits(panel, one)
+    share = 100 * float(one["explained_variance_ratio"])
+    panel.set_title(f"{int(one['component'])}: {share:.1f} %", fontsize=SMALL_FONT_SIZE)
+
+
+def _name_row(ax: Axes, name: str, color: str) -> None:
+    """Draw the strip that stands for a marginalization, and its name."""
+    ax.set_axis_off()
+    ax.axvspan(0, 1, color=color)
+    ax.text(
+        -0.6, 0.5, plain(name).replace(" x ", " x\n"), rotation=90, ha="right", va="center",
+        fontsize=FONT_SIZE, transform=ax.transAxes, linespacing=1.0, multialignment="center",
+    )  # fmt: skip
 
 
 def _mark(

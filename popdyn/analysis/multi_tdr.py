@@ -15,11 +15,11 @@ import xarray as xr
 from sklearn.base import BaseEstimator
 
 from popdyn.analysis.least_squares import fit_least_squares
-from popdyn.analysis.multi_tdr_subspaces import find_subspaces
+from popdyn.analysis.multi_tdr_subspaces import Subspaces, find_subspaces
 from popdyn.analysis.tdr_describe import check_options, described_test, share_along
 from popdyn.analysis.tdr_permutation import population_test
 from popdyn.analysis.tdr_projections import ONE, described_conditions, project
-from popdyn.analysis.tdr_samples import By, prepare
+from popdyn.analysis.tdr_samples import By, Prepared, prepare
 from popdyn.analysis.tdr_splits import average_samples
 from popdyn.errors import FitError, TensorError
 from popdyn.resample import BOUND, Seed, as_generator, spawn
@@ -203,17 +203,9 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
             **described_test(test),
             **averages,
         }
-        coords: dict[Any, Any] = {
-            "all_regressor": np.array(ready.design.names),
-            "all_regressor_term": ("all_regressor", np.array(ready.design.term)),
-            "term": np.array(ready.design.terms),
-            "candidate": np.arange(found.cosines.shape[1]),
-            "time": ("time", ready.scores["time"].to_numpy(), {"units": "s"}),
-            "bound": BOUND,
-        }
         self.result_ = make_result(
             variables,
-            coords=conditions | dict(found.axes.coords) | coords,
+            coords=conditions | dict(found.axes.coords) | _coords(ready, found),
             method="multi_tdr",
             parameters={name: getattr(self, name) for name in _STORED},
             source=x,
@@ -312,3 +304,15 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         if not hasattr(self, "axes_"):
             message = "this MultiTDR has not been fitted: call fit with a tensor first"
             raise FitError(message)
+
+
+def _coords(ready: Prepared, found: Subspaces) -> dict[Any, Any]:
+    """Coordinates of a result beside those of the axes and the conditions."""
+    return {
+        "all_regressor": np.array(ready.design.names),
+        "all_regressor_term": ("all_regressor", np.array(ready.design.term)),
+        "term": np.array(ready.design.terms),
+        "candidate": np.arange(found.cosines.shape[1]),
+        "time": ("time", ready.scores["time"].to_numpy(), {"units": "s"}),
+        "bound": BOUND,
+    }

@@ -32,7 +32,7 @@ _SIZE = (10.0, 6.6)
 _STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 _SHOWN = 15  # components of the overview, as in the reference
 _LEVEL = 0.05
-_LEFT, _RIGHT, _GAP = 0.26, 0.37, 0.035  # end of the overview, start of the courses
+_LEFT, _RIGHT, _GAP = 0.24, 0.37, 0.035  # end of the overview, start of the courses
 _TITLE, _TICKS, _STATE = 0.28, 0.78, 0.5  # inch: between rows, and left of the courses
 _LETTER = 0.055  # inch, of a legend
 _MOST_ROWS = 6
@@ -90,7 +90,7 @@ def dpca(
     _draw_cumulative(_panel(ax, (0.0, 0.76, _LEFT, 0.24)), result)
     _draw_bars(_panel(ax, (0.0, 0.53, _LEFT, 0.17)), result, colors)
     _draw_shares(_panel(ax, (0.0, 0.415, _LEFT, 0.04)), result, colors)
-    _draw_angles(_panel(ax, (0.0, 0.0, 0.24, 0.25)), result)
+    _draw_angles(_panel(ax, (0.0, 0.0, _LEFT - 0.02, 0.25)), result)
     own = result["marginalization_of"].values.astype(str)
     rows = [name for name in names if (own == name).any()][:_MOST_ROWS]
     _draw_courses(ax, result, rows, significance, n_columns, colors)

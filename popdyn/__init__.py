@@ -53,6 +53,7 @@ _FUNCTIONS = {
     "bootstrap": "resample",
     "simulate": "simulation.run",
     "observe": "simulation.observe",
+    "observe_sessions": "simulation.observe",
     "PCA": "analysis.statespace",
     "raster": "analysis.raster",
     "session_overview": "analysis.session_overview",

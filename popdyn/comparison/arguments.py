@@ -62,7 +62,7 @@ def check_model(source: Model, where: str = "") -> None:
     extra = {"n_trials": int}
     check_arguments(source.simulate, simulate, f"{where}simulate", given, extra)
     if source.observe is not None:
-        check_arguments(source.observe, observe, f"{where}observe", {"sim", "rng", "n_sessions"})
+        check_arguments(source.observe, observe, f"{where}observe", {"sim", "rng"})
 
 
 def _saved_network(path: object) -> None:

@@ -206,8 +206,7 @@ def observe_draft(plan: Draft, simulated: xr.Dataset, seed: int) -> xr.Dataset:
         From ``pdn.observe``.
     """
     rng = derive_seed(seed, plan.name, "observe")
-    session: xr.Dataset = observe(simulated, **(plan.source.observe or {}), rng=rng)
-    return session
+    return observe(simulated, **(plan.source.observe or {}), rng=rng)
 
 
 def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:

@@ -117,7 +117,10 @@ def rate_of(sim: Any) -> xr.DataArray:
         refuse_negative(rate.to_numpy(), "")
     rate = check(rate)
     if rate.name != "rate":
-        message = f"expected rates to draw spikes from, found the tensor {rate.name!r}"
+        message = (
+            f"expected rates to draw spikes from, found the tensor {rate.name!r}: give sim['rate'] "
+            "of pdn.simulate(net, trials, record=('rate',)), or a Session of spikes"
+        )
         raise TensorError(message)
     if rate.attrs.get("align") == "start_time" and _goes_around(rate):
         # Time between trials belongs to the one before as well as to the one after.

@@ -100,14 +100,6 @@ def read_conditions(
     return Conditions(table[:, :-1], table[:, -1] / table[:, -1].sum())
 
 
-def draw_conditions(
-    values: Sequence[float], n_trials: int, balanced: bool, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """Draw one value per trial: independently, or in equal numbers (±1) and random order."""
-    position = draw_positions(len(values), n_trials, balanced, generator)
-    return np.asarray(values, dtype=np.float64)[position]
-
-
 def draw_positions(
     n_conditions: int,
     n_trials: int,

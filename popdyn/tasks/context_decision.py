@@ -19,11 +19,10 @@ from popdyn.tasks.fields import (
     check_durations,
     check_names,
     check_numbers,
-    check_share,
+    check_shared,
     check_strengths,
 )
-from popdyn.tasks.paired import MASKS
-from popdyn.tasks.parameters import Duration, check_option
+from popdyn.tasks.parameters import Duration
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -118,11 +117,9 @@ float or pair
     def __post_init__(self) -> None:
         check_strengths(self, "stimuli")
         check_names(self, "contexts", _CONTEXTS)
-        check_option("mask", self.mask, MASKS)
+        check_shared(self)
         check_durations(self, _EPOCHS)
-        check_numbers(self, "stimulus_noise")
-        check_share(self, "catch_fraction", below_one=True)
-        check_numbers(self, "context_strength", "dt", above_zero=True)
+        check_numbers(self, "context_strength", above_zero=True)
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
         """Draw trials.
@@ -173,7 +170,7 @@ float or pair
             roles={name: name for name in ("stimulus", "stimulus_2", "context")},
             conditions=("stimulus", "stimulus_2", "context"),
         )
-        return name_channels(trials, "motion", "color", "motion counts", "color counts")
+        return name_channels(trials, "motion", "color", "cue of motion", "cue of color")
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

@@ -23,13 +23,18 @@ from popdyn.tasks.conditions import (
     draw_positions,
     read_conditions,
 )
+from popdyn.tasks.fields import (
+    check_durations,
+    check_flags,
+    check_numbers,
+    check_share,
+    check_shared,
+)
 from popdyn.tasks.parameters import (
     Duration,
     Steps,
     as_tuples,
     check_duration,
-    check_number,
-    check_option,
     draw_seconds,
     epoch_steps,
     longest,
@@ -126,18 +131,13 @@ class Detection:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stimuli", as_tuples(self.stimuli))
-        for name in ("onset", "delay_duration", "report_duration"):
-            object.__setattr__(self, name, check_duration(name, getattr(self, name)))
-        pause = check_duration("inter_trial", self.inter_trial, allow_zero=True)
-        object.__setattr__(self, "inter_trial", pause)
-        for name in ("cue_duration", "stimulus_duration", "dt"):
-            check_number(name, getattr(self, name), above_zero=True)
-        check_number("stimulus_noise", self.stimulus_noise)
-        check_option("mask", self.mask, ("response", "trial"))
-        if check_number("absent_fraction", self.absent_fraction) >= 1:
-            message = f"absent_fraction must be below 1, found {self.absent_fraction!r}"
-            raise TensorError(message)
-        if self.no_target not in (-1, 0):
+        check_shared(self)
+        check_durations(self, ("delay", "report"))
+        object.__setattr__(self, "onset", check_duration("onset", self.onset))
+        check_numbers(self, "cue_duration", "stimulus_duration", above_zero=True)
+        check_share(self, "absent_fraction", below_one=True)
+        check_flags(self, "go_cue")
+        if not np.isscalar(self.no_target) or self.no_target not in (-1, 0):
             message = f"no_target must be -1 or 0, found {self.no_target!r}"
             raise TensorError(message)
         if not np.isfinite(longest(self.onset)):

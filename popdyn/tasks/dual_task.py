@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.answers import choose, event_steps, mean_during
-from popdyn.tasks.fields import check_durations, check_name_pairs, check_names, check_numbers
-from popdyn.tasks.paired import MASKS
-from popdyn.tasks.parameters import Duration, as_tuples, check_option
+from popdyn.tasks.fields import check_durations, check_name_pairs, check_names, check_shared
+from popdyn.tasks.parameters import Duration, as_tuples
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -115,10 +114,8 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
             raise TensorError(message)
         object.__setattr__(self, "respond_to", _some_of(self.pairs, self.respond_to))
         check_names(self, "distractors", _DISTRACTORS)
-        check_option("mask", self.mask, MASKS)
+        check_shared(self)
         check_durations(self, _EPOCHS)
-        check_numbers(self, "stimulus_noise")
-        check_numbers(self, "dt", above_zero=True)
 
     @property
     def stimuli(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
-from popdyn.tasks.fields import check_durations, check_numbers, check_share, check_whole
+from popdyn.tasks.fields import check_flags, check_numbers, check_share, check_shared, check_whole
 from popdyn.tasks.parameters import Duration, draw_seconds, whole_steps
 from popdyn.tasks.signals import pulse, white_noise
 from popdyn.tasks.trial_set import Column, Draw, make_trials, name_channels, task_attrs
@@ -93,9 +93,10 @@ class FlipFlop:
         check_whole(self, "n_bits")
         check_whole(self, "n_slots")
         check_share(self, "pulse_probability")
-        check_numbers(self, "settling_duration", "stimulus_noise")
-        check_numbers(self, "slot_duration", "pulse_duration", "dt", above_zero=True)
-        check_durations(self, [])
+        check_numbers(self, "settling_duration")
+        check_numbers(self, "slot_duration", "pulse_duration", above_zero=True)
+        check_shared(self)
+        check_flags(self, "start_with_pulse")
         if self.pulse_duration > self.slot_duration:
             message = (
                 f"pulse_duration of {self.pulse_duration:g} s must not be longer than "

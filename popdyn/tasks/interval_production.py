@@ -124,7 +124,7 @@ class IntervalProduction:
     balanced: bool = True
 
     def __post_init__(self) -> None:
-        check_production(self, "stimuli", ("fixation_duration", "delay_duration"))
+        check_production(self, "stimuli", ("fixation", "delay"))
         intervals = self._conditions().values
         check_fits(self, intervals, intervals)
 

@@ -19,11 +19,10 @@ from popdyn.tasks.fields import (
     check_durations,
     check_names,
     check_numbers,
-    check_share,
+    check_shared,
     check_strengths,
 )
-from popdyn.tasks.paired import MASKS
-from popdyn.tasks.parameters import Duration, check_option
+from popdyn.tasks.parameters import Duration
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -115,11 +114,9 @@ float or pair
     def __post_init__(self) -> None:
         check_strengths(self, "stimuli")
         check_names(self, "modalities", _MODALITIES)
-        check_option("mask", self.mask, MASKS)
+        check_shared(self)
         check_durations(self, _EPOCHS)
-        check_numbers(self, "stimulus_noise")
-        check_share(self, "catch_fraction", below_one=True)
-        check_numbers(self, "cue_strength", "dt", above_zero=True)
+        check_numbers(self, "cue_strength", above_zero=True)
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
         """Draw trials.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
-from popdyn.tasks.fields import check_durations, check_numbers
+from popdyn.tasks.fields import check_durations, check_numbers, check_shared
 from popdyn.tasks.parameters import Duration, as_tuples, check_option
 from popdyn.tasks.signals import pulse
 from popdyn.tasks.timeline import Timeline, assemble
@@ -97,9 +97,10 @@ class Oscillation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sines", _read_sines(self.sines))
+        check_shared(self)
         check_durations(self, _EPOCHS)
-        check_numbers(self, "pulse_amplitude", "stimulus_noise")
-        check_numbers(self, "pulse_duration", "tolerance", "dt", above_zero=True)
+        check_numbers(self, "pulse_amplitude")
+        check_numbers(self, "pulse_duration", "tolerance", above_zero=True)
 
     @property
     def period(self) -> float:

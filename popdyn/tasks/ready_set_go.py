@@ -143,7 +143,7 @@ class ReadySetGo:
     balanced: bool = True
 
     def __post_init__(self) -> None:
-        check_production(self, "priors", ("fixation_duration",))
+        check_production(self, "priors", ("fixation",))
         if not isinstance(self.priors, tuple) or not self.priors:
             message = f"priors must be a list such as ('short', 'long'), found {self.priors!r}"
             raise TensorError(message)

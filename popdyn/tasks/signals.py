@@ -106,6 +106,21 @@ def check_noises(name: str, value: Any, n_stimuli: int) -> float | tuple[float, 
     return tuple(check_number(name, number) for number in given)
 
 
+def check_senses(task: Any, n_stimuli: int) -> None:
+    """Check and store ``sensory_noise`` and ``weber``, see `measure`.
+
+    Raises
+    ------
+    TensorError
+        Naming the field, if it is no noise or a share above 1.
+    """
+    for name in ("sensory_noise", "weber"):
+        object.__setattr__(task, name, check_noises(name, getattr(task, name), n_stimuli))
+    if np.max(task.weber) > 1:
+        message = f"weber is a share of the stimulus, at most 1, found {task.weber!r}"
+        raise TensorError(message)
+
+
 def measure(
     true: NDArray[np.float64],
     constant: float | tuple[float, ...],

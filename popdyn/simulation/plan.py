@@ -84,7 +84,7 @@ class Plan:
         every = steps_per_bin(net.dt, bin_width)
         check_noise(noise_density=noise[0], noise_step=noise[1])
         check_noise(input_noise_density=input_noise[0], input_noise_step=input_noise[1])
-        margin = _read_around(around, net, every, continuous)
+        margin = _read_around(around, net.dt, every, continuous, wanted)
         generator, seed = as_generator(rng)
         if (trials is None) == (duration is None):
             message = (
@@ -198,7 +198,9 @@ def _check_known(name: str, value: str, known: Sequence[str]) -> None:
         raise TensorError(message)
 
 
-def _read_around(around: Any, net: Rate | Spiking, every: int, continuous: bool) -> tuple[int, int]:
+def _read_around(
+    around: Any, dt: float, every: int, continuous: bool, record: Sequence[str]
+) -> tuple[int, int]:
     """Return the steps to keep before and after each trial."""
     values = np.asarray(around, dtype=np.float64)
     if values.shape != (2,) or not (np.isfinite(values) & (values >= 0)).all():
@@ -209,13 +211,15 @@ def _read_around(around: Any, net: Rate | Spiking, every: int, continuous: bool)
         raise TensorError(message)
     if not values.any():
         return 0, 0
-    if not continuous or isinstance(net, Spiking):
+    if not continuous or "spikes" in record:
         message = (
-            "around needs continuous=True and a rate network: trials that start anew have nothing "
-            "around them, and spikes are kept throughout with record=('spikes',)"
+            "around needs continuous=True: trials that start anew have nothing around them"
+            if not continuous
+            else "around belongs to tensors: record=('spikes',) keeps the spikes between trials "
+            "anyway; leave around out"
         )
         raise TensorError(message)
-    width = every * net.dt
+    width = every * dt
     bins = np.rint(values / width)
     if (np.abs(values - bins * width) > 1e-6 * width).any():
         message = f"around must be whole bins of {width:g} s, found {tuple(values.tolist())}"

@@ -93,9 +93,9 @@ def simulate(
         start of the next the input is zero, while noise goes on.  Within a trial the noise is
         that of the run with reset.
     around : (float, float)
-        With `continuous` and a rate network: seconds to keep before each trial's start and after
-        its end, whole bins.  With it tensors can be aligned to windows that reach beyond a trial,
-        as those of a recording.  A Session of spikes is continuous anyway.
+        With `continuous`: seconds that tensors keep before each trial's start and after its end,
+        whole bins.  With it they can be aligned to windows that reach beyond a trial, as those of
+        a recording.  A Session of spikes is continuous anyway.
     path : path-like, optional
         Stream tensors to this netCDF file, for runs that do not fit in memory, where only inputs
         and outputs of all steps and one tile are kept.  The file appears when it is complete; an

@@ -82,7 +82,7 @@ def segment_inputs(run: TrialInputs, segment: Segment, noise: InputNoise) -> Arr
 
 
 @dataclass
-class _Cut:
+class Cut:
     """The part of the stream that belongs to a trial's tensors."""
 
     trial: int
@@ -91,20 +91,34 @@ class _Cut:
     stop: int  # step at which its last bin ends
     sums: list[Sums] = field(default_factory=list)
 
+    def bins(self, every: int) -> slice:
+        """Return the bins of `every` steps that the stream holds."""
+        return slice((self.start - self.first) // every, (self.stop - self.first) // every)
+
     @property
     def part(self) -> slice:
         """Position of the trial."""
         return slice(self.trial, self.trial + 1)
 
 
-def _cuts(segments: list[Segment], every: int, around: tuple[int, int]) -> list[_Cut]:
-    """Return the cut of each trial, `around` steps before its start and after its end."""
+def cuts_of(segments: list[Segment], every: int, around: tuple[int, int]) -> list[Cut]:
+    """Return the cut of each trial, `around` steps before its start and after its end.
+
+    Parameters
+    ----------
+    segments : list of Segment
+        In order of time.
+    every : int
+        Steps per bin; bins are counted from `around` steps before a trial's start.
+    around : (int, int)
+        In steps.
+    """
     cuts = []
     for segment in segments:
         first = segment.first - around[0]
         n_bins = (around[0] + segment.n_steps + around[1]) // every
         start = first + every * max(0, -(first // every))
-        cuts.append(_Cut(segment.trial, first, start, first + n_bins * every))
+        cuts.append(Cut(segment.trial, first, start, first + n_bins * every))
     return cuts
 
 
@@ -144,7 +158,7 @@ def run_stream(
     """
     net, every = recording.net, recording.steps_per_bin
     segments = segments_of(run, net.dt, around[1])
-    waiting, open_cuts = _cuts(segments, every, around)[::-1], []
+    waiting, open_cuts = cuts_of(segments, every, around)[::-1], []
     for segment in segments:
         drive = segment_inputs(run, segment, input_noise)[:, None]
         own = [generators[segment.trial]]
@@ -163,7 +177,7 @@ def run_stream(
         yield
 
 
-def _go_on(cut: _Cut, now: int, rate: Array, state: Array, recording: Recording) -> bool:
+def _go_on(cut: Cut, now: int, rate: Array, state: Array, recording: Recording) -> bool:
     """Add a step to a cut and keep its bin if that is full; tell whether the cut goes on."""
     for each, values in zip(cut.sums, (rate, state), strict=False):
         each.add(values)

@@ -55,6 +55,12 @@ def fields_from_weights(
 def _from_own(weights: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """Take the fields by their own names."""
     missing = [name for name in DIMS if name not in weights]
+    if any(str(name).startswith("recurrent_fast") for name in weights):
+        message = (
+            "these are the weights of a spiking network (recurrent_fast): "
+            "pdn.network.Spiking.from_weights reads them"
+        )
+        raise TensorError(message)
     if missing:
         message = (
             f"expected weights named {', '.join(DIMS)}, or a PyTorch state dict with one "

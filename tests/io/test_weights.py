@@ -171,7 +171,10 @@ def test_a_tensor_may_not_reach_beyond_its_numbers(tmp_path):
     for content, words in [
         (rebuilt((-1,), (1,)), "a tensor without storage, or of impossible shape"),
         (rebuilt((2,), (1, 1)), "a tensor without storage, or of impossible shape"),
-        (rebuilt((2,), (1,), kind="QUInt8Storage"), "of the kind torch.QUInt8Storage, which NumPy"),
+        (
+            rebuilt((2,), (1,), kind="QUInt8Storage"),
+            "refused: its tensors are of the kind torch.QUInt8Storage, .* tensor.float",
+        ),
         (rebuilt((2,), (1,), key="7"), "no item named 'net/data/7'"),
         (rebuilt((2, 2), (2, 1))[:-3], "damaged PyTorch file"),
         (b"\x80\x02}(K\x01u.", "damaged"),
@@ -184,6 +187,14 @@ def test_a_tensor_may_not_reach_beyond_its_numbers(tmp_path):
         broken = archive(tmp_path / "net.pt", content, numbers)
         with pytest.raises(SourceError, match=words):
             pdn.read_weights(broken)
+
+
+def test_a_program_of_pytorch_is_refused_as_one(tmp_path):
+    program = [("net/code/__torch__.py", b"class Net(Module): pass")]
+    with pytest.raises(
+        SourceError, match=r"net.pt is refused: it is a TorchScript program: .*dict"
+    ):
+        pdn.read_weights(archive(tmp_path / "net.pt", rebuilt((2,), (1,)), program))
 
 
 def test_a_tree_made_to_exhaust_the_reader_is_refused(tmp_path):

@@ -52,6 +52,7 @@ _FUNCTIONS = {
     "pseudopopulation": "preprocess.pseudopopulation",
     "bootstrap": "resample",
     "simulate": "simulation.run",
+    "calibrate_noise": "simulation.calibrate",
     "observe": "simulation.observe",
     "observe_sessions": "simulation.observe",
     "PCA": "analysis.statespace",

@@ -115,8 +115,8 @@ def check_whole(task: Any, name: str, least: int = 1) -> None:
     object.__setattr__(task, name, int(value))
 
 
-def check_strengths(task: Any, name: str) -> None:
-    """Check and store a set of different finite numbers.
+def check_strengths(task: Any, name: str, *, above_zero: bool = False) -> None:
+    """Check and store a set of different finite numbers (or, `above_zero`, positive ones).
 
     Raises
     ------
@@ -124,17 +124,17 @@ def check_strengths(task: Any, name: str) -> None:
         Naming the field.
     """
     value = getattr(task, name)
-    try:
-        values = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        message = f"{name} must be a list of finite numbers, found {value!r}"
+    values = as_tuples(value)
+    values = values if isinstance(values, tuple) else ()
+    numbers = [v for v in values if isinstance(v, (int, float)) and abs(v) < np.inf]
+    if not values or len(numbers) < len(values) or (above_zero and min(numbers) <= 0):
+        expected = "positive and finite" if above_zero else "finite"
+        message = f"{name} must be a list of {expected} numbers, found {value!r}"
         raise TensorError(message)
-    if len(np.unique(values)) < len(values):
+    if len(set(values)) < len(values):
         message = f"each of {name} must be there once, found {value!r}"
         raise TensorError(message)
-    object.__setattr__(task, name, tuple(values.tolist()))
+    object.__setattr__(task, name, tuple(float(v) for v in values))
 
 
 def check_names(task: Any, name: str, known: Sequence[str]) -> None:

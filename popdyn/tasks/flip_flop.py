@@ -1,8 +1,8 @@
 """Flip-flop: bits of memory, each set by the last pulse of its own channel.
 
-Sussillo & Barak (2013).  Probabilities and the number of bits and of slots follow a public
-generator for the search of fixed points (Golub & Sussillo 2018), where a slot is one step of a
-network without time constant; the duration of a slot is our choice.
+Sussillo & Barak (2013).  The number of bits and of slots follow a public generator for the search
+of fixed points (Golub & Sussillo 2018), where a slot is one step of a network without time
+constant; the duration of a slot and the probability of a pulse are our choice.
 """
 
 from __future__ import annotations

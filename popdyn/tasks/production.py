@@ -182,7 +182,8 @@ def produced(task: Any, output: xr.DataArray, trials: xr.Dataset, event: str) ->
     -------
     xarray.Dataset
         ``produced_interval`` and the same as ``response``, NaN if the threshold was never
-        crossed; ``production_time`` on the session's clock; ``correct``, 1 or 0.
+        crossed; ``production_time`` on the session's clock; ``correct``, 1 or 0, NaN on catch
+        trials.
     """
     dt = float(trials.attrs["dt"])
     values = output.transpose("output", "step_time", "trial").to_numpy()[0]
@@ -193,10 +194,11 @@ def produced(task: Any, output: xr.DataArray, trials: xr.Dataset, event: str) ->
     interval = crossing - start * dt
     wanted = trials["target_interval"].to_numpy()
     # NaN compares as False: no response is not correct.
-    correct = (np.abs(interval - wanted) <= task.tolerance * wanted).astype(np.float64)
+    close = np.abs(interval - wanted) <= task.tolerance * wanted
+    correct = np.where(np.isnan(wanted), np.nan, close.astype(np.float64))
     when = trials["start_time"].to_numpy() + crossing
     says = f"first rise of the output to {shape_of(task).threshold:g} after {event}; NaN if never"
-    near = f"1 within {task.tolerance:g} of the interval to produce, else 0, also if never"
+    near = f"1 within {task.tolerance:g} of the interval to produce, else 0; NaN on catch trials"
     seconds = {"units": "s", "description": says}
     columns: dict[str, Any] = {
         "response": ("trial", interval, seconds),

@@ -49,8 +49,8 @@ class ReadySetGo:
     priors : sequence of "short", "long", of intervals or ("uniform", shortest, longest)
         Where intervals come from, equally often from each.  ``"short"``: 0.48, 0.56 ... 0.8
         s; ``"long"``: 0.8, 0.9 ... 1.2 s.  Or lists of your own, of seconds or of (seconds,
-        weight), or any interval between two, such as ``("uniform", 0.1, 2.1)`` of the full-FORCE
-        demonstration; these are called "prior 0", "prior 1" and so on, by their place.
+        weight), or any interval between two, such as ``("uniform", 0.15, 2.15)`` of the
+        full-FORCE demonstration; these are called "prior 0", "prior 1" and so on, by their place.
     gains : sequence of float
         The interval to produce is the true one times the gain; all combinations with priors
         come equally often.  Published: 1 and 1.5.

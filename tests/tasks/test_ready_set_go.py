@@ -102,6 +102,18 @@ def test_a_continuous_prior_is_uniform_between_its_ends_and_mixes_with_others():
     assert np.allclose(behavior["produced_interval"], trials["target_interval"])
 
 
+@pytest.mark.parametrize("shape", ["ramp", "bump"])
+def test_the_prior_of_the_full_force_demonstration_can_be_asked_for(shape):
+    # There: pulse of 0.05 s, pause of 0.1 to 2.1 s, pulse, and as long again to the answer.
+    task = ReadySetGo(priors=(("uniform", 0.15, 2.15),), target_shape=shape)
+    trials = task.sample(300, rng=0)
+    pause = (trials["set_time"] - trials["ready_time"]).values - task.pulse_duration
+    assert pause.min() >= 0.095
+    assert pause.max() <= 2.105
+    correct = task.response(trials["target"], trials)["correct"]
+    assert (correct == 1).all()
+
+
 def test_the_senses_err_by_a_share_of_the_interval_and_the_target_does_not():
     trials = ReadySetGo(priors=((1.0,),), weber=0.1).sample(2000, rng=0, dt=0.02)
     assert trials["measured_stimulus"].std() == pytest.approx(0.1, rel=0.07)

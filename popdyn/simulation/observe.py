@@ -74,6 +74,11 @@ def observe(
         available, the rates are dimensionless and no map is known, or trials overlap on the
         session's clock.
 
+    Warns
+    -----
+    PopdynWarning
+        When rates are those of a spiking network, whose own spikes are at hand.
+
     See Also
     --------
     popdyn.observe_sessions : several sessions of one network, recorded apart.

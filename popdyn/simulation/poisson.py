@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.errors import TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.simulation.rate_map import Array, HertzMap, in_hertz, refuse_negative
 from popdyn.tensor.contract import bin_width_of, check, column_names
 from popdyn.tensor.session import make_session
@@ -122,7 +122,13 @@ def rate_of(sim: Any) -> xr.DataArray:
             "of pdn.simulate(net, trials, record=('rate',)), or a Session of spikes"
         )
         raise TensorError(message)
-    if rate.attrs.get("align") == "start_time" and _goes_around(rate):
+    steps = json.loads(str(rate.attrs.get("popdyn", "[]")))
+    if rate.attrs["units"] == "Hz" and steps and steps[-1]["step"] == "simulate":
+        warn(
+            "these rates are counts of a spiking network's own spikes: spikes drawn from them vary "
+            "twice. Observe the Session of pdn.simulate(net, trials, record=('spikes',)) instead"
+        )
+    if rate.attrs.get("align") == "start_time" and _goes_around(steps):
         # Time between trials belongs to the one before as well as to the one after.
         lasts = rate["stop_time"] - rate["start_time"]
         own = (rate["time"] > 0) & (rate["time"] + bin_width_of(rate) / 2 < lasts + _SLACK)
@@ -130,9 +136,8 @@ def rate_of(sim: Any) -> xr.DataArray:
     return rate
 
 
-def _goes_around(rate: xr.DataArray) -> bool:
+def _goes_around(steps: list[dict[str, Any]]) -> bool:
     """Tell whether a simulation kept time around its trials."""
-    steps = json.loads(str(rate.attrs.get("popdyn", "[]")))
     return any("around" in each["parameters"] for each in steps if each["step"] == "simulate")
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import popdyn as pdn
-from popdyn.errors import TensorError
+from popdyn.errors import PopdynWarning, TensorError
 from popdyn.network import Rate, Spiking
 from popdyn.resample import spawn
 from popdyn.simulation.loss import Drift, drop_time, keep_time
@@ -52,6 +52,15 @@ def test_own_spikes_of_a_spiking_network_are_taken_as_they_are(spiking):
     assert {"choice", "correct", "stimulus_on_time"} <= set(seen.coords)
     others = pdn.observe(spiking, 12, rng=4)
     assert not np.array_equal(seen["neuron"], others["neuron"])
+
+
+def test_rates_counted_from_spikes_are_doubted_unless_they_were_smoothed():
+    net = Spiking.random(10, rng=0)
+    trials = PerceptualDecision(stimulus_duration=0.3).sample(4, rng=0, dt=net.dt)
+    rates = pdn.simulate(net, trials, rng=1)
+    with pytest.warns(PopdynWarning, match=r"own spikes: spikes drawn from them vary twice. Obs"):
+        assert is_session(pdn.observe(rates, 5))
+    assert is_session(pdn.observe(pdn.smooth(rates["rate"], sigma=0.05), 5))
 
 
 def test_spikes_that_are_given_need_no_map(spiking):

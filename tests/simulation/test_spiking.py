@@ -600,3 +600,11 @@ print(session["spike_time"].values.tobytes().hex())
         printed.append(done.stdout)
     assert printed[0] == printed[1]
     assert len(printed[0]) > 100
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_rows_and_potentials_begin_at_a_cache_line_for_any_number_of_neurons(dtype):
+    machine = prepare(Spiking(np.ones((7, 7))), dtype)
+    state = first_state(machine, np.zeros(7))
+    arrays = [*machine.weights.fast.rows, state.potential, state.refractory, state.fast]
+    assert {array.__array_interface__["data"][0] % 64 for array in arrays} == {0}

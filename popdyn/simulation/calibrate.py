@@ -42,7 +42,8 @@ def calibrate_noise(
 
     The task is drawn with one noise after the other, always from the same random numbers, and the
     network run on it: noises evenly spaced in logarithm first, then a narrowing search about the
-    best of them, that with the smallest mean squared difference from `target`.
+    best of them, that with the smallest mean squared difference from `target`.  That takes about
+    two dozen runs of the network.
 
     Parameters
     ----------

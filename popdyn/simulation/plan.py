@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from popdyn import __version__
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
@@ -48,6 +52,7 @@ class Plan:
     dtype: str
     method: Method
     parameters: dict[str, Any]
+    net_digest: str
 
     @classmethod
     def of(
@@ -129,6 +134,7 @@ class Plan:
             dtype=dtype,
             method=method,
             parameters=parameters | {key: value for key, value in new.items() if value},
+            net_digest=digest(net.to_dataset()),
         )
 
     def n_bins(self, dt: float) -> int:
@@ -149,22 +155,24 @@ class Plan:
             behavior=behavior,
             said=said,
             first_bin=self.around[0] // self.every,
+            digest=hashlib.sha256(self.identity.encode()).hexdigest()[:16],
         )
 
-    def identity(self, net: Rate | Spiking) -> dict[str, Any]:
-        """Return all that the numbers depend on."""
+    @cached_property
+    def identity(self) -> str:
+        """All that a quantity depends on, as text."""
         state = self.initial_state
-        return {
+        said = {
             **self.parameters,
-            "net": digest(net.to_dataset()),
+            "version": __version__,
+            "net": self.net_digest,
             "trials": digest(self.trials),
             "initial_state": None if state is None else digest(xr.DataArray(np.asarray(state))),
-            "record": list(self.record),
-            "judged": self.judge is not None,
             "seed": self.seed,
             "tile": self.tile,
             "dtype": self.dtype,
         }
+        return json.dumps(said, sort_keys=True, default=str)
 
 
 def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
@@ -173,7 +181,7 @@ def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name for name in names if name != "output"))
     if isinstance(net, Spiking):
         return check_spiking_record(names)
-    known = {"rate": "rate", "state": "potential", "potential": "potential"}
+    known = {name: name for name in ("rate", "potential", "current")} | {"state": "potential"}
     for name in names:
         if name in ("spikes", "spike", "spike_time", "spike_count"):
             message = (
@@ -182,9 +190,11 @@ def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
             )
             raise TensorError(message)
         if name not in known:
-            near = difflib.get_close_matches(str(name), ("rate", "state", "output"), n=1)
+            near = difflib.get_close_matches(str(name), ("rate", "state", "current", "output"), n=1)
             guess = f"; did you mean {near[0]!r}?" if near else ""
-            message = f"record may hold 'rate', 'state' and 'output', found {name!r}{guess}"
+            message = (
+                f"record may hold 'rate', 'state', 'current' and 'output', found {name!r}{guess}"
+            )
             raise TensorError(message)
     return tuple(dict.fromkeys(known[name] for name in names))
 

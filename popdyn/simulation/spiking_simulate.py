@@ -55,7 +55,7 @@ def simulate_spiking(net: Spiking, plan: Plan, n_jobs: int | None) -> xr.Dataset
     shapes = Shapes(
         net.n_neurons, net.n_outputs, plan.n_bins(net.dt), len(run.inputs), run.n_trials
     )
-    with keeping(net, plan, shapes, (*plan.record, "output")) as keeper:
+    with keeping(plan, shapes, (*plan.record, "output")) as keeper:
         for part in _parts(plan):
             if not keeper.has(part):
                 _keep(keeper, part, _traces(net, plan, part, n_jobs), plan)

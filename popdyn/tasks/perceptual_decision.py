@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from popdyn.resample import Seed
 from popdyn.tasks.fields import check_durations, check_shared, check_strengths
 from popdyn.tasks.parameters import Duration
+from popdyn.tasks.signals import check_senses, measure
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -43,6 +44,11 @@ class PerceptualDecision:
     fixation_duration, stimulus_duration, delay_duration, decision_duration : float or pair
         Duration of each epoch in seconds, or the bounds between which it is drawn uniformly
         for each trial.  Rounded to whole steps; `sample` records what came out.
+    sensory_noise, weber : float
+        Error of the senses, drawn once per trial: the network is shown a strength of mean
+        ``s`` and variance ``sensory_noise² + (weber s)²``, constant during the stimulus;
+        target and column ``stimulus`` keep the true one.  A strength of 0 is shown with
+        `sensory_noise`; on catch trials nothing is shown.  `sensory_noise` is dimensionless.
     stimulus_noise : float
         Standard deviation of the input noise per step of 20 ms, dimensionless.  For another
         step it is multiplied by sqrt(0.02 / dt), so that noise summed over a stretch of time
@@ -83,6 +89,8 @@ class PerceptualDecision:
     stimulus_duration: Duration = 0.8
     delay_duration: Duration = 0.1
     decision_duration: Duration = 0.02
+    sensory_noise: float = 0.0
+    weber: float = 0.0
     stimulus_noise: float = 0.1
     catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
@@ -94,6 +102,7 @@ class PerceptualDecision:
         check_strengths(self, "stimuli")
         check_shared(self)
         check_durations(self, _EPOCHS)
+        check_senses(self, 1)
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
         """Draw trials.
@@ -113,8 +122,9 @@ class PerceptualDecision:
         xarray.Dataset
             ``inputs (channel, step_time, trial)``, ``target (output, step_time, trial)`` and
             ``mask (step_time, trial)``, all of them zero after a trial's end.  On ``trial``:
-            ``stimulus`` (NaN on catch trials), ``target_choice`` (-1, 1, or 0), the realised
-            ``*_duration`` in seconds, and the events ``start_time``, ``stimulus_on_time``,
+            ``stimulus``, the true strength, and ``measured_stimulus``, the one shown (NaN on
+            catch trials), ``target_choice`` (-1, 1, or 0), the realised ``*_duration`` in
+            seconds, and the events ``start_time``, ``stimulus_on_time``,
             ``stimulus_off_time``, ``decision_time``, ``stop_time`` in seconds on the session's
             clock, on which trials follow each other.  ``attrs`` say the roles of columns, the
             number of trials of each stimulus, the task and the seed.
@@ -129,18 +139,19 @@ class PerceptualDecision:
         # The last one is that of catch trials, whose cell is -1.
         stimulus = np.append(self.stimuli, np.nan)[cell]
         timeline = Timeline.draw(self, _EPOCHS, draw)
-        shown = np.nan_to_num(stimulus)
+        measured = measure(stimulus[None], self.sensory_noise, self.weber, draw.aside())[0]
         inputs = timeline.noise(1, self.stimulus_noise, draw)
-        inputs += shown * timeline.during("stimulus")
+        inputs += np.nan_to_num(measured) * timeline.during("stimulus")
+        choice = np.sign(np.nan_to_num(stimulus))
         decision = timeline.during("decision")
         trials = assemble(
             self,
             draw,
             timeline,
             inputs=inputs,
-            target=np.where(decision, np.sign(shown), 0.0)[None],
+            target=np.where(decision, choice, 0.0)[None],
             mask=timeline.alive if self.mask == "trial" else decision,
-            table=_table(stimulus, np.sign(shown)),
+            table=_table(stimulus, measured, choice),
             roles={"stimulus": "stimulus"},
             conditions=("stimulus",),
         )
@@ -166,10 +177,13 @@ class PerceptualDecision:
         return sign_of_output(output, trials)
 
 
-def _table(stimulus: NDArray[np.float64], choice: NDArray[np.float64]) -> dict[str, Column]:
+def _table(
+    stimulus: NDArray[np.float64], measured: NDArray[np.float64], choice: NDArray[np.float64]
+) -> dict[str, Column]:
     """Columns of the trial table with their attributes."""
     says = "sign of the stimulus; 0 on catch trials"
     return {
         "stimulus": (stimulus, {"units": "1", "description": "strength of the stimulus"}),
+        "measured_stimulus": (measured, {"units": "1", "description": "strength shown"}),
         "target_choice": (choice, {"units": "1", "description": says}),
     }

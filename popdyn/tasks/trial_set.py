@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -77,6 +78,15 @@ class Draw:
             raise TensorError(message)
         generator, seed = as_generator(rng)
         return cls(int(n_trials), step, generator, seed)
+
+    def aside(self) -> np.random.Generator:
+        """Give a stream of its own, on which nothing else of the draw depends.
+
+        It follows from the state of the generator, which stays as it is.
+        """
+        entropy = deepcopy(self.generator).integers(0, 2**32, size=4, dtype=np.uint64)
+        # Without a spawn key, so that it is none of the children of `popdyn.resample.spawn`.
+        return np.random.default_rng([int(word) for word in entropy])
 
 
 def task_attrs(

@@ -25,10 +25,13 @@ SETS = dict.fromkeys(TASKS, "stimuli") | {
 }
 del SETS["FlipFlop"]
 NO_CATCH = {"FlipFlop", "Oscillation", "Detection"}
+# The others have stimuli without a size, or none.
 SENSES = [
     *("FrequencyDiscrimination", "IntervalDiscrimination", "ParametricWorkingMemory"),
     *("IntervalProduction", "ReadySetGo"),
+    *("Detection", "PerceptualDecision", "ContextDecision", "MultisensoryDecision"),
 ]
+SIZELESS = {"DelayedMatch", "DualTask", "FlipFlop", "Oscillation"}
 ARGUMENTS = ("balanced", "catch_fraction", "mask", "weber")
 
 
@@ -47,7 +50,8 @@ def test_the_page_says_which_task_takes_which_argument(name):
     said = re.findall(r"- ([^\n]*)", row.group(1))
     assert said[0].strip("`") == SETS.get(name, "none")
     assert [cell == "yes" for cell in said[1:]] == [word in fields(name) for word in ARGUMENTS]
-    assert (name in SENSES) == ("weber" in fields(name))
+    assert (name in SENSES) == ("weber" in fields(name)) == ("sensory_noise" in fields(name))
+    assert (name in SIZELESS) == (name not in SENSES)
     assert (name not in NO_CATCH) == ("catch_fraction" in fields(name))
 
 
@@ -249,7 +253,8 @@ def test_the_senses_err_by_a_constant_and_by_a_share_of_the_stimulus(name):
     least, most = (12.0, 30.0) if in_hertz else (0.5, 1.5)
     rows = [(least, most), (most, least)]
     stimuli = {"priors": ((least, most),)} if name == "ReadySetGo" else {"stimuli": rows}
-    if name == "IntervalProduction":
+    in_seconds = name in ("IntervalDiscrimination", "IntervalProduction", "ReadySetGo")
+    if not in_hertz and name not in ("IntervalDiscrimination", "ReadySetGo"):
         stimuli = {"stimuli": (least, most)}
     constant = 0.05 * least
     for noise, weber in ((constant, 0.0), (0.0, 0.1), (constant, 0.1)):
@@ -259,7 +264,7 @@ def test_the_senses_err_by_a_constant_and_by_a_share_of_the_stimulus(name):
             there = trials["stimulus"].values == true
             measured = trials["measured_stimulus"].values[there]
             # Intervals are shown in whole steps, which adds the variance of rounding.
-            rounding = 0.0 if in_hertz else 0.02 / np.sqrt(12)
+            rounding = 0.02 / np.sqrt(12) if in_seconds else 0.0
             std = np.sqrt(noise**2 + (weber * true) ** 2 + rounding**2)
             assert measured.std() == pytest.approx(std, rel=4 / np.sqrt(2 * there.sum()))
             assert measured.mean() == pytest.approx(true, abs=4 * std / np.sqrt(there.sum()))

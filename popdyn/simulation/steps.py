@@ -146,7 +146,7 @@ class Block:
 
 def block_length(n_trials: int, n_neurons: int) -> int:
     """Return how many steps a block holds."""
-    return max(2, _STEP_BLOCK // (n_trials * n_neurons))
+    return max(1, _STEP_BLOCK // (n_trials * n_neurons))
 
 
 def evolve_blocks(
@@ -211,8 +211,11 @@ def _blocks(
     whole.states[0] = initial
     whole.rates[0] = machine.rates(whole.states[0])
     for first in range(0, len(inputs), length):
-        if first:
-            whole.states[0], whole.rates[0] = whole.states[length], whole.rates[length]
+        if first and by_trial:
+            whole.states[0], whole.rates[0] = whole.states[-1], whole.rates[-1]
+        elif first:
+            # The last row becomes the first without a copy.
+            whole = Block(whole.rates[::-1], whole.states[::-1])
         drive = np.asarray(inputs[first : first + length], dtype=machine.dtype)
         block = whole.head(len(drive))
         fill(machine, drive, None if noise is None else next(noise), block)

@@ -119,11 +119,12 @@ class Recording:
             return
         at, trial, neuron = (int(position[0]) for position in np.nonzero(wrong))
         n_trials = int(wrong.any(axis=(0, 2)).sum())
+        saturates = self.net.nonlinearity in ("tanh", "sigmoid", "erf")
+        cure = "" if saturates else " or use a nonlinearity that saturates, such as tanh"
         message = (
             f"rates grew beyond all bounds, first in neuron {neuron} of trial "
             f"{self.run.trial[part][trial]}, {step[at] * self.net.dt:g} s into the trial, and soon "
-            f"in {n_trials} of {wrong.shape[1]} trials: lower the recurrent weights (g) or use "
-            f"tanh or sigmoid instead of {self.net.nonlinearity}"
+            f"in {n_trials} of {wrong.shape[1]} trials: lower the weights (g, inputs){cure}"
         )
         raise FitError(message)
 

@@ -70,6 +70,8 @@ class Recording:
         self.steps_per_bin, self.n_bins = steps_per_bin, n_bins
         self._how: dict[str, Any] = {"method": method, "dtype": dtype}
         self.output_weights = net.output.T.astype(dtype)
+        bias = np.zeros(net.n_outputs) if net.output_bias is None else net.output_bias
+        self.output_bias = bias.astype(dtype)
         self.recurrent = net.recurrent.T.astype(dtype) if "current" in keeper.names else None
 
     def blocks(
@@ -85,7 +87,7 @@ class Recording:
     def put_steps(self, first: int, part: slice, block: Block) -> None:
         """Keep the outputs at the ends of steps, where a task wants them."""
         if STEPS in self.keeper.names and block.n_steps:
-            output = block.rates[1:] @ self.output_weights
+            output = block.rates[1:] @ self.output_weights + self.output_bias
             self.keeper.put(STEPS, first, part, output.transpose(2, 0, 1))
 
     def check(self, block: Block, first: int, part: slice, n_steps: NDArray[np.int64]) -> None:
@@ -162,7 +164,7 @@ class Bins:
         if n_bins <= 0:
             return
         # A product for each bin: another number of bins would round otherwise.
-        means["output"] = means["rate"] @ recording.output_weights
+        means["output"] = means["rate"] @ recording.output_weights + recording.output_bias
         if recording.recurrent is not None:
             means["current"] = means["rate"] @ recording.recurrent
         past = (self.next + np.arange(n_bins))[:, None] >= self.n_bins

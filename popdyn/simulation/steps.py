@@ -111,16 +111,18 @@ def prepare(net: Rate, method: Method = "euler", dtype: str = "float64") -> Prep
     ratio = net.dt / net.tau
     share = ratio if method == "euler" else -np.expm1(-ratio)
     keep = 1.0 - share if method == "euler" else np.exp(-ratio)
-    weights = net.recurrent
+    weights, bias = net.recurrent, net.bias
     if net.feedback is not None:
-        # z = W r is a function of the same rates: F z = (F W) r.
+        # z = W r + c is a function of the same rates: F z = (F W) r + F c.
         weights = weights + net.feedback @ net.output
+        if net.output_bias is not None:
+            bias = bias + net.feedback @ net.output_bias
     kind = np.dtype(dtype)
     return Prepared(
         keep=np.asarray(keep, dtype=kind)[()],
         recurrent=np.ascontiguousarray(share * weights.T, dtype=kind),
         input=np.ascontiguousarray(share * net.input.T, dtype=kind),
-        bias=np.asarray(share * net.bias, dtype=kind),
+        bias=np.asarray(share * bias, dtype=kind),
         gain=None if net.gain is None else net.gain.astype(kind),
         nonlinearity=net.nonlinearity,
         dtype=dtype,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import popdyn as pdn
-from popdyn.errors import PopdynWarning, TensorError
+from popdyn.errors import TensorError
 from popdyn.network import Rate
 
 # Written by the first version, which had none of these fields.
@@ -222,13 +221,10 @@ def test_modules_are_chosen_by_name():
         Rate.from_weights(two, dt=0.1, recurrent="core")
 
 
-def test_a_bias_of_the_outputs_is_left_out_aloud_unless_it_is_zero():
-    state = state_dict()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        Rate.from_weights(state | {"fc.bias": np.zeros(3)}, dt=0.1)
-    with pytest.warns(PopdynWarning, match=r"fc.bias is left out.*higher by 1, 0, -2\."):
-        Rate.from_weights(state | {"fc.bias": np.array([1.0, 0, -2])}, dt=0.1)
+def test_a_bias_of_the_readout_is_that_of_the_outputs():
+    state = state_dict() | {"fc.bias": np.array([1.0, 0, -2])}
+    assert Rate.from_weights(state, dt=0.1).output_bias.tolist() == [1.0, 0.0, -2.0]
+    assert Rate.from_weights(state_dict(), dt=0.1).output_bias is None
 
 
 @pytest.mark.parametrize(

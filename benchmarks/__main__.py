@@ -16,7 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import align, import_time, reading, reading_growth, reading_large, writing
+from benchmarks import (
+    align,
+    import_time,
+    reading,
+    reading_growth,
+    reading_large,
+    spiking,
+    spiking_growth,
+    writing,
+)
 from benchmarks.subject import Outcome
 
 SUBJECTS: dict[str, Callable[[], Outcome]] = {
@@ -31,6 +40,8 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     "reading_spikes": reading_growth.measure_spikes,
     "reading_neurons": reading_growth.measure_neurons,
     "writing": writing.measure,
+    **spiking.SUBJECTS,
+    **spiking_growth.SUBJECTS,
 }
 _FOLDER = Path(__file__).parent
 _PACKAGES = (

@@ -17,7 +17,7 @@ from popdyn.simulation.spiking_arrays import Constants, State, Synapses, Weights
 
 Array = NDArray[np.floating[Any]]
 DTYPES = ("float64", "float32")
-_CACHE_LINE = 64  # bytes
+_CACHE_LINE, _LARGE = 64, 2**25  # bytes
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,14 @@ def _row(values: Any, dtype: np.dtype[Any]) -> Array:
 
 
 def _fixed(values: Any, dtype: np.dtype[Any]) -> Array:
-    """Return rows that may not be written to, filled up so that each begins at a cache line."""
+    """Return rows that may not be written to, filled up so that each begins at a cache line.
+
+    Large ones are left where they are: memory is what they wait for, and there are no two of them.
+    """
+    if values.nbytes >= _LARGE and values.flags.c_contiguous and values.dtype == dtype:
+        whole: Array = values.view()
+        whole.setflags(write=False)
+        return whole
     n_rows, n = values.shape
     in_line = _CACHE_LINE // dtype.itemsize
     rows = _at_cache_line((n_rows, -(-n // in_line) * in_line), dtype)

@@ -608,3 +608,11 @@ def test_rows_and_potentials_begin_at_a_cache_line_for_any_number_of_neurons(dty
     state = first_state(machine, np.zeros(7))
     arrays = [*machine.weights.fast.rows, state.potential, state.refractory, state.fast]
     assert {array.__array_interface__["data"][0] % 64 for array in arrays} == {0}
+
+
+def test_large_weights_that_lie_as_needed_are_not_copied(monkeypatch):
+    monkeypatch.setattr("popdyn.simulation.spiking_setup._LARGE", 8 * 49)
+    weights = np.ones((7, 7), order="F")
+    net = Spiking(weights)
+    assert np.shares_memory(prepare(net).weights.fast.rows, net.recurrent_fast)
+    assert not np.shares_memory(prepare(net, "float32").weights.fast.rows, net.recurrent_fast)

@@ -137,7 +137,7 @@ def write_weights(path: str | os.PathLike[str], weights: Any) -> Path:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".npz")
     os.close(handle)
     try:
-        np.savez(name, **arrays, allow_pickle=False)
+        np.savez(name, **arrays)  # numbers and text only: nothing is pickled
         Path(name).replace(target)
     finally:
         Path(name).unlink(missing_ok=True)

@@ -189,6 +189,15 @@ def on_clock(
                 "say where their own zero is: add the coordinate align_time (trial) in seconds"
             )
             raise TensorError(message)
+        if event in rate.coords:
+            message = (
+                f"the rates have a column {event!r}, but no clock is said of it, so that it cannot "
+                "place the trials on the session's: pass column_attrs={"
+                f"{event!r}: {{'units': 's', 'clock': 'session'}}}} to make_tensor, add the "
+                f"coordinate align_time (trial) in seconds, or drop {event!r}, to have trials one "
+                "after the other"
+            )
+            raise TensorError(message)
         length = rate.sizes["time"] * width + _PAUSE
         zero = np.arange(rate.sizes["trial"], dtype=np.float64) * length - min(offset, 0.0)
         place = ("trial", zero, {"units": "s", "clock": "session"})

@@ -107,9 +107,7 @@ def test_a_damaged_dataset_of_sparse_weights_is_refused_too():
 
 
 def test_weights_of_the_other_kind_of_network_are_told_apart():
-    with pytest.raises(
-        TensorError, match="of a spiking network .*Spiking.from_weights reads them"
-    ):
+    with pytest.raises(TensorError, match="of a spiking network .*Spiking.from_weights reads them"):
         Rate.from_weights({"recurrent_fast": np.zeros((2, 2))})
     with pytest.raises(
         TensorError, match="expected weights named recurrent_fast, .* found recurrent"

@@ -29,7 +29,7 @@ def trials():
 
 def linear(dt, n_neurons=12):
     """A stable linear network with a bias."""
-    drawn = Rate.random(n_neurons, g=0.5, dt=dt, tau=0.1, nonlinearity="linear", rng=3)
+    drawn = Rate.random(n_neurons, g=0.4, dt=dt, tau=0.1, nonlinearity="linear", rng=3)
     return dataclasses.replace(drawn, bias=np.linspace(-1, 1, n_neurons))
 
 

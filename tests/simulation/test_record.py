@@ -152,6 +152,22 @@ def test_a_run_that_diverges_says_which_neuron_which_trial_and_when(tmp_path, dt
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_trials_last_step_may_diverge_too():
+    wild = Rate(np.array([[50.0]]), [[1.0]], [[1.0]], [0.0], tau=0.1, dt=0.1, nonlinearity="linear")
+    # 50 ** (n - 1) after n steps: the 24th is the first beyond what single precision holds.
+    for n_steps, diverges in ((23, False), (24, True)):
+        data = xr.Dataset(
+            {"inputs": (("channel", "step_time", "trial"), np.zeros((1, n_steps, 1)))},
+            attrs={"dt": 0.1},
+        )
+        data["inputs"][0, 0] = 1.0
+        if diverges:
+            with pytest.raises(FitError, match=r"2\.4 s into the trial"):
+                pdn.simulate(wild, data, bin_width=0.1)
+        else:
+            assert np.isfinite(pdn.simulate(wild, data, bin_width=0.1)["rate"].values).all()
+
+
 def test_what_happens_after_a_trial_has_ended_is_no_divergence(net):
     wild = Rate(np.array([[50.0]]), [[1.0]], [[1.0]], [0.0], tau=0.1, dt=0.1, nonlinearity="linear")
     inputs = np.ones((1, 60, 2))

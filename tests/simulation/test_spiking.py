@@ -264,6 +264,17 @@ def test_a_spike_reaches_its_targets_after_the_delay_of_its_sender(n_delay):
     assert first == {0: 0, 1: n_delay + 1, 2: n_delay + 1 + 3}
 
 
+@pytest.mark.parametrize("threshold", [0.5, [0.5, 0.75, 0.5]])
+def test_a_potential_at_the_threshold_itself_is_a_spike(threshold):
+    # Without synapses the potential stays at rest, which is exactly the threshold of two neurons.
+    net = Spiking(
+        np.zeros((3, 3)), threshold=threshold, rest=[0.5, 0.5, 0.25], reset=0.0, refractory=0.0
+    )
+    _, _, trace = trace_of(net, n_steps=1, potential=np.array([0.5, 0.5, 0.25]))
+    expected = {0, 1} if np.ndim(threshold) == 0 else {0}
+    assert {neuron for _, neuron in pairs(trace)} == expected
+
+
 def test_the_output_is_the_readout_of_filtered_spikes():
     rng = np.random.default_rng(5)
     net = drawn(rng, feedback=None)

@@ -105,6 +105,24 @@ def test_time_around_trials_is_that_of_their_neighbors(net, trials):
                 assert rate.values[:, at, trial] == pytest.approx(mean, rel=1e-5, abs=1e-6)
 
 
+def test_bins_before_the_stream_of_a_second_trial_are_on_its_own_grid(net):
+    """The second trial starts half a bin off the first one's grid, and reaches before it."""
+    inputs = np.random.default_rng(0).standard_normal((1, 10, 2))
+    data = xr.Dataset(
+        {"inputs": (("channel", "step_time", "trial"), inputs)},
+        coords={"start_time": ("trial", [0.0, 0.13]), "stop_time": ("trial", [0.1, 0.23])},
+        attrs={"dt": 0.01},
+    )
+    how = {"continuous": True, "bin_width": 0.02}
+    wide = pdn.simulate(net, data, around=(0.2, 0.0), **how)["rate"]
+    narrow = pdn.simulate(net, data, around=(0.12, 0.0), **how)["rate"]
+    seen = np.isfinite(wide.values[0, :, 1])
+    # From -0.2 s on bins begin at 0.07 s before the stream, the first whole one at 0.01 s in it.
+    assert wide["time"].values[seen][0] == pytest.approx(-0.11)
+    both = wide.isel(trial=1, time=np.flatnonzero(seen)).values
+    np.testing.assert_array_equal(both, narrow.isel(trial=1).values)
+
+
 def test_tensors_with_time_around_can_be_aligned_beyond_the_trial(net, trials):
     sim = pdn.simulate(net, trials, continuous=True, around=(1.0, 1.0))
     rate = pdn.align(sim["rate"], "stimulus_on_time", (-0.8, 1.2))

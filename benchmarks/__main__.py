@@ -19,6 +19,8 @@ from typing import Any
 from benchmarks import (
     align,
     import_time,
+    rate,
+    rate_growth,
     reading,
     reading_growth,
     reading_large,
@@ -40,6 +42,8 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     "reading_spikes": reading_growth.measure_spikes,
     "reading_neurons": reading_growth.measure_neurons,
     "writing": writing.measure,
+    **rate.SUBJECTS,
+    **rate_growth.SUBJECTS,
     **spiking.SUBJECTS,
     **spiking_growth.SUBJECTS,
 }

@@ -25,6 +25,7 @@ _DIMS = {
     "feedback": ("neuron", "readout"),
 }
 _SECONDS = ("tau_membrane", "refractory", "delay", "tau_fast", "tau_slow", "dt")
+_SQUARE = 128
 _CONSTANTS = (*_SECONDS, "bias", "threshold", "reset", "rest")
 
 
@@ -79,10 +80,20 @@ def restored(dataset: xr.Dataset) -> dict[str, Any]:
     return values | {"unit": str(dataset.attrs["unit"])}
 
 
+def _by_receiver(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Copy weights that lie by sender into rows by receiver, in squares that fit the cache."""
+    rows = np.empty(matrix.shape)
+    for first in range(0, len(matrix), _SQUARE):
+        for second in range(0, len(matrix), _SQUARE):
+            square = (slice(first, first + _SQUARE), slice(second, second + _SQUARE))
+            rows[square] = matrix[square]
+    return rows
+
+
 def _stored_matrix(name: str, matrix: Matrix, unit: str) -> dict[str, Any]:
     """Return recurrent weights as variables."""
     if not sparse.issparse(matrix):
-        return {name: (("neuron", "presynaptic"), np.array(matrix, order="C"), {"units": unit})}
+        return {name: (("neuron", "presynaptic"), _by_receiver(matrix), {"units": unit})}
     synapse = f"{name}_synapse"
     return {
         f"{name}_weight": ((synapse,), matrix.data.copy(), {"units": unit}),

@@ -3,6 +3,7 @@
 
 VENV := .venv
 BENCH_VENV := .venv-bench
+BRIAN2_VENV := .venv-brian2
 OLDEST_VENV := .venv-oldest
 BIN := $(VENV)/bin
 WORKERS ?= 2
@@ -63,6 +64,16 @@ $(BENCH_VENV)/.bench: $(BENCH_VENV)/.created pyproject.toml constraints.txt
 	@$(BENCH_VENV)/bin/python -m pip install --quiet -c constraints.txt -e ".[bench]"
 	@touch $@
 
+$(BRIAN2_VENV)/.created:
+	$(call create_environment,$(BRIAN2_VENV))
+
+# Brian2 needs an older NumPy than popdyn; without it its benchmarks are skipped.
+$(BRIAN2_VENV)/.brian2: $(BRIAN2_VENV)/.created
+	@echo "installing Brian2 into $(BRIAN2_VENV) (once)"
+	@$(BRIAN2_VENV)/bin/python -m pip install --quiet brian2==2.9.0 "numpy<2.4" cython setuptools \
+	    || { echo "Brian2 does not install here: skipped"; rm -f $(BRIAN2_VENV)/bin/python; }
+	@touch $@
+
 $(OLDEST_VENV)/.created:
 	$(call create_environment,$(OLDEST_VENV))
 
@@ -117,11 +128,11 @@ examples: $(VENV)/.demo  ## Run every example, warnings as errors
 	    echo "$$script"; $(BIN)/python -W error $$script || exit 1; \
 	done
 
-bench: $(BENCH_VENV)/.bench  ## Measure speed and memory beside other packages
-	$(BENCH_VENV)/bin/python -m benchmarks
+bench: $(BENCH_VENV)/.bench $(BRIAN2_VENV)/.brian2  ## Measure speed and memory beside other packages
+	BRIAN2_PYTHON=$(CURDIR)/$(BRIAN2_VENV)/bin/python $(BENCH_VENV)/bin/python -m benchmarks
 
 clean:  ## Remove what was built, and the environments
 	rm -rf build dist docs/_build docs/gallery docs/api/generated docs/sg_execution_times.rst
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf $(VENV) $(BENCH_VENV) $(OLDEST_VENV)
+	rm -rf $(VENV) $(BENCH_VENV) $(BRIAN2_VENV) $(OLDEST_VENV)
 	find popdyn tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

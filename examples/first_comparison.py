@@ -14,7 +14,7 @@ ROOT = Path(pdn.__file__).parents[1]
 SPEC = ROOT / "examples" / "reports" / "human_boundaries.toml"
 
 # %%
-# The spec: a human recording, and a network that is given three stimuli.
+# The spec: a human recording, and two networks, of rates and of spikes, given three stimuli.
 print(SPEC.read_text())
 
 # %%

@@ -58,8 +58,8 @@ right.legend(frameon=False)
 # **As recordings see it.** Three sessions of 40 neurons each, recorded apart. Rates drift, and
 # each neuron is missing in a stretch of trials: white.
 lively = {"baseline": 10.0, "gain": 10.0}
-sessions = pdn.observe(
-    stream["rate"], 40, rate_map=lively, n_sessions=3, drift=0.5, drift_time=20.0,
+sessions = pdn.observe_sessions(
+    stream["rate"], 3, 40, rate_map=lively, drift=0.5, drift_time=20.0,
     missing_trials=0.2, rng=5,
 )  # fmt: skip
 

@@ -19,6 +19,9 @@ from popdyn.errors import PopdynError, PopdynWarning, SourceError
 if TYPE_CHECKING:
     import xarray as xr
 
+    from popdyn.comparison.network_source import Draft
+    from popdyn.comparison.source_spec import ModelSpec
+
 # Everything else is imported by the command that needs it: help must come at once.
 
 MISTAKE, STOPPED = 2, 130
@@ -39,6 +42,9 @@ Seed = Annotated[int | None, typer.Option(help="Seed of every random draw.")]
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC.toml", help="The comparison spec.")]
 ModelFile = Annotated[
     Path | None, typer.Argument(metavar="[MODEL.toml]", help="Network, task and settings.")
+]
+SavedNetwork = Annotated[
+    Path | None, typer.Option("--network", help="A saved network (.nc) instead of a random one.")
 ]
 TaskName = Annotated[str | None, typer.Option("--task", help="Name of a task in pdn.tasks.")]
 NNeurons = Annotated[int | None, typer.Option(min=1, help="Neurons of a random network.")]
@@ -131,29 +137,28 @@ def simulate(
     model: ModelFile = None,
     output: Output = None,
     task: TaskName = None,
+    network: SavedNetwork = None,
     n_neurons: NNeurons = None,
     g: Gain = None,
     n_trials: NTrials = None,
     observe: Annotated[
-        int | None, typer.Option(min=1, help="Draw spikes of this many neurons: a Session.")
+        int | None, typer.Option(min=1, help="See spikes of this many neurons: a Session.")
     ] = None,
     seed: Seed = None,
 ) -> None:
-    """Run a network on a task; write its rates, or with --observe a Session of spikes."""
-    from popdyn.comparison.network_source import draft, observe_draft, simulate_draft
-    from popdyn.tensor.store import save
+    """Run a network on a task; write its rates (.nc), or what is seen of its spikes (.nc, .nwb)."""
+    from popdyn.comparison.network_source import draft, trained
 
     given: dict[str, Any] = {"simulate": {"n_trials": n_trials}, "observe": {"n_neurons": observe}}
-    spec = _model(model, task, {"n_neurons": n_neurons, "g": g}, given, seed)
-    target = _writable(output or Path("simulation.nc"), model)
-    plan = draft(spec, spec.seed)
-    simulated = simulate_draft(plan, spec.seed)
-    if spec.observe is None:
-        save(simulated, target)
-        typer.echo(f"rates: {target}")
-    else:
-        save(observe_draft(plan, simulated, spec.seed), target)
-        typer.echo(f"session: {target}")
+    spec = _model(model, task, _network(network, n_neurons, g), given, seed)
+    target = _writable(output or Path("simulation.nc"), model, network)
+    if target.suffix not in (".nc", ".nwb"):
+        message = f"rates are written as .nc, spikes as .nc or .nwb: change the ending of {target}"
+        raise SourceError(message)
+    if target.suffix == ".nwb" and target.exists():
+        message = f"{target} exists, and a recording is never replaced: name another file"
+        raise SourceError(message)
+    typer.echo(_simulate(trained(draft(spec, spec.seed), spec.seed), spec, target))
 
 
 @app.command()
@@ -275,6 +280,43 @@ def _draw(trees: list[xr.DataTree], target: Path, *, progress: bool = True) -> N
     from popdyn.reporting.chapters import report as write
 
     typer.echo(f"report: {write(trees, target, progress=progress)}")
+
+
+def _network(saved: Path | None, n_neurons: int | None, g: float | None) -> dict[str, Any]:
+    """Return the keys of a network that the command line gives."""
+    if saved is not None and (n_neurons is not None or g is not None):
+        message = "--network names a network that is made: leave --n-neurons and --g out"
+        raise SourceError(message)
+    return {
+        "path": None if saved is None else str(saved.expanduser().absolute()),
+        "n_neurons": n_neurons,
+        "g": g,
+    }
+
+
+def _simulate(plan: Draft, spec: ModelSpec, target: Path) -> str:
+    """Write what a simulation gives; say what it is."""
+    from popdyn.comparison.network_source import observe_draft, simulate_draft, spikes_of
+    from popdyn.io.nwb_write import write_nwb
+    from popdyn.network.spiking import Spiking
+    from popdyn.tensor.store import save
+
+    as_nwb = target.suffix == ".nwb"
+    if spec.observe is None and as_nwb and not isinstance(plan.net, Spiking):
+        message = f"{target} is to hold spikes: say of how many neurons, for instance --observe 30"
+        raise SourceError(message)
+    if spec.observe is None and not as_nwb:
+        save(simulate_draft(plan, spec.seed), target)
+        return f"rates: {target}"
+    if spec.observe is None:
+        session = spikes_of(plan, spec.seed)
+    else:
+        session = observe_draft(plan, simulate_draft(plan, spec.seed), spec.seed)
+    if as_nwb:
+        write_nwb(target, session)
+    else:
+        save(session, target)
+    return f"session: {target}"
 
 
 def _model(

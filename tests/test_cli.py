@@ -220,6 +220,58 @@ def test_simulate_writes_rates_or_a_session(run, tmp_path):
     assert "spike_time" in session
 
 
+def test_a_saved_network_of_either_kind_is_written_as_a_recording(run, tmp_path):
+    rate = pdn.network.Rate.random(15, n_inputs=2, rng=0)
+    spiking = pdn.network.Spiking.random(15, n_inputs=2, rng=0)
+    options = ("--task", "DelayedMatch", "--n-trials", 4)
+    for net, seen, n_seen in ((rate, ("--observe", 6), 6), (spiking, ("--observe", 6), 6),
+                              (spiking, (), 15)):  # fmt: skip
+        path, target = pdn.save(net, tmp_path / "net.nc"), tmp_path / "sim.nwb"
+        code, out, err = run("simulate", "--network", path, *options, *seen, "-o", target)
+        assert (code, out, err) == (0, f"session: {target}\n", [])
+        session = pdn.read_session(target)
+        assert session.sizes["neuron"] == n_seen
+        assert {"sample_on_time", "test_on_time", "choice", "correct"} <= set(session.coords)
+        assert pdn.align(session, "test_on_time", (0.0, 0.2)).sizes["trial"] == 4
+        target.unlink()
+    code, out, _ = run("simulate", "--network", path, *options, "-o", tmp_path / "rates.nc")
+    assert (code, out) == (0, f"rates: {tmp_path / 'rates.nc'}\n")
+    assert pdn.load(tmp_path / "rates.nc")["rate"].attrs["units"] == "Hz"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("-o", "x.nwb"),
+            "x.nwb is to hold spikes: say of how many neurons, for instance --observe",
+        ),
+        (
+            ("-o", "x.h5"),
+            "rates are written as .nc, spikes as .nc or .nwb: change the ending of x.h5",
+        ),
+        (("--observe", 3, "-o", "old.nwb"), "old.nwb exists, and a recording is never replaced"),
+        (("--network", "net.nc", "--g", 1.5), "leave --n-neurons and --g out"),
+        (("--network", "nowhere.nc"), "leads to no file"),
+        (("--network", "sim.nc"), "sim.nc holds no network but a"),
+        (("--network", "net.nc", "-o", "net.nc"), "net.nc is an input"),
+        (("--network", "net.nc", "--task", "DelayedMatch"), "n_inputs=2"),
+        (("--network", "net.nc", "--observe", 16), "n_neurons must be a whole number from 1 to 15"),
+    ],
+)
+def test_a_simulation_that_cannot_be_is_one_line_and_two(run, tmp_path, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    net = pdn.network.Rate.random(15, rng=0)
+    pdn.save(net, "net.nc")
+    Path("old.nwb").touch()
+    pdn.save(pdn.simulate(net, duration=0.1), "sim.nc")
+    before = sorted(tmp_path.iterdir())
+    code, out, err = run("simulate", "--n-trials", 3, *words)
+    assert (code, out, len(err)) == (2, "", 1)
+    assert told in err[0]
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_the_same_seed_simulates_the_same(run, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         words = ("--n-neurons", 5, "--n-trials", 2, "--seed", seed)

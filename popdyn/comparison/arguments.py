@@ -19,6 +19,18 @@ from popdyn.simulation.run import simulate
 from popdyn.tasks.registry import TASKS
 from popdyn.train.reservoir import reservoir
 
+KINDS: dict[str, type[network.Rate | network.Spiking]] = {
+    "rate": network.Rate,
+    "spiking": network.Spiking,
+}
+
+# Fields that `Spiking.random` hands on; numbers, as weights are drawn.
+_CONSTANTS = (
+    "tau_membrane", "tau_fast", "tau_slow", "threshold", "reset", "rest", "refractory", "delay",
+    "dt",
+)  # fmt: skip
+_SPIKING = {**dict.fromkeys(_CONSTANTS, float), "unit": str}
+
 
 def check_model(source: Model, where: str = "") -> None:
     """Refuse a network source whose tables its functions do not know.
@@ -50,11 +62,8 @@ def check_model(source: Model, where: str = "") -> None:
         hint = nearest_name(source.task.name, sorted(TASKS))
         message = f"'{where}task.name': there is no task {source.task.name!r}; {hint}"
         raise SpecError(message)
-    build: Callable[..., Any] = network.Rate.random
-    if "path" in source.network:
-        build = _saved_network
     task: Callable[..., Any] = getattr(tasks, source.task.name)
-    check_arguments(source.network, build, f"{where}network", {"rng", "n_inputs", "n_outputs"})
+    _check_network(source, where)
     check_arguments(source.task.parameters, task, f"{where}task", set())
     if source.train is not None:
         check_arguments(source.train, reservoir, f"{where}train", {"net", "task", "rng"})
@@ -62,7 +71,26 @@ def check_model(source: Model, where: str = "") -> None:
     extra = {"n_trials": int}
     check_arguments(source.simulate, simulate, f"{where}simulate", given, extra)
     if source.observe is not None:
-        check_arguments(source.observe, observe, f"{where}observe", {"sim", "rng", "n_sessions"})
+        check_arguments(source.observe, observe, f"{where}observe", {"sim", "rng"})
+
+
+def _check_network(source: Model, where: str) -> None:
+    """Refuse arguments that the network's kind does not have."""
+    kind = source.network.get("kind", "rate")
+    if kind not in KINDS:
+        message = f"'{where}network.kind': there is no kind {kind!r}; "
+        raise SpecError(message + nearest_name(str(kind), sorted(KINDS)))
+    saved = "path" in source.network
+    build: Callable[..., Any] = _saved_network if saved else KINDS[kind].random
+    extra = {} if saved else {"kind": str, **(_SPIKING if kind == "spiking" else {})}
+    given = {"rng", "n_inputs", "n_outputs", "constants"}
+    check_arguments(source.network, build, f"{where}network", given, extra)
+    if kind == "spiking" and source.train is not None:
+        message = (
+            f"'{where}train': pdn.train.reservoir trains the readout of rate networks only: leave "
+            "'train' out, or kind = \"spiking\""
+        )
+        raise SpecError(message)
 
 
 def _saved_network(path: object) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from popdyn import network, tasks
+from popdyn import tasks
+from popdyn.comparison.arguments import KINDS
+from popdyn.comparison.network_bins import common_width, on_bins
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.source_spec import Model, Network
 from popdyn.comparison.sources import (
@@ -22,23 +23,22 @@ from popdyn.comparison.sources import (
     with_problems,
     with_roles,
 )
-from popdyn.comparison.spec import Alignment, Spec
+from popdyn.comparison.spec import Spec
 from popdyn.errors import SpecError
 from popdyn.network.rate import Rate
+from popdyn.network.spiking import Spiking
 from popdyn.simulation.observe import observe
-from popdyn.simulation.plan import steps_per_bin
 from popdyn.simulation.run import simulate
 from popdyn.tasks.trial_set import Task
 from popdyn.tensor.align import align
-from popdyn.tensor.contract import bin_centers, bin_width_of, column_names
-from popdyn.tensor.result import add_history, digest
+from popdyn.tensor.contract import column_names
+from popdyn.tensor.result import digest
 from popdyn.tensor.selection import matching
 from popdyn.tensor.store import load
 from popdyn.tensor.view import group_conditions
 from popdyn.train.reservoir import reservoir
 
 N_TRIALS = 100
-LARGEST_ROUNDING = 1e-6  # s
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Draft:
 
     source: Model
     name: str
-    net: Rate
+    net: Rate | Spiking
     task: Task
     trials: xr.Dataset
     trained: bool = False
@@ -97,20 +97,22 @@ def draft(source: Model, seed: int) -> Draft:
         return Draft(source, name, net, task, trials)
 
 
-def _network(source: Model, task: Task, rng: int) -> Rate:
+def _network(source: Model, task: Task, rng: int) -> Rate | Spiking:
     """Load the network, or make one at random that fits the task."""
     if "path" in source.network:
-        net = load(source.network["path"])
-        if not isinstance(net, Rate):
+        net: Any = load(source.network["path"])
+        if not isinstance(net, tuple(KINDS.values())):
             message = (
                 f"{source.network['path'].name} holds no network but a {type(net).__name__}: "
                 "save one with pdn.save(net, path)"
             )
             raise SpecError(message)
-        return net
+        return cast("Rate | Spiking", net)
     sizes = task.sample(1, 0).sizes
     n_inputs, n_outputs = sizes["channel"], sizes["output"]
-    return network.Rate.random(**source.network, n_inputs=n_inputs, n_outputs=n_outputs, rng=rng)
+    arguments = dict(source.network)
+    make = KINDS[arguments.pop("kind", "rate")].random
+    return make(**arguments, n_inputs=n_inputs, n_outputs=n_outputs, rng=rng)
 
 
 def run(plan: Draft, spec: Spec) -> Prepared:
@@ -126,7 +128,8 @@ def run(plan: Draft, spec: Spec) -> Prepared:
     Returns
     -------
     Prepared
-        With spikes when the spec has ``observe``, else with the rates of all its neurons.
+        With spikes when the spec has ``observe`` or the network is a spiking one, else with the
+        rates of all its neurons.
 
     Raises
     ------
@@ -161,6 +164,12 @@ def train_draft(plan: Draft, seed: int) -> tuple[Rate, xr.Dataset]:
     history : Dataset
         From ``pdn.train.reservoir``.
     """
+    if not isinstance(plan.net, Rate):
+        message = (
+            f"{plan.name}: pdn.train.reservoir trains the readout of rate networks only, and this "
+            "is a spiking network: leave 'train' out"
+        )
+        raise SpecError(message)
     rng = derive_seed(seed, plan.name, "train")
     return reservoir(plan.net, plan.task, **(plan.source.train or {}), rng=rng)
 
@@ -175,6 +184,8 @@ def trained(plan: Draft, seed: int) -> Draft:
 def simulate_draft(plan: Draft, seed: int, bin_width: float | None = None) -> xr.Dataset:
     """Train the network of a draft if asked to, and let it perform its trials.
 
+    A spiking network that is to be observed gives its spikes.
+
     Parameters
     ----------
     plan : Draft
@@ -187,14 +198,31 @@ def simulate_draft(plan: Draft, seed: int, bin_width: float | None = None) -> xr
     Returns
     -------
     Dataset
-        From ``pdn.simulate``.
+        From ``pdn.simulate``; of a spiking network that is to be observed a Session.
     """
     net = trained(plan, seed).net
-    settings = {key: value for key, value in plan.source.simulate.items() if key != "n_trials"}
-    if bin_width is not None:
-        settings = {"bin_width": bin_width, **settings}
+    if isinstance(net, Spiking) and plan.source.observe is not None:
+        return spikes_of(plan, seed)
+    return _simulate(net, plan, seed, {} if bin_width is None else {"bin_width": bin_width})
+
+
+def _simulate(net: Rate | Spiking, plan: Draft, seed: int, options: dict[str, Any]) -> xr.Dataset:
+    """Run a network on the trials of its draft; the source's own options come first."""
+    own = {key: value for key, value in plan.source.simulate.items() if key != "n_trials"}
     rng = derive_seed(seed, plan.name, "simulate")
-    return simulate(net, plan.trials, rng=rng, task=plan.task, source_id=plan.name, **settings)
+    given: dict[str, Any] = {"rng": rng, "task": plan.task, "source_id": plan.name}
+    return simulate(net, plan.trials, **given, **{**options, **own})
+
+
+def spikes_of(plan: Draft, seed: int) -> xr.Dataset:
+    """Let a spiking network perform its trials, and keep the spikes of all its neurons.
+
+    Returns
+    -------
+    Session
+        From ``pdn.simulate``.
+    """
+    return _simulate(plan.net, plan, seed, {"record": ("spikes",)})
 
 
 def observe_draft(plan: Draft, simulated: xr.Dataset, seed: int) -> xr.Dataset:
@@ -206,8 +234,7 @@ def observe_draft(plan: Draft, simulated: xr.Dataset, seed: int) -> xr.Dataset:
         From ``pdn.observe``.
     """
     rng = derive_seed(seed, plan.name, "observe")
-    session: xr.Dataset = observe(simulated, **(plan.source.observe or {}), rng=rng)
-    return session
+    return observe(simulated, **(plan.source.observe or {}), rng=rng)
 
 
 def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:
@@ -215,11 +242,13 @@ def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:
     done = "readout trained on" if source.train is not None else "untrained, run on"
     task = type(plan.task).__name__
     when, name = spec.alignment, f"{source.id}: {plan.net.n_neurons} neurons, {done} {task}"
-    if source.observe is not None:
-        session = observe_draft(plan, simulate_draft(plan, spec.seed), spec.seed)
+    if source.observe is not None or isinstance(plan.net, Spiking):
+        session = _session(plan, spec.seed)
         prepared = from_session(session, source, source.align, when, name)
     else:
-        simulated = simulate_draft(plan, spec.seed, common_width(plan, source.align, when))
+        simulated = simulate_draft(
+            plan, spec.seed, common_width(plan.net.dt, plan.trials, source.align, when)
+        )
         trials = with_roles(simulated["rate"], source.select, source.roles)
         tensor = on_bins(align(trials, source.align, when.window), source.align, when)
         keep = matching(tensor, "neuron", source.neurons or None)
@@ -233,50 +262,8 @@ def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:
     return replace(prepared, inputs={name: digest(plan.net.to_dataset())})
 
 
-def common_width(plan: Draft, event: str, when: Alignment) -> float:
-    """Find the widest bins (s) whose edges hold both the events and the edges of the spec.
-
-    A network's steps where the events are not known before it runs.
-    """
-    dt, trials = plan.net.dt, plan.trials
-    n_steps = steps_per_bin(dt, when.bin_width)
-    if event not in trials.coords:
-        return dt
-    offset = trials.coords[event].values - trials.coords["start_time"].values + when.window[0]
-    steps = np.round(offset[np.isfinite(offset)] / dt).astype(int)
-    return math.gcd(n_steps, *(int(own) for own in np.unique(steps))) * dt
-
-
-def on_bins(tensor: xr.DataArray, event: str, when: Alignment) -> xr.DataArray:
-    """Average an aligned tensor over the bins of the spec; NaN where one of its parts is.
-
-    Raises
-    ------
-    SpecError
-        If the events lie between the bins of the tensor, or a bin holds no whole number of them.
-    """
-    rounding = next(
-        step["parameters"]["largest_rounding"]
-        for step in reversed(json.loads(tensor.attrs["popdyn"]))
-        if step["step"] == "align"
-    )
-    width = bin_width_of(tensor)
-    n_parts = round(when.bin_width / width)
-    if rounding > LARGEST_ROUNDING or not np.isclose(n_parts * width, when.bin_width, rtol=1e-6):
-        message = (
-            f"{event!r} plus the start of the window ({when.window[0]:g} s) lies up to "
-            f"{rounding:.3g} s beside the edges of the network's bins of {width:g} s, and bins of "
-            f"{when.bin_width:g} s are made of them: choose a window and bin_width that are whole "
-            "multiples of the network's dt, leave simulate.bin_width out, or add observe = "
-            "{n_neurons = ...}, whose spikes can be aligned to any time"
-        )
-        raise SpecError(message)
-    if n_parts == 1:
-        return tensor
-    time = bin_centers(when.window, when.bin_width)
-    shape = (tensor.sizes["neuron"], time.size, n_parts, tensor.sizes["trial"])
-    values = tensor.values.reshape(shape).mean(axis=2, dtype=np.float64).astype(tensor.dtype)
-    binned = tensor.isel(time=slice(0, None, n_parts)).copy(data=values)
-    binned = binned.assign_coords(time=("time", time, {"units": "s"}))
-    attrs = {**tensor.attrs, "bin_width": when.bin_width}
-    return binned.assign_attrs(add_history(attrs, "average_bins", bin_width=when.bin_width))
+def _session(plan: Draft, seed: int) -> xr.Dataset:
+    """Give the spikes of a network: those of all neurons where nobody observes a part."""
+    if plan.source.observe is None:
+        return spikes_of(plan, seed)
+    return observe_draft(plan, simulate_draft(plan, seed), seed)

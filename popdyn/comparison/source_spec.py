@@ -137,13 +137,13 @@ class Task(Table):
 
 
 class Model(Table):
-    """A rate network, made (or loaded), trained, simulated and observed on the spot.
+    """A network, made (or loaded), trained, simulated and observed on the spot.
 
     Attributes
     ----------
     network : dict
-        Arguments of ``pdn.network.Rate.random``; or ``path``: a network saved with
-        ``pdn.save``.
+        Arguments of ``pdn.network.Rate.random``, or with ``kind = "spiking"`` of
+        ``pdn.network.Spiking.random``; or ``path``: a network saved with ``pdn.save``.
     task : Task
         The task it performs.
     train : dict or None
@@ -151,7 +151,8 @@ class Model(Table):
     simulate : dict
         ``n_trials``: how many trials it performs; further arguments of ``pdn.simulate``.
     observe : dict or None
-        Arguments of ``pdn.observe``; None takes the rates themselves.
+        Arguments of ``pdn.observe``; None takes all neurons: the rates themselves, or a spiking
+        network's own spikes.
     """
 
     network: dict[str, Any]

@@ -183,7 +183,7 @@ def load_model(
         A TOML file, or its tables; None stands for a random network of 200 neurons that
         performs a perceptual decision.
     options : mapping of mappings, optional
-        Tables whose keys replace those of the file.
+        Tables whose keys replace those of the file; a ``path`` replaces the whole table.
     seed : int, optional
         Replaces the seed of the file.
 
@@ -206,7 +206,9 @@ def load_model(
     tables = read_tables(default if spec is None else spec)
     data = dict(tables.data)
     for name, own in (options or {}).items():
-        data[name] = {**(data.get(name) or {}), **own}
+        # A saved network has no other keys.
+        kept = {} if "path" in own else data.get(name) or {}
+        data[name] = {**kept, **own}
     if seed is not None:
         data["seed"] = seed
     model = replace(tables, data=data).checked(ModelSpec)

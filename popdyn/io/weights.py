@@ -63,7 +63,8 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
 
     See Also
     --------
-    popdyn.network.Rate.from_weights : from these arrays to a network.
+    popdyn.network.Rate.from_weights : from these arrays to a rate network.
+    popdyn.network.Spiking.from_weights : from these arrays to a spiking network.
 
     Examples
     --------
@@ -98,7 +99,8 @@ def write_weights(path: str | os.PathLike[str], weights: Any) -> Path:
     path : path-like
         Ends with ``.npz`` or ``.nc``.
     weights : network or mapping of text to array
-        Of a network its fields: arrays, and ``tau``, ``dt`` in seconds and the nonlinearity.
+        Of a network its fields, as its ``to_dataset`` has them: arrays, constants in their units,
+        and text.
 
     Returns
     -------
@@ -135,7 +137,7 @@ def write_weights(path: str | os.PathLike[str], weights: Any) -> Path:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".npz")
     os.close(handle)
     try:
-        np.savez(name, **arrays, allow_pickle=False)
+        np.savez(name, **arrays)  # numbers and text only: nothing is pickled
         Path(name).replace(target)
     finally:
         Path(name).unlink(missing_ok=True)

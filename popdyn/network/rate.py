@@ -38,7 +38,7 @@ class Rate:
 
     The state ``x (neuron,)`` follows
     ``tau dx/dt = -x + recurrent @ r + input @ u + feedback @ z + bias`` with the rates
-    ``r = f(gain * x)``, ``f`` the nonlinearity, and the output ``z = output @ r``.
+    ``r = f(gain * x)``, ``f`` the nonlinearity, and the output ``z = output @ r + output_bias``.
     Noise is no part of the network: it is an argument of `popdyn.simulate`.
 
     State, rates, inputs and outputs are dimensionless, and so is every field but `tau` and `dt`.
@@ -64,6 +64,8 @@ class Rate:
         ``1 / (1 + exp(-x))``, ``x``, ``2/sqrt(pi)`` times the integral of ``exp(-t²)`` to ``x``.
     feedback : array, shape (n_neurons, n_outputs), optional
         Weights of the output back onto the neurons, dimensionless; none by default.
+    output_bias : array, shape (n_outputs,), optional
+        Constant part of each output, dimensionless; 0 by default.
     gain : array, shape (n_neurons,), optional
         Slope of each neuron: its rate is ``f(gain * x)``, dimensionless; 1 by default.
     population : array of text, shape (n_neurons,), optional
@@ -99,6 +101,7 @@ class Rate:
     nonlinearity: str = "tanh"
     _: KW_ONLY
     feedback: Array | None = None
+    output_bias: Array | None = None
     gain: Array | None = None
     population: NDArray[np.str_] | None = None
 
@@ -247,8 +250,7 @@ class Rate:
 
         which is this network's Euler step with ``dt = tau``: ``x[t] = J f(x[t-1]) + B u[t] + b``,
         ``h = f(x)``, and the output that answers to an input is that at the end of its step.
-        ``h = 0`` at the start is ``x = 0`` for tanh and relu.  A rate network has no bias of its
-        outputs: one that is not zero is left out, with a warning that gives the numbers.
+        ``h = 0`` at the start is ``x = 0`` for tanh and relu.
 
         Parameters
         ----------

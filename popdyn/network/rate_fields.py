@@ -24,7 +24,11 @@ DIMS = {
     "output": ("readout", "neuron"),
     "bias": ("neuron",),
 }
-OPTIONAL_DIMS = {"feedback": ("neuron", "readout"), "gain": ("neuron",)}
+OPTIONAL_DIMS = {
+    "feedback": ("neuron", "readout"),
+    "output_bias": ("readout",),
+    "gain": ("neuron",),
+}
 # Rounding in a division of seconds, no more.
 _SLACK = 1e-9
 
@@ -117,6 +121,7 @@ def check_shapes(net: Rate) -> None:
         "output": (None, rows),
         "bias": (rows,),
         "feedback": (rows, net.output.shape[0]),
+        "output_bias": (net.output.shape[0],),
         "gain": (rows,),
     }
     words = {"input": f"({rows}, n_inputs)", "output": f"(n_outputs, {rows})"}
@@ -125,7 +130,8 @@ def check_shapes(net: Rate) -> None:
         if array is None or _fits(array.shape, shape):
             continue
         turned = array.ndim == 2 and _fits(array.shape[::-1], shape)
-        with_outputs = f" and {net.n_outputs} outputs" if name == "feedback" else ""
+        of_outputs = name in ("feedback", "output_bias")
+        with_outputs = f" and {net.n_outputs} outputs" if of_outputs else ""
         message = (
             f"{name} must have shape {words.get(name, shape)} to fit recurrent weights of {rows} "
             f"neurons{with_outputs}, found {array.shape}{'; transpose it?' * turned}"

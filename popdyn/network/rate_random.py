@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
+from popdyn.network.random_stream import weight_generator
 
 Array = NDArray[np.float64]
 
@@ -54,11 +55,7 @@ def draw(
     _check_sizes(sizes)
     _check_strengths(g, density, feedback)
     _check_excitatory(excitatory, sizes["n_neurons"])
-    given: object = rng
-    if not isinstance(given, (int, np.integer, np.random.Generator)):
-        message = f"rng must be an integer or a numpy.random.Generator, found {rng!r}"
-        raise TensorError(message)
-    generator = np.random.default_rng(rng)
+    generator = weight_generator(rng)
     n_neurons = sizes["n_neurons"]
     found: dict[str, Any] = {}
     if excitatory is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from popdyn.errors import TensorError, warn
+from popdyn.errors import TensorError
 from popdyn.network.rate_fields import DIMS, OPTIONAL_DIMS
 
 _OWN = (*DIMS, "tau", "dt", "nonlinearity", *OPTIONAL_DIMS, "population")
@@ -55,6 +55,12 @@ def fields_from_weights(
 def _from_own(weights: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """Take the fields by their own names."""
     missing = [name for name in DIMS if name not in weights]
+    if any(str(name).startswith("recurrent_fast") for name in weights):
+        message = (
+            "these are the weights of a spiking network (recurrent_fast): "
+            "pdn.network.Spiking.from_weights reads them"
+        )
+        raise TensorError(message)
     if missing:
         message = (
             f"expected weights named {', '.join(DIMS)}, or a PyTorch state dict with one "
@@ -102,7 +108,6 @@ def _from_torch(
     for name in ("bias_ih_l0", "bias_hh_l0"):
         bias = bias + np.asarray(weights.get(prefix + name, 0.0), dtype=np.float64)
     layer = _readout_prefix(weights, prefix, n_neurons, readout)
-    _say_output_bias(weights, layer)
     fields: dict[str, Any] = {
         "recurrent": matrix,
         "input": weights[prefix + _INPUT],
@@ -111,6 +116,8 @@ def _from_torch(
         "tau": said["dt"],
         "nonlinearity": "tanh",
     }
+    if layer + "bias" in weights:
+        fields["output_bias"] = np.atleast_1d(weights[layer + "bias"])
     return fields | dict(said)
 
 
@@ -166,18 +173,6 @@ def _readout_prefix(
         )
         raise TensorError(message)
     return fitting[0]
-
-
-def _say_output_bias(weights: Mapping[str, Any], layer: str) -> None:
-    """Warn of a bias of the outputs, which a rate network does not have."""
-    bias = np.atleast_1d(np.asarray(weights.get(f"{layer}bias", 0.0), dtype=np.float64))
-    if np.any(bias):
-        numbers = ", ".join(f"{value:.6g}" for value in bias[:5])
-        more = f" and {bias.size - 5} more" if bias.size > 5 else ""
-        warn(
-            f"{layer}bias is left out, because a rate network has no bias of its outputs: those "
-            f"of the module are higher by {numbers}{more}."
-        )
 
 
 def _is(key: Any, name: str) -> bool:

@@ -5,6 +5,8 @@ The record holds weights and constants and checks that they fit; ``popdyn.simula
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,7 @@ from popdyn.network import spiking_fields as check
 from popdyn.network.spiking_fields import Array, Matrix, Number
 from popdyn.network.spiking_random import draw
 from popdyn.network.spiking_store import restored, stored
+from popdyn.network.spiking_weights import spiking_fields
 
 UNITS = ("1", "mV")
 
@@ -82,6 +85,7 @@ class Spiking:
     See Also
     --------
     Spiking.random : a network with random weights.
+    Spiking.from_weights : a network from arrays by name.
 
     Examples
     --------
@@ -228,6 +232,44 @@ class Spiking:
             rng=rng,
         )
         return cls(**{**drawn, "bias": bias, **constants})
+
+    @classmethod
+    def from_weights(cls, weights: Mapping[str, Any], **fields: Any) -> Spiking:
+        """Make a network from arrays by name, as `popdyn.read_weights` returns them.
+
+        Parameters
+        ----------
+        weights : mapping of text to array
+            By the names of the fields, of which ``recurrent_fast`` must be there; sparse
+            recurrent weights also as the three arrays that `popdyn.write_weights` makes of them,
+            ``recurrent_fast_weight``, ``_target`` and ``_start`` (see `to_dataset`).  What is not
+            there is as in `Spiking`; constants may have the shapes of MATLAB.
+        **fields
+            Fields of `Spiking` that are not in `weights`, or otherwise: they win.
+
+        Returns
+        -------
+        Spiking
+
+        Raises
+        ------
+        TensorError
+            If there are no recurrent weights, or the arrays do not make a network.
+
+        Warns
+        -----
+        PopdynWarning
+            When arrays are left out that are no field of the network.
+
+        Examples
+        --------
+        >>> import numpy as np, popdyn as pdn
+        >>> weights = {"recurrent_fast": np.zeros((3, 3)), "tau_membrane": np.array([[0.01]])}
+        >>> pdn.network.Spiking.from_weights(weights, dt=0.0005)
+        Spiking(n_neurons=3, n_inputs=1, n_outputs=1, tau_membrane=0.01 s, dt=0.0005 s, unit='1')
+        """
+        names = tuple(field.name for field in dataclasses.fields(cls))
+        return cls(**spiking_fields(weights, names, fields))
 
     def to_dataset(self) -> xr.Dataset:
         """Return the network as a Dataset, which `popdyn.save` writes and trees hold.

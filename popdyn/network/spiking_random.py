@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from popdyn.errors import TensorError
+from popdyn.network.random_stream import weight_generator
 from popdyn.network.spiking_fields import Matrix
 
 # Below this share of weights lists of targets are faster and smaller than rows.
@@ -48,8 +49,8 @@ def draw(
     TensorError
         If a size is not a positive whole number, or a share outside its range.
     """
-    _check(sizes, strengths, density, excitatory, rng)
-    generator = np.random.default_rng(rng)
+    _check(sizes, strengths, density, excitatory)
+    generator = weight_generator(rng)
     n_neurons = sizes["n_neurons"]
     n_sources = density * n_neurons
     present = _connections(n_neurons, density, generator)
@@ -78,7 +79,6 @@ def _check(
     strengths: Mapping[str, float],
     density: float,
     excitatory: float | None,
-    rng: Any,
 ) -> None:
     """Refuse sizes, strengths and shares that make no network."""
     for name, size in sizes.items():
@@ -98,9 +98,6 @@ def _check(
             f"excitatory is the share of excitatory neurons, between 0 and 1, with at least one "
             f"neuron on each side; found {excitatory!r} of {n_neurons} neurons"
         )
-        raise TensorError(message)
-    if not isinstance(rng, (int, np.integer, np.random.Generator)):
-        message = f"rng must be an integer or a numpy.random.Generator, found {rng!r}"
         raise TensorError(message)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy import sparse
 
 from popdyn.errors import TensorError
@@ -14,7 +15,9 @@ from popdyn.network.spiking_fields import Matrix
 if TYPE_CHECKING:
     from popdyn.network.spiking import Spiking
 
-_RECURRENT = ("recurrent_fast", "recurrent_slow")
+RECURRENT = ("recurrent_fast", "recurrent_slow")
+# Of sparse weights.
+PARTS = ("weight", "target", "start")
 _DIMS = {
     "input": ("neuron", "channel"),
     "output_fast": ("readout", "neuron"),
@@ -22,13 +25,14 @@ _DIMS = {
     "feedback": ("neuron", "readout"),
 }
 _SECONDS = ("tau_membrane", "refractory", "delay", "tau_fast", "tau_slow", "dt")
+_SQUARE = 128
 _CONSTANTS = (*_SECONDS, "bias", "threshold", "reset", "rest")
 
 
 def stored(net: Spiking) -> xr.Dataset:
     """Return a variable per field, as `Spiking.to_dataset` says."""
     variables: dict[str, Any] = {}
-    for name in _RECURRENT:
+    for name in RECURRENT:
         matrix = getattr(net, name)
         variables |= {} if matrix is None else _stored_matrix(name, matrix, net.unit)
     for name, dims in _DIMS.items():
@@ -66,18 +70,30 @@ def restored(dataset: xr.Dataset) -> dict[str, Any]:
             f"variables {', '.join(sorted(found)) or '(none)'}"
         )
         raise TensorError(message)
-    plain = {*_RECURRENT, *_DIMS, *_CONSTANTS, "population"} & found
+    plain = {*RECURRENT, *_DIMS, *_CONSTANTS, "population"} & found
     values: dict[str, Any] = {name: dataset[name].to_numpy() for name in plain}
     values |= {
-        name: _sparse_matrix(name, dataset) for name in _RECURRENT if f"{name}_weight" in found
+        name: sparse_matrix(name, *(dataset[f"{name}_{part}"].to_numpy() for part in PARTS))
+        for name in RECURRENT
+        if f"{name}_weight" in found
     }
     return values | {"unit": str(dataset.attrs["unit"])}
+
+
+def _by_receiver(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Copy weights that lie by sender into rows by receiver, in squares that fit the cache."""
+    rows = np.empty(matrix.shape)
+    for first in range(0, len(matrix), _SQUARE):
+        for second in range(0, len(matrix), _SQUARE):
+            square = (slice(first, first + _SQUARE), slice(second, second + _SQUARE))
+            rows[square] = matrix[square]
+    return rows
 
 
 def _stored_matrix(name: str, matrix: Matrix, unit: str) -> dict[str, Any]:
     """Return recurrent weights as variables."""
     if not sparse.issparse(matrix):
-        return {name: (("neuron", "presynaptic"), np.array(matrix, order="C"), {"units": unit})}
+        return {name: (("neuron", "presynaptic"), _by_receiver(matrix), {"units": unit})}
     synapse = f"{name}_synapse"
     return {
         f"{name}_weight": ((synapse,), matrix.data.copy(), {"units": unit}),
@@ -86,8 +102,43 @@ def _stored_matrix(name: str, matrix: Matrix, unit: str) -> dict[str, Any]:
     }
 
 
-def _sparse_matrix(name: str, dataset: xr.Dataset) -> Matrix:
-    """Rebuild sparse weights from their three variables."""
-    parts = [dataset[f"{name}_{part}"].to_numpy() for part in ("weight", "target", "start")]
-    n_neurons = parts[2].size - 1
-    return sparse.csc_array(tuple(parts), shape=(n_neurons, n_neurons))
+def sparse_matrix(
+    name: str, weight: NDArray[Any], target: NDArray[Any], start: NDArray[Any]
+) -> Matrix:
+    """Put sparse weights together, by sender.
+
+    Parameters
+    ----------
+    name : str
+        Of the weights.
+    weight, target : ndarray, shape (synapse,)
+        Weight, and position of the receiving neuron.
+    start : ndarray, shape (n_neurons + 1,)
+        Where each sender's synapses begin, and the last ones end.
+
+    Returns
+    -------
+    scipy.sparse.csc_array, shape (n_neurons, n_neurons)
+
+    Raises
+    ------
+    TensorError
+        If the parts do not fit each other.
+    """
+    n_neurons = start.size - 1
+    fits = (
+        n_neurons > 0
+        and weight.size == target.size == start[-1]
+        and start[0] == 0
+        and bool((np.diff(start) >= 0).all())
+        and bool(((target >= 0) & (target < n_neurons)).all())
+    )
+    if not fits:
+        message = (
+            f"the parts of {name} do not fit each other: expected as many targets below "
+            f"{n_neurons} (neurons) as weights ({weight.size}), and starts that rise from 0 to "
+            "that number"
+        )
+        raise TensorError(message)
+    parts = (weight, target.astype(np.int64), start.astype(np.int64))
+    return sparse.csc_array(parts, shape=(n_neurons, n_neurons))

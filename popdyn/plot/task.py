@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.plot.style import (
-    FIGURE_SIZE,
     GUIDE_COLOR,
     LINE_WIDTH,
     NULL_COLOR,
@@ -26,20 +25,23 @@ from popdyn.plot.style import (
     set_title,
 )
 
-# Inches: width of a figure with lanes, height of a lane and of the names of events above them.
-_LANES_WIDTH = 4.6
+# Inches: width of the figure, least height of a lane and of all lanes, and what a letter of the
+# upright names of events above them takes.
+_WIDTH = 4.6
 _LANE_HEIGHT = 0.45
-_NAMES_HEIGHT = 0.8
+_LANES_HEIGHT = 1.4
+_LETTER = 0.055
 # The part of a lane that its line spans.
 _LANE_FILL = 0.8
+# The part of the axes' width that an upright name takes.
+_NAME_WIDTH = 0.045
 
 
 def task(trials: xr.Dataset, *, trial: Any = None, ax: Axes | None = None) -> Axes:
     """Draw the inputs, the target and the events of one trial.
 
-    The target is drawn where it counts; these steps are shaded.  One input and one output share
-    the axes; more of them lie in lanes above each other, each scaled to its own range, which
-    stands beside its name.
+    Each input and each target has a lane of its own, scaled to its range, which stands beside its
+    name; a gray line is zero.  The target is drawn where it counts; these steps are shaded.
 
     Parameters
     ----------
@@ -70,29 +72,28 @@ def task(trials: xr.Dataset, *, trial: Any = None, ax: Axes | None = None) -> Ax
     """
     one = _one_trial(trials, trial)
     lines = _lines(one)
-    in_lanes, events = len(lines) > 2, _events(one)
-    band = _NAMES_HEIGHT if events else 0.0
-    size = (_LANES_WIDTH, _LANE_HEIGHT * len(lines) + band + 0.7)
-    ax = new_axes(ax, figure_size=size if in_lanes else FIGURE_SIZE)
+    events, stop = _events(one), float(one["stop_time"] - one["start_time"])
+    lane = max(_LANE_HEIGHT, _LANES_HEIGHT / len(lines))
+    band = _LETTER * max(map(len, events), default=0)
+    ax = new_axes(ax, figure_size=(_WIDTH, lane * len(lines) + band + 0.7))
     edges = np.append(one["step_time"].values, one["step_time"].values[-1] + trials.attrs["dt"])
     _shade(ax, edges, one["mask"].values.astype(bool))
-    if in_lanes:
-        _draw_lanes(ax, lines, edges)
-        ax.set_ylim(-0.2, len(lines) + band / _LANE_HEIGHT)
-    else:
-        _draw_together(ax, lines, edges)
-    _draw_events(ax, events)
+    _draw_lanes(ax, lines, edges)
+    ax.set_ylim(-0.2, len(lines) + band / lane)
+    ax.set_xlim(0, stop)
+    _draw_events(ax, events, stop)
     set_title(ax, _title(one))
-    ax.set_xlim(0, float(one["stop_time"] - one["start_time"]))
     ax.set_xlabel("time from start_time (s)")
-    ax.set_ylabel("input and target (dimensionless)")
+    ax.set_ylabel("input, target (dimensionless)")
     add_legend(ax)
     return ax
 
 
 def _lines(one: xr.Dataset) -> dict[str, NDArray[np.float64]]:
     """Return the inputs, and the targets where they count, by name."""
-    inputs = one["inputs"].transpose("channel", "step_time").values
+    # Trials shorter than the longest of their set are padded with zeros.
+    inside = one["step_time"] < float(one["stop_time"] - one["start_time"]) - 1e-9
+    inputs = one["inputs"].where(inside).transpose("channel", "step_time").values
     targets = one["target"].where(one["mask"]).transpose("output", "step_time").values
     names = json.loads(str(one["inputs"].attrs.get("channels", "[]")))
     if len(names) != len(inputs):
@@ -117,15 +118,6 @@ def _shade(ax: Axes, edges: NDArray[np.float64], mask: NDArray[np.bool_]) -> Non
     )
 
 
-def _draw_together(
-    ax: Axes, lines: dict[str, NDArray[np.float64]], edges: NDArray[np.float64]
-) -> None:
-    """Draw all lines on one scale."""
-    for name, color in condition_colors(lines).items():
-        width = LINE_WIDTH * (2 if name.startswith("target") else 0.7)
-        ax.stairs(lines[name], edges, baseline=None, color=color, linewidth=width, label=name)
-
-
 def _draw_lanes(
     ax: Axes, lines: dict[str, NDArray[np.float64]], edges: NDArray[np.float64]
 ) -> None:
@@ -141,7 +133,8 @@ def _draw_lanes(
         ax.axhline(zero, color=NULL_COLOR, linewidth=0.5, zorder=0.4)
         drawn = ax.stairs(zero + values * scale, edges, baseline=None, color=color, linewidth=width)
         drawn.set_gid(name)
-        labels.append(f"{plain(name)}\n{low:.3g} to {high:.3g}")
+        span = f"{low:.3g} to {high:.3g}" if high > low else f"{low:.3g}"
+        labels.append(f"{plain(name)}\n{span}")
     ax.set_yticks(bottoms + _LANE_FILL / 2, labels)
     ax.tick_params(axis="y", length=0)
 
@@ -175,22 +168,24 @@ def _events(one: xr.Dataset) -> dict[str, float]:
     return {name: float(one[name]) - start for name in names if start < float(one[name]) < stop}
 
 
-def _draw_events(ax: Axes, events: dict[str, float]) -> None:
-    """Draw a line with a name at each event."""
+def _draw_events(ax: Axes, events: dict[str, float], stop: float) -> None:
+    """Draw a line with a name at each event: left of it, or right where there is no room."""
+    taken = 0.0
     for name, at in events.items():
         event_line(ax, at)
+        left = at / stop - _NAME_WIDTH >= taken
+        taken = at / stop + (0.0 if left else _NAME_WIDTH)
         ax.annotate(
             plain(name.removesuffix("_time").replace("_", " ")),
             (at, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(-2, -3),
+            xytext=(-2 if left else 2, -3),
             textcoords="offset points",
             rotation=90,
-            ha="right",
+            ha="right" if left else "left",
             va="top",
             fontsize=SMALL_FONT_SIZE,
             color=GUIDE_COLOR,
-            bbox={"facecolor": ax.get_facecolor(), "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
         )
 
 

@@ -49,7 +49,7 @@ class Keeper(Protocol):
     names: tuple[str, ...]
 
     def put(self, name: str, time: int, part: slice, values: NDArray[Any]) -> None:
-        """Keep the values ``(row, trial)`` of one bin or step for some trials."""
+        """Keep the values ``(row, time, trial)`` of some bins or steps, the next ones of trials."""
         ...
 
     def put_trials(self, name: str, part: slice, values: NDArray[Any]) -> None:
@@ -64,8 +64,8 @@ class Keeper(Protocol):
         """Say that everything of these trials was kept."""
         ...
 
-    def steps(self) -> NDArray[np.float64]:
-        """Return the output ``(output, step, trial)`` at the end of each step."""
+    def steps(self) -> Any:
+        """Return the output ``(output, step, trial)`` at the end of each step, to be sliced."""
         ...
 
     def result(self, labelled: Labelling) -> xr.Dataset:
@@ -85,8 +85,8 @@ class Memory:
         self.values = {name: empty_values(name, self.shapes.of(name)) for name in self.names}
 
     def put(self, name: str, time: int, part: slice, values: NDArray[Any]) -> None:
-        """Keep the values of one bin or step."""
-        self.values[name][:, time, part] = values
+        """Keep the values of some bins or steps."""
+        self.values[name][:, time : time + values.shape[1], part] = values
 
     def put_trials(self, name: str, part: slice, values: NDArray[Any]) -> None:
         """Keep the values of some trials."""

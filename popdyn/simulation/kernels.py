@@ -40,9 +40,11 @@ def advance(
     rows, is added to the potentials at the end of each step.  `first` says how many steps of the
     trial were made before, for the bins of what is kept.  `state` is changed in place.
     """
-    # Every array is unpacked once and handed on by itself, and rows as an array and a number:
-    # tuples and slices cost counts of references, which take longer than a step's arithmetic.
+    # Every array is unpacked once and handed on by itself, rows as an array and a number, and
+    # what a step calls has one way out: all else costs counts of references, which take longer
+    # than a step's arithmetic.  Calls for nothing cost too.
     leak, gain, gain_fast, gain_slow, reset, threshold, n_refractory, by_step, mean = constants
+    alike = leak.size == 1 and reset.size == 1 and threshold.size == 1
     quick, late, bias, into, feedback, read_fast, read_slow, delay = weights
     quick_rows, quick_start, quick_target, quick_weight = quick
     late_rows, late_start, late_target, late_weight = late
@@ -52,51 +54,65 @@ def advance(
     # The outputs are filtered spikes too: what they feed back follows the same equations.
     all_fast = fast.copy() if feedback.shape[0] else fast
     all_slow = slow.copy() if feedback.shape[0] else slow
-    simple = leak.size == 1 and reset.size == 1 and noise.shape[0] == 0
-    simple &= feedback.shape[0] == 0 and late_rows.shape[0] == 0 and late_target.size == 0
+    feeds_back = feedback.shape[0] > 0
+    has_outputs = read_fast.any() or read_slow.any()
+    has_slow = late_rows.shape[0] + late_target.size > 0
+    keeps = sum_current.shape[0] + sum_potential.shape[0] > 0
+    simple = alike and noise.shape[0] == 0 and not (feeds_back or has_slow)
+    each = np.zeros_like(potential)
+    leaks, gains = leak + each, gain + each
+    gains_fast, gains_slow = gain_fast + each, gain_slow + each
+    resets, thresholds, lengths = reset + each, threshold + each, n_refractory + each
     words = np.zeros((potential.size + 7) // 8, np.uint64)
     at_threshold = words.view(np.uint8)
+    hits = np.empty(words.size + 1, np.int32)
     found = np.empty(potential.size + 8, np.int32)
-    n_all, now, n_slots = 0, clock[0], n_pending.size
+    n_all, slot = 0, clock[0] % n_pending.size
+    place, n_left = first // steps_per_bin, steps_per_bin - first % steps_per_bin
     for step in range(inputs.shape[0]):
         if step == 0 or changed(inputs, step):
-            set_drive(inputs, step, into, bias, gain, drive, steady)
-        feed_back(feedback, output_fast, fast, all_fast)
-        feed_back(feedback, output_slow, slow, all_slow)
-        place = (first + step) // steps_per_bin
-        keep_current(sum_current, place, drive, all_fast, all_slow, mean)
-        keep_row(sum_potential, place, potential)
+            set_drive(inputs, step, into, bias, gains, drive, steady)
+        if feeds_back:
+            feed_back(feedback, output_fast, fast, all_fast)
+            feed_back(feedback, output_slow, slow, all_slow)
+        if keeps:
+            keep_current(sum_current, place, drive, all_fast, all_slow, mean)
+            keep_row(sum_potential, place, potential)
         if simple:
             move_and_hold(potential, refractory, fast, steady, leak, gain_fast, by_step, reset)
+            compare(potential, threshold[0], at_threshold)
         else:
-            move(potential, steady, leak, gain_fast, all_fast)
-            add_product(potential, gain_slow, all_slow)
+            move(potential, steady, leaks, gains_fast, all_fast)
+            add_product(potential, gains_slow, all_slow)
             decay(by_step[0], fast)
             decay(by_step[1], slow)
             add_noise(potential, noise, step)
-            hold(potential, refractory, reset)
-        decay(by_step[0], output_fast)
-        decay(by_step[1], output_slow)
-        keep_row(sum_potential, place, potential)
-        n_new = find(potential, threshold, at_threshold, words, found)
-        for k in range(n_new):
-            spike_neuron[n_all + k] = found[k]
+            hold(potential, refractory, resets)
+            compare_each(potential, thresholds, at_threshold)
+        if keeps:
+            keep_row(sum_potential, place, potential)
+        n_new = find(at_threshold, words, hits, found)
+        restart(found, n_new, potential, refractory, resets, lengths)
+        if has_outputs:
+            read_out(found, n_new, read_fast, by_step[0], output_fast)
+            read_out(found, n_new, read_slow, by_step[1], output_slow)
+            put_sum(output_fast, output_slow, output, step)
+        send(found, n_new, delay, slot, pending, n_pending, spike_neuron, n_all)
         n_spikes[step] = n_new
         n_all += n_new
-        restart(found, n_new, potential, refractory, reset, n_refractory)
-        read_out(found, n_new, read_fast, output_fast)
-        read_out(found, n_new, read_slow, output_slow)
-        send(found, n_new, delay, now, pending, n_pending)
-        slot = now % n_slots
-        add_lists(quick_start, quick_target, quick_weight, pending, n_pending, slot, fast)
-        add_rows(quick_rows, pending, n_pending, slot, fast)
-        add_lists(late_start, late_target, late_weight, pending, n_pending, slot, slow)
-        add_rows(late_rows, pending, n_pending, slot, slow)
+        if quick_rows.shape[0]:
+            add_rows(quick_rows, pending, n_pending, slot, fast)
+        else:
+            add_lists(quick_start, quick_target, quick_weight, pending, n_pending, slot, fast)
+        if has_slow:
+            add_rows(late_rows, pending, n_pending, slot, slow)
+            add_lists(late_start, late_target, late_weight, pending, n_pending, slot, slow)
         n_pending[slot] = 0
-        now += 1
-        for k in range(output_fast.size):
-            output[step, k] = output_fast[k] + output_slow[k]
-    clock[0] = now
+        slot = slot + 1 if slot + 1 < n_pending.size else 0
+        n_left -= 1
+        place += n_left == 0
+        n_left = n_left if n_left else steps_per_bin
+    clock[0] += inputs.shape[0]
     return n_all
 
 
@@ -122,13 +138,8 @@ def set_drive(
         if value != 0:
             for i in range(drive.size):
                 drive[i] += value * weights[k, i]
-    if gain.size == 1:
-        share = gain[0]
-        for i in range(drive.size):
-            steady[i] = share * drive[i]
-    else:
-        for i in range(drive.size):
-            steady[i] = gain[i] * drive[i]
+    for i in range(drive.size):
+        steady[i] = gain[i] * drive[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -136,8 +147,6 @@ def feed_back(
     feedback: Array, output: Array, current: Array, total: Array
 ) -> None:  # pragma: no cover - compiled
     """Set the current that comes from synapses and from the outputs with the same filter."""
-    if feedback.shape[0] == 0:
-        return
     for i in range(current.size):
         total[i] = current[i]
     for k in range(output.size):
@@ -151,19 +160,15 @@ def keep_current(
     total: Array, place: int, drive: Array, fast: Array, slow: Array, mean: Array
 ) -> None:  # pragma: no cover - compiled
     """Add the mean over the step of all current that each neuron receives."""
-    if total.shape[0] == 0:
-        return
     of_fast, of_slow = mean[0], mean[1]
-    for i in range(drive.size):
+    for i in range(drive.size if total.shape[0] else 0):
         total[place, i] += drive[i] + of_fast * fast[i] + of_slow * slow[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def keep_row(total: Array, place: int, values: Array) -> None:  # pragma: no cover - compiled
     """Add values to a row of sums."""
-    if total.shape[0] == 0:
-        return
-    for i in range(values.size):
+    for i in range(values.size if total.shape[0] else 0):
         total[place, i] += values[i]
 
 
@@ -172,13 +177,8 @@ def move(
     potential: Array, steady: Array, leak: Array, gain: Array, current: Array
 ) -> None:  # pragma: no cover - compiled
     """Take every potential to the end of the step, as if none were refractory."""
-    if leak.size == 1:
-        by, share = leak[0], gain[0]
-        for i in range(potential.size):
-            potential[i] = by * potential[i] + steady[i] + share * current[i]
-    else:
-        for i in range(potential.size):
-            potential[i] = leak[i] * potential[i] + steady[i] + gain[i] * current[i]
+    for i in range(potential.size):
+        potential[i] = leak[i] * potential[i] + steady[i] + gain[i] * current[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -192,7 +192,7 @@ def move_and_hold(
     by_step: Array,
     reset: Array,
 ) -> None:  # pragma: no cover - compiled
-    """Do the work of `move`, `decay` and `hold` in one sweep, where constants are the same for all.
+    """Do the work of `move`, `decay` and `hold` in one sweep, where constants are alike for all.
 
     Not more: a loop over more arrays is not vectorized.
     """
@@ -210,27 +210,15 @@ def move_and_hold(
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_noise(total: Array, noise: Array, step: int) -> None:  # pragma: no cover - compiled
     """Add the noise of a step, if there is any."""
-    if noise.shape[0]:
-        add_row(total, noise, step)
+    for i in range(total.size if noise.shape[0] else 0):
+        total[i] += noise[step, i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_product(total: Array, factor: Array, values: Array) -> None:  # pragma: no cover - compiled
-    """Add values times a factor, one for all or one each."""
-    if factor.size == 1:
-        by = factor[0]
-        for i in range(total.size):
-            total[i] += by * values[i]
-    else:
-        for i in range(total.size):
-            total[i] += factor[i] * values[i]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def add_row(total: Array, rows: Array, row: int) -> None:  # pragma: no cover - compiled
-    """Add one row of a matrix."""
+    """Add values times a factor of each."""
     for i in range(total.size):
-        total[i] += rows[row, i]
+        total[i] += factor[i] * values[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -238,48 +226,55 @@ def hold(potential: Array, refractory: Array, reset: Array) -> None:  # pragma: 
     """Put neurons that are refractory back to the reset, and count their steps down."""
     zero = refractory.dtype.type(0)
     one = refractory.dtype.type(1)
-    if reset.size == 1:
-        value = reset[0]
-        for i in range(potential.size):
-            left = refractory[i]
-            potential[i] = potential[i] if left <= zero else value
-            refractory[i] = left - one
-    else:
-        for i in range(potential.size):
-            left = refractory[i]
-            potential[i] = potential[i] if left <= zero else reset[i]
-            refractory[i] = left - one
+    for i in range(potential.size):
+        left = refractory[i]
+        potential[i] = potential[i] if left <= zero else reset[i]
+        refractory[i] = left - one
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def decay(by: float, values: Array) -> None:  # pragma: no cover - compiled
-    """Let currents or filtered outputs decay over the step."""
+    """Let currents decay over the step."""
     for i in range(values.size):
         values[i] *= by
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def compare(
+    potential: Array, threshold: float, at_threshold: Array
+) -> None:  # pragma: no cover - compiled
+    """Say which neurons are at or above the threshold."""
+    for i in range(potential.size):
+        at_threshold[i] = potential[i] >= threshold
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def compare_each(
+    potential: Array, threshold: Array, at_threshold: Array
+) -> None:  # pragma: no cover - compiled
+    """Say which neurons are at or above their own threshold."""
+    for i in range(potential.size):
+        at_threshold[i] = potential[i] >= threshold[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def find(
-    potential: Array, threshold: Array, at_threshold: Array, words: Array, found: Array
+    at_threshold: Array, words: Array, hits: Array, found: Array
 ) -> int:  # pragma: no cover - compiled
-    """List the neurons at or above threshold, in order; return their number.
+    """List the neurons at threshold, in order; return their number.
 
     Comparing all and then looking at eight answers at once beats a plain scan twofold: `words`
-    are the bytes of `at_threshold`.
+    are the bytes of `at_threshold`.  Nothing is asked that a processor would have to guess.
     """
-    if threshold.size == 1:
-        limit = threshold[0]
-        for i in range(potential.size):
-            at_threshold[i] = potential[i] >= limit
-    else:
-        for i in range(potential.size):
-            at_threshold[i] = potential[i] >= threshold[i]
-    n_new = 0
+    n_hits, n_new = 0, 0
     for word in range(words.size):
-        if words[word]:
-            for i in range(8 * word, 8 * word + 8):
-                found[n_new] = i
-                n_new += at_threshold[i]
+        hits[n_hits] = word
+        n_hits += words[word] != 0
+    for k in range(n_hits):
+        first = 8 * hits[k]
+        for i in range(first, first + 8):
+            found[n_new] = i
+            n_new += at_threshold[i]
     return n_new
 
 
@@ -295,29 +290,47 @@ def restart(
     """Reset the neurons that spiked, and make them refractory."""
     for k in range(n_new):
         i = found[k]
-        potential[i] = reset[i % reset.size]
-        refractory[i] = n_refractory[i % n_refractory.size]
+        potential[i] = reset[i]
+        refractory[i] = n_refractory[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def read_out(
-    found: Array, n_new: int, weights: Array, output: Array
+    found: Array, n_new: int, weights: Array, by: float, output: Array
 ) -> None:  # pragma: no cover - compiled
-    """Let the outputs jump by the weights of the neurons that spiked."""
+    """Let the outputs decay, and jump by the weights of the neurons that spiked."""
+    for o in range(output.size):
+        output[o] *= by
     for k in range(n_new):
         for o in range(output.size):
             output[o] += weights[found[k], o]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def put_sum(one: Array, other: Array, rows: Array, row: int) -> None:  # pragma: no cover - compiled
+    """Set one row of a matrix to the sum of two."""
+    for k in range(one.size):
+        rows[row, k] = one[k] + other[k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def send(
-    found: Array, n_new: int, delay: Array, clock: int, pending: Array, n_pending: Array
+    found: Array,
+    n_new: int,
+    delay: Array,
+    slot: int,
+    pending: Array,
+    n_pending: Array,
+    spike_neuron: Array,
+    n_before: int,
 ) -> None:  # pragma: no cover - compiled
-    """Put spikes into the ring, at the step in which they arrive."""
+    """Note spikes, and put them into the ring, at the step in which they arrive."""
     for k in range(n_new):
-        slot = (clock + delay[found[k]]) % n_pending.size
-        pending[slot, n_pending[slot]] = found[k]
-        n_pending[slot] += 1
+        at = slot + delay[found[k]]
+        at = at if at < n_pending.size else at - n_pending.size
+        pending[at, n_pending[at]] = found[k]
+        n_pending[at] += 1
+        spike_neuron[n_before + k] = found[k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -331,9 +344,7 @@ def add_lists(
     current: Array,
 ) -> None:  # pragma: no cover - compiled
     """Add the weights of the neurons whose spikes arrive to the currents of their targets."""
-    if target.size == 0:
-        return
-    for k in range(n_pending[slot]):
+    for k in range(n_pending[slot] if target.size else 0):
         sender = pending[slot, k]
         for at in range(start[sender], start[sender + 1]):
             current[target[at]] += weight[at]
@@ -347,14 +358,19 @@ def add_rows(
 
     Four at a time, so that the currents are read and written once for all four.
     """
-    if rows.shape[0] == 0:
-        return
-    n_arrived = n_pending[slot]
+    n_arrived = n_pending[slot] if rows.shape[0] else 0
     n_fours = n_arrived // 4 * 4
     for k in range(0, n_fours, 4):
         a, b = pending[slot, k], pending[slot, k + 1]
         c, d = pending[slot, k + 2], pending[slot, k + 3]
         for i in range(current.size):
             current[i] = (((current[i] + rows[a, i]) + rows[b, i]) + rows[c, i]) + rows[d, i]
-    for k in range(n_fours, n_arrived):
-        add_row(current, rows, pending[slot, k])
+    n_twos = n_fours + (n_arrived - n_fours) // 2 * 2
+    for k in range(n_fours, n_twos, 2):
+        a, b = pending[slot, k], pending[slot, k + 1]
+        for i in range(current.size):
+            current[i] = (current[i] + rows[a, i]) + rows[b, i]
+    for k in range(n_twos, n_arrived):
+        a = pending[slot, k]
+        for i in range(current.size):
+            current[i] += rows[a, i]

@@ -18,7 +18,10 @@ from popdyn.tasks import Task, task_of
 from popdyn.tensor.build import make_tensor
 from popdyn.tensor.columns import table_columns, table_ids
 from popdyn.tensor.contract import DIMS, bin_centers
-from popdyn.tensor.result import add_history, digest, make_result
+from popdyn.tensor.result import add_history, make_result
+
+# Outputs of steps that are judged at once.
+_AT_ONCE = 2**22
 
 Column = tuple[NDArray[Any], dict[str, Any]]
 
@@ -32,6 +35,7 @@ class Labels:
     seed: str
     parameters: dict[str, Any]
     behavior: dict[str, Column]
+    digest: str  # of what the numbers were computed from
     said: Mapping[str, Any] = field(default_factory=dict)  # further attributes
     first_bin: int = 0  # bins before the trials' starts
 
@@ -43,15 +47,26 @@ def judges(task: Task | None, trials: xr.Dataset | None) -> Task | None:
     return task_of(trials) if task is None else task
 
 
-def behavior_of(
-    judge: Task | None, trials: xr.Dataset, step_output: NDArray[np.float64]
-) -> dict[str, Column]:
-    """Ask the task what the outputs mean: columns with attributes."""
+def behavior_of(judge: Task | None, trials: xr.Dataset, step_output: Any) -> dict[str, Column]:
+    """Ask the task what the outputs mean: columns with attributes.
+
+    Some trials at a time: the outputs ``(output, step_time, trial)`` may lie in a file.
+    """
     if judge is None:
         return {}
-    output = xr.DataArray(step_output, dims=("output", "step_time", "trial"))
-    columns = judge.response(output, trials)
-    return {str(name): (c.to_numpy(), dict(c.attrs)) for name, c in columns.data_vars.items()}
+    n_outputs, n_steps, n_trials = step_output.shape
+    at_once = max(1, _AT_ONCE // (n_outputs * n_steps))
+    answers = [
+        judge.response(
+            xr.DataArray(step_output[:, :, part], dims=("output", "step_time", "trial")),
+            trials.isel(trial=part),
+        )
+        for part in (slice(i, i + at_once) for i in range(0, n_trials, at_once))
+    ]
+    return {
+        str(name): (np.concatenate([answer[name].to_numpy() for answer in answers]), dict(c.attrs))
+        for name, c in answers[0].data_vars.items()
+    }
 
 
 def roles_of(run: TrialInputs, labels: Labels) -> dict[str, Any]:
@@ -134,7 +149,7 @@ def _tensor(
     coords["neuron"] = table_ids(table, n_neurons, "neuron")
     coords |= of_neurons
     tensor = xr.DataArray(values, dims=DIMS, coords=coords, name=name, attrs=shell.attrs)
-    tensor.attrs["input_digest"] = digest(tensor)
+    tensor.attrs["input_digest"] = labels.digest
     return _finish(run, labels, tensor)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import Any
@@ -27,30 +27,34 @@ from popdyn.simulation.rate_map import RateMap, read_rate_map
 from popdyn.tensor.result import add_history
 from popdyn.tensor.session import session_neurons
 
+LARGEST_DRIFT = 3.0
+
 
 @dataclass(frozen=True)
 class Look:
-    """How a network is looked at: arguments of `observe`."""
+    """How a network is looked at: arguments of `observe` and of `observe_sessions`."""
 
     n_neurons: int
-    n_sessions: int | None = None
+    n_sessions: int | None = None  # None is the only one
     rate_map: Any = None
     drift: float = 0.0
     drift_time: float = 600.0
     missing_trials: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.n_sessions is not None and not _is_count(self.n_sessions):
-            message = f"n_sessions must be a whole number of at least 1, found {self.n_sessions!r}"
-            raise TensorError(message)
-        bounds = {
-            "drift": (0 <= self.drift < np.inf, "zero or positive"),
-            "drift_time": (0 < self.drift_time < np.inf, "a positive number of seconds"),
-            "missing_trials": (0 <= self.missing_trials < 1, "a share of at least 0 and below 1"),
+        bounds: dict[str, tuple[Callable[[float], bool], str]] = {
+            "drift": (
+                lambda size: 0 <= size <= LARGEST_DRIFT,
+                f"zero to {LARGEST_DRIFT:g}: the median of the factor is exp(-drift²/2), about "
+                "0.01 there, and beyond it hardly a neuron would spike",
+            ),
+            "drift_time": (lambda time: 0 < time < np.inf, "a positive number of seconds"),
+            "missing_trials": (lambda share: 0 <= share < 1, "a share of at least 0 and below 1"),
         }
         for name, (is_fine, expected) in bounds.items():
-            if not is_fine:
-                message = f"{name} must be {expected}, found {getattr(self, name)!r}"
+            value = getattr(self, name)
+            if not isinstance(value, (int, float, np.number)) or not is_fine(float(value)):
+                message = f"{name} must be {expected}; found {value!r}"
                 raise TensorError(message)
 
     def process(self) -> Drift | None:
@@ -69,8 +73,22 @@ class Look:
 _DEFAULT = {each.name: each.default for each in fields(Look)}
 
 
+def check_count(name: str, number: Any) -> None:
+    """Refuse what is no number of things.
+
+    Raises
+    ------
+    TensorError
+        Naming the argument.
+    """
+    if not _is_count(number):
+        message = f"{name} must be a whole number of at least 1, found {number!r}"
+        raise TensorError(message)
+
+
 def _is_count(number: Any) -> bool:
-    return isinstance(number, (int, np.integer)) and int(number) >= 1
+    whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+    return whole and int(number) >= 1
 
 
 @dataclass(frozen=True)

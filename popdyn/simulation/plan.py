@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from popdyn import __version__
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
@@ -48,6 +52,7 @@ class Plan:
     dtype: str
     method: Method
     parameters: dict[str, Any]
+    net_digest: str
 
     @classmethod
     def of(
@@ -84,7 +89,7 @@ class Plan:
         every = steps_per_bin(net.dt, bin_width)
         check_noise(noise_density=noise[0], noise_step=noise[1])
         check_noise(input_noise_density=input_noise[0], input_noise_step=input_noise[1])
-        margin = _read_around(around, net, every, continuous)
+        margin = _read_around(around, net.dt, every, continuous, wanted)
         generator, seed = as_generator(rng)
         if (trials is None) == (duration is None):
             message = (
@@ -129,6 +134,7 @@ class Plan:
             dtype=dtype,
             method=method,
             parameters=parameters | {key: value for key, value in new.items() if value},
+            net_digest=digest(net.to_dataset()),
         )
 
     def n_bins(self, dt: float) -> int:
@@ -149,22 +155,24 @@ class Plan:
             behavior=behavior,
             said=said,
             first_bin=self.around[0] // self.every,
+            digest=hashlib.sha256(self.identity.encode()).hexdigest()[:16],
         )
 
-    def identity(self, net: Rate | Spiking) -> dict[str, Any]:
-        """Return all that the numbers depend on."""
+    @cached_property
+    def identity(self) -> str:
+        """All that a quantity depends on, as text."""
         state = self.initial_state
-        return {
+        said = {
             **self.parameters,
-            "net": digest(net.to_dataset()),
+            "version": __version__,
+            "net": self.net_digest,
             "trials": digest(self.trials),
             "initial_state": None if state is None else digest(xr.DataArray(np.asarray(state))),
-            "record": list(self.record),
-            "judged": self.judge is not None,
             "seed": self.seed,
             "tile": self.tile,
             "dtype": self.dtype,
         }
+        return json.dumps(said, sort_keys=True, default=str)
 
 
 def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
@@ -173,7 +181,7 @@ def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name for name in names if name != "output"))
     if isinstance(net, Spiking):
         return check_spiking_record(names)
-    known = {"rate": "rate", "state": "potential", "potential": "potential"}
+    known = {name: name for name in ("rate", "potential", "current")} | {"state": "potential"}
     for name in names:
         if name in ("spikes", "spike", "spike_time", "spike_count"):
             message = (
@@ -182,9 +190,11 @@ def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
             )
             raise TensorError(message)
         if name not in known:
-            near = difflib.get_close_matches(str(name), ("rate", "state", "output"), n=1)
+            near = difflib.get_close_matches(str(name), ("rate", "state", "current", "output"), n=1)
             guess = f"; did you mean {near[0]!r}?" if near else ""
-            message = f"record may hold 'rate', 'state' and 'output', found {name!r}{guess}"
+            message = (
+                f"record may hold 'rate', 'state', 'current' and 'output', found {name!r}{guess}"
+            )
             raise TensorError(message)
     return tuple(dict.fromkeys(known[name] for name in names))
 
@@ -198,7 +208,9 @@ def _check_known(name: str, value: str, known: Sequence[str]) -> None:
         raise TensorError(message)
 
 
-def _read_around(around: Any, net: Rate | Spiking, every: int, continuous: bool) -> tuple[int, int]:
+def _read_around(
+    around: Any, dt: float, every: int, continuous: bool, record: Sequence[str]
+) -> tuple[int, int]:
     """Return the steps to keep before and after each trial."""
     values = np.asarray(around, dtype=np.float64)
     if values.shape != (2,) or not (np.isfinite(values) & (values >= 0)).all():
@@ -209,13 +221,15 @@ def _read_around(around: Any, net: Rate | Spiking, every: int, continuous: bool)
         raise TensorError(message)
     if not values.any():
         return 0, 0
-    if not continuous or isinstance(net, Spiking):
+    if not continuous or "spikes" in record:
         message = (
-            "around needs continuous=True and a rate network: trials that start anew have nothing "
-            "around them, and spikes are kept throughout with record=('spikes',)"
+            "around needs continuous=True: trials that start anew have nothing around them"
+            if not continuous
+            else "around belongs to tensors: record=('spikes',) keeps the spikes between trials "
+            "anyway; leave around out"
         )
         raise TensorError(message)
-    width = every * net.dt
+    width = every * dt
     bins = np.rint(values / width)
     if (np.abs(values - bins * width) > 1e-6 * width).any():
         message = f"around must be whole bins of {width:g} s, found {tuple(values.tolist())}"

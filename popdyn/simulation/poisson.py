@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.errors import TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.simulation.rate_map import Array, HertzMap, in_hertz, refuse_negative
 from popdyn.tensor.contract import bin_width_of, check, column_names
 from popdyn.tensor.session import make_session
@@ -117,9 +117,18 @@ def rate_of(sim: Any) -> xr.DataArray:
         refuse_negative(rate.to_numpy(), "")
     rate = check(rate)
     if rate.name != "rate":
-        message = f"expected rates to draw spikes from, found the tensor {rate.name!r}"
+        message = (
+            f"expected rates to draw spikes from, found the tensor {rate.name!r}: give sim['rate'] "
+            "of pdn.simulate(net, trials, record=('rate',)), or a Session of spikes"
+        )
         raise TensorError(message)
-    if rate.attrs.get("align") == "start_time" and _goes_around(rate):
+    steps = json.loads(str(rate.attrs.get("popdyn", "[]")))
+    if rate.attrs["units"] == "Hz" and steps and steps[-1]["step"] == "simulate":
+        warn(
+            "these rates are counts of a spiking network's own spikes: spikes drawn from them vary "
+            "twice. Observe the Session of pdn.simulate(net, trials, record=('spikes',)) instead"
+        )
+    if rate.attrs.get("align") == "start_time" and _goes_around(steps):
         # Time between trials belongs to the one before as well as to the one after.
         lasts = rate["stop_time"] - rate["start_time"]
         own = (rate["time"] > 0) & (rate["time"] + bin_width_of(rate) / 2 < lasts + _SLACK)
@@ -127,9 +136,8 @@ def rate_of(sim: Any) -> xr.DataArray:
     return rate
 
 
-def _goes_around(rate: xr.DataArray) -> bool:
+def _goes_around(steps: list[dict[str, Any]]) -> bool:
     """Tell whether a simulation kept time around its trials."""
-    steps = json.loads(str(rate.attrs.get("popdyn", "[]")))
     return any("around" in each["parameters"] for each in steps if each["step"] == "simulate")
 
 
@@ -179,6 +187,15 @@ def on_clock(
             message = (
                 f"the rates have times on the session's clock ({', '.join(clocked)}) but do not "
                 "say where their own zero is: add the coordinate align_time (trial) in seconds"
+            )
+            raise TensorError(message)
+        if event in rate.coords:
+            message = (
+                f"the rates have a column {event!r}, but no clock is said of it, so that it cannot "
+                "place the trials on the session's: pass column_attrs={"
+                f"{event!r}: {{'units': 's', 'clock': 'session'}}}} to make_tensor, add the "
+                f"coordinate align_time (trial) in seconds, or drop {event!r}, to have trials one "
+                "after the other"
             )
             raise TensorError(message)
         length = rate.sizes["time"] * width + _PAUSE

@@ -3,8 +3,9 @@
 Of many trials the matrix product is left to BLAS, and one sweep does all the rest of the step.
 A trial by itself reads all recurrent weights at every step, and where they fit into the cache
 half of the time NumPy takes goes to calls.  The weights lie by sender, the targets of one side by
-side, and are added eight senders at a time in a fixed order, without fused or reordered
-arithmetic: the same bits on any machine.  The plain form is in `popdyn.simulation.steps`.
+side, and are added eight senders at a time in a fixed order.  Products may be fused with the sum
+they go into, no more: one machine gives the same bits every time.  The plain form is in
+`popdyn.simulation.steps`.
 
 The tanh is ``-m / (2 + m)`` with ``m = exp(-2|x|) - 1``, the exponential by its series on
 ``|r| <= log(2) / 2`` times a power of two put together from its bits.  Its error is below 3e-16 in
@@ -22,6 +23,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Parts = tuple[Array, Array, Array, Array]
 
+# Half of the time of the sweep over the states.
+FUSED = {"contract"}
+
 # Which function `activate` takes.
 KINDS = {"tanh": 0, "relu": 1, "linear": 2}
 
@@ -37,7 +41,7 @@ _TWO, _ONE, _HALF, _ZERO = np.float32(2), np.float32(1), np.float32(0.5), np.flo
 _END = np.float32(10.0)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(inline="always", error_model="numpy", fastmath=FUSED)
 def tanh_double(x: Any) -> Any:  # pragma: no cover - compiled
     """Hyperbolic tangent of a float64."""
     a = abs(x)
@@ -62,7 +66,7 @@ def tanh_double(x: Any) -> Any:  # pragma: no cover - compiled
     return np.copysign(m / (2.0 + m), x)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(inline="always", error_model="numpy", fastmath=FUSED)
 def tanh_single(x: Any) -> Any:  # pragma: no cover - compiled
     """Hyperbolic tangent of a float32."""
     a = abs(x)
@@ -82,7 +86,7 @@ def tanh_single(x: Any) -> Any:  # pragma: no cover - compiled
     return np.copysign(m / (_TWO + m), x)
 
 
-@njit(nogil=True, inline="always", error_model="numpy")
+@njit(nogil=True, inline="always", error_model="numpy", fastmath=FUSED)
 def activate_double(x: Array, gain: Array, rate: Array, kind: int) -> None:  # pragma: no cover
     """Put the rates of float64 states into `rate`."""
     if kind == 0:
@@ -96,7 +100,7 @@ def activate_double(x: Array, gain: Array, rate: Array, kind: int) -> None:  # p
             rate[i] = gain[i] * x[i]
 
 
-@njit(nogil=True, inline="always", error_model="numpy")
+@njit(nogil=True, inline="always", error_model="numpy", fastmath=FUSED)
 def activate_single(x: Array, gain: Array, rate: Array, kind: int) -> None:  # pragma: no cover
     """Put the rates of float32 states into `rate`."""
     if kind == 0:
@@ -110,7 +114,7 @@ def activate_single(x: Array, gain: Array, rate: Array, kind: int) -> None:  # p
             rate[i] = gain[i] * x[i]
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", fastmath=FUSED)
 def add_product(y: Array, weights: Array, r: Array) -> None:  # pragma: no cover - compiled
     """Add ``r @ weights`` to `y`, eight rows of the weights at a time."""
     n = r.size
@@ -131,7 +135,7 @@ def add_product(y: Array, weights: Array, r: Array) -> None:  # pragma: no cover
             y[i] += r[j] * weights[j, i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
 def advance_double(
     recurrent: Array, keep: Array, gain: Array, drive: Array, kind: int, states: Array, rates: Array
 ) -> None:  # pragma: no cover - compiled
@@ -148,7 +152,7 @@ def advance_double(
         activate_double(state, gain, rates[step + 1], kind)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
 def advance_single(
     recurrent: Array, keep: Array, gain: Array, drive: Array, kind: int, states: Array, rates: Array
 ) -> None:  # pragma: no cover - compiled
@@ -161,37 +165,38 @@ def advance_single(
         activate_single(state, gain, rates[step + 1], kind)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
 def finish_double(
-    parts: Parts, inputs: Array, product: Array, kind: int, state: Array, rate: Array
+    parts: Parts, inputs: Array, kind: int, before: Array, state: Array, rate: Array
 ) -> None:  # pragma: no cover - compiled
     """End one step of all trials in float64, after the matrix product with the rates.
 
     ``parts`` are keep, gain, bias ``(neuron,)`` and the input weights ``(channel, neuron)``;
-    ``inputs (trial, channel)``; ``product``, ``state``, ``rate (trial, neuron)``, the last two
-    are filled: ``state = keep * state + product + bias + inputs @ weights``.
+    ``inputs (trial, channel)``; ``before``, ``state``, ``rate (trial, neuron)``, of which `rate`
+    holds the product, and the last two are filled:
+    ``state = keep * before + product + bias + inputs @ weights``.
     """
     keep, gain, bias, weights = parts
     for trial in range(state.shape[0]):
-        x = state[trial]
+        x, y, product = state[trial], before[trial], rate[trial]
         for i in range(x.size):
-            x[i] = (x[i] * keep[i] + product[trial, i]) + bias[i]
+            x[i] = (y[i] * keep[i] + product[i]) + bias[i]
         for channel in range(inputs.shape[1]):
             for i in range(x.size):
                 x[i] += inputs[trial, channel] * weights[channel, i]
         activate_double(x, gain, rate[trial], kind)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
 def finish_single(
-    parts: Parts, inputs: Array, product: Array, kind: int, state: Array, rate: Array
+    parts: Parts, inputs: Array, kind: int, before: Array, state: Array, rate: Array
 ) -> None:  # pragma: no cover - compiled
     """End one step of all trials in float32, as `finish_double` does in float64."""
     keep, gain, bias, weights = parts
     for trial in range(state.shape[0]):
-        x = state[trial]
+        x, y, product = state[trial], before[trial], rate[trial]
         for i in range(x.size):
-            x[i] = (x[i] * keep[i] + product[trial, i]) + bias[i]
+            x[i] = (y[i] * keep[i] + product[i]) + bias[i]
         for channel in range(inputs.shape[1]):
             for i in range(x.size):
                 x[i] += inputs[trial, channel] * weights[channel, i]

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from popdyn.errors import TensorError
 
 Array = NDArray[np.float64]
+# Hz; some times what the fastest neurons reach, and room for groups of neurons.
+HIGHEST_RATE = 10_000.0
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,19 @@ def in_hertz(rate: xr.DataArray, rate_map: HertzMap | None, observed: NDArray[np
         message = f"rate_map made {n_bad} of {hertz.size} rates NaN or infinite: change it"
         raise TensorError(message)
     refuse_negative(hertz, " after rate_map")
+    _refuse_impossible(hertz)
     return hertz
+
+
+def _refuse_impossible(hertz: Array) -> None:
+    """Refuse rates that no neuron reaches: their spikes would fill the memory."""
+    n_high = int(np.count_nonzero(hertz > HIGHEST_RATE))
+    if n_high:
+        message = (
+            f"{n_high} of {hertz.size} firing rates are above {HIGHEST_RATE:,g} Hz, the highest "
+            f"{hertz.max():.3g} Hz: no neuron fires so often. rate_map must make spikes per second"
+        )
+        raise TensorError(message)
 
 
 def refuse_negative(hertz: NDArray[Any], when: str) -> None:

@@ -11,14 +11,14 @@ import xarray as xr
 
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
-from popdyn.network.spiking import Spiking
 from popdyn.progress import watched
 from popdyn.simulation.keep import STEPS, Keeper, Memory, Shapes
 from popdyn.simulation.label import as_tensors
 from popdyn.simulation.plan import Plan
-from popdyn.simulation.recording import Recording, run_tiles
+from popdyn.simulation.recording import Recording, run_tiles, tiles_of
 from popdyn.simulation.start import initial_states
-from popdyn.simulation.steps import Array, noise_of_step, single_thread
+from popdyn.simulation.state_noise import noise_of_step
+from popdyn.simulation.steps import Array, block_length, single_thread
 from popdyn.simulation.stream import run_stream, segments_of
 
 
@@ -49,16 +49,8 @@ def simulate_rate(net: Rate, plan: Plan) -> xr.Dataset:
     shapes = Shapes(
         net.n_neurons, net.n_outputs, plan.n_bins(net.dt), len(run.inputs), run.n_trials
     )
-    with keeping(net, plan, shapes, (*plan.record, "output")) as keeper:
-        recording = Recording(
-            net,
-            keeper,
-            plan.every,
-            shapes.n_bins,
-            run.trial,
-            plan.around[0] // plan.every,
-            plan.method,
-        )
+    with keeping(plan, shapes, (*plan.record, "output")) as keeper:
+        recording = Recording(net, run, keeper, plan.every, shapes.n_bins, plan.method, plan.dtype)
         tile = 1 if plan.continuous else min(plan.tile, run.n_trials)
         text = f"simulating {run.n_trials} trials"
         with np.errstate(over="ignore", invalid="ignore"), single_thread(net, tile):
@@ -83,12 +75,13 @@ def _work(
     run, std = plan.run, noise_of_step(net, *plan.noise, plan.method)
     if plan.continuous:
         first = int(np.argmin(run.start_time))
-        state = np.array(initial[first : first + 1], order="C")
-        args = (run, state, std, plan.generators, plan.input_noise, recording, plan.around)
-        return run_stream(*args), run.n_trials
-    n_tiles = -(-run.n_trials // plan.tile)
-    work = run_tiles(run, initial, std, plan.generators, plan.tile, recording)
-    return work, recording.n_bins * n_tiles
+        args = (initial[first : first + 1], std, plan.generators, plan.input_noise, recording)
+        return run_stream(*args, plan.around), run.n_trials
+    tiles = tiles_of(run.n_trials, plan.tile)
+    n_blocks = sum(
+        -(-len(run.inputs) // block_length(part.stop - part.start, net.n_neurons)) for part in tiles
+    )
+    return run_tiles(initial, std, plan.generators, plan.tile, recording), n_blocks
 
 
 def first_states(net: Rate, plan: Plan) -> Array:
@@ -105,9 +98,7 @@ def first_states(net: Rate, plan: Plan) -> Array:
 
 
 @contextmanager
-def keeping(
-    net: Rate | Spiking, plan: Plan, shapes: Shapes, names: tuple[str, ...]
-) -> Iterator[Keeper]:
+def keeping(plan: Plan, shapes: Shapes, names: tuple[str, ...]) -> Iterator[Keeper]:
     """Keep numbers in memory or in a file; an interrupted file can be gone on with."""
     if plan.judge is not None:
         names = (*names, STEPS)
@@ -118,7 +109,7 @@ def keeping(
     from popdyn.simulation.stored import Stored
 
     tile = 1 if plan.continuous else plan.tile
-    keeper = Stored(plan.path, names, shapes, tile, plan.identity(net))
+    keeper = Stored(plan.path, names, shapes, tile, plan.identity)
     can_go_on = False
     try:
         yield keeper

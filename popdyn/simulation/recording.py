@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,15 @@ from numpy.typing import NDArray
 
 from popdyn.errors import FitError, TensorError
 from popdyn.network.rate import Rate
-from popdyn.simulation.keep import STEPS, Keeper
+from popdyn.simulation.bin_means import BinMeans
+from popdyn.simulation.keep import STEPS, Keeper, dtype_of
 from popdyn.simulation.start import TrialInputs
-from popdyn.simulation.steps import Array, Method, evolve
+from popdyn.simulation.steps import Array, Block, Method, evolve_blocks
+
+# Rates are kept in single precision.
+_LARGEST = float(np.finfo(np.float32).max)
+# Sum of squares up to which nothing of a block can be near it.
+_HARMLESS = 1e34
 
 
 def bins_of(run: TrialInputs, dt: float, steps_per_bin: int) -> int:
@@ -34,96 +39,143 @@ def bins_of(run: TrialInputs, dt: float, steps_per_bin: int) -> int:
     return n_bins
 
 
-class Sums:
-    """Mean over a bin of the straight lines between the values at its steps."""
-
-    def __init__(self, before: Array) -> None:
-        self.before = before
-        self.total = np.zeros_like(before)
-
-    def add(self, values: Array) -> None:
-        """Go on by one step."""
-        self.total += self.before
-        self.total += values
-        self.before = values
-
-    def take(self, n_steps: int) -> Array:
-        """Return the mean of the steps since the last call."""
-        mean = self.total / (2 * n_steps)
-        self.total[:] = 0.0
-        return mean
-
-
-@dataclass(frozen=True)
 class Recording:
-    """Puts bins and steps where they are kept."""
+    """Puts bins and steps where they are kept.
 
-    net: Rate
-    keeper: Keeper
-    steps_per_bin: int
-    n_bins: int
-    trial: NDArray[Any]  # ids
-    first_bin: int = 0  # bins before the trials' starts
-    method: Method = "euler"
+    Parameters
+    ----------
+    net : Rate
+        The network.
+    run : TrialInputs
+        Its trials.
+    keeper : Keeper
+        Takes the numbers.
+    steps_per_bin, n_bins : int
+        Sizes.
+    method, dtype : str
+        As in `popdyn.simulate`.
+    """
 
-    def evolve(
+    def __init__(
+        self,
+        net: Rate,
+        run: TrialInputs,
+        keeper: Keeper,
+        steps_per_bin: int,
+        n_bins: int,
+        method: Method,
+        dtype: str,
+    ) -> None:
+        self.net, self.run, self.keeper = net, run, keeper
+        self.steps_per_bin, self.n_bins = steps_per_bin, n_bins
+        self._how: dict[str, Any] = {"method": method, "dtype": dtype}
+        self.output_weights = net.output.T.astype(dtype)
+        bias = np.zeros(net.n_outputs) if net.output_bias is None else net.output_bias
+        self.output_bias = bias.astype(dtype)
+        self.recurrent = net.recurrent.T.astype(dtype) if "current" in keeper.names else None
+
+    def blocks(
         self,
         inputs: Array,
         state: Array,
         noise_std: float | Array,
         generators: Sequence[np.random.Generator],
-    ) -> Iterator[Array]:
-        """Yield the rates at the start and at the end of each step, which change `state`."""
-        dtype, method = str(state.dtype), self.method
-        return evolve(
-            self.net,
-            inputs,
-            state,
-            noise_std,
-            generators,
-            in_place=True,
-            dtype=dtype,
-            method=method,
-        )
+    ) -> Iterator[Block]:
+        """Return the steps from `state` on."""
+        return evolve_blocks(self.net, inputs, state, noise_std, generators, **self._how)
 
-    @property
-    def with_state(self) -> bool:
-        """Whether states are kept."""
-        return "potential" in self.keeper.names
+    def put_steps(self, first: int, part: slice, block: Block) -> None:
+        """Keep the outputs at the ends of steps, where a task wants them."""
+        if STEPS in self.keeper.names and block.n_steps:
+            output = block.rates[1:] @ self.output_weights + self.output_bias
+            self.keeper.put(STEPS, first, part, output.transpose(2, 0, 1))
 
-    def sums(self, rate: Array, state: Array) -> list[Sums]:
-        """Begin to average rates, and states where they are kept."""
-        return [Sums(rate), *([Sums(state.copy())] if self.with_state else [])]
+    def check(self, block: Block, first: int, part: slice, n_steps: NDArray[np.int64]) -> None:
+        """Refuse rates and states that cannot be kept.
 
-    def put_step(self, step: int, part: slice, rate: Array) -> None:
-        """Keep the output at the end of a step, where a task wants it."""
-        if STEPS in self.keeper.names:
-            self.keeper.put(STEPS, step, part, self.net.output @ rate.T)
+        Parameters
+        ----------
+        block : Block
+            Steps.
+        first : int
+            Steps before them, from the trials' starts.
+        part : slice
+            Trials.
+        n_steps : ndarray, shape (trial,)
+            Steps that count.
 
-    def put_bin(self, time: int, part: slice, sums: list[Sums], alive: NDArray[np.bool_]) -> None:
-        """Keep the means ``(trial, neuron)`` of one bin, for the trials that still run."""
-        for name, each in zip(("rate", "potential"), sums, strict=False):
-            mean = each.take(self.steps_per_bin)
-            kept = mean.astype(np.float32)
-            if not np.isfinite(kept[alive]).all():
-                self._diverged(time, part, np.isfinite(kept) | ~alive[:, None])
-            kept[~alive] = np.nan
-            if name in self.keeper.names:
-                self.keeper.put(name, time, part, kept.T)
-            if name == "rate":
-                mean[~alive] = np.nan
-                self.keeper.put("output", time, part, self.net.output @ mean.T)
-
-    def _diverged(self, time: int, part: slice, is_finite: NDArray[np.bool_]) -> None:
-        trials, neurons = np.nonzero(~is_finite)
-        start = (time - self.first_bin) * self.steps_per_bin * self.net.dt
+        Raises
+        ------
+        FitError
+            That says which neuron was the first, when, and in which trial.
+        """
+        both = [values[1:].reshape(-1) for values in (block.rates, block.states)]
+        if all(np.vdot(values, values) < _HARMLESS for values in both):
+            return
+        step = first + 1 + np.arange(block.n_steps)
+        counts = (step[:, None] <= n_steps)[..., None]
+        most = _LARGEST / (4 * self.steps_per_bin)
+        fits = (np.abs(block.rates[1:]) <= most) & (np.abs(block.states[1:]) <= most)
+        wrong = counts & ~fits
+        if not wrong.any():
+            return
+        at, trial, neuron = (int(position[0]) for position in np.nonzero(wrong))
+        n_trials = int(wrong.any(axis=(0, 2)).sum())
+        saturates = self.net.nonlinearity in ("tanh", "sigmoid", "erf")
+        cure = "" if saturates else " or use a nonlinearity that saturates, such as tanh"
         message = (
-            f"rates grew beyond all bounds, first in neuron {neurons[0]} of trial "
-            f"{self.trial[part][trials[0]]}, in {len(np.unique(trials))} of {len(is_finite)} "
-            f"trials, in the bin that starts {start:g} s into the trial: lower the recurrent "
-            f"weights (g) or use tanh or sigmoid instead of {self.net.nonlinearity}"
+            f"rates grew beyond all bounds, first in neuron {neuron} of trial "
+            f"{self.run.trial[part][trial]}, {step[at] * self.net.dt:g} s into the trial, and soon "
+            f"in {n_trials} of {wrong.shape[1]} trials: lower the weights (g, inputs){cure}"
         )
         raise FitError(message)
+
+
+class Bins:
+    """The bins of some trials, one after the other.
+
+    Parameters
+    ----------
+    recording : Recording
+        Where they go.
+    part : slice
+        Trials.
+    n_bins : ndarray, shape (trial,)
+        Bins that each fills; the others are not observed.
+    first : int
+        The first bin.
+    """
+
+    def __init__(
+        self, recording: Recording, part: slice, n_bins: NDArray[np.int64], first: int = 0
+    ) -> None:
+        self.recording, self.part, self.n_bins, self.next = recording, part, n_bins, first
+        every = recording.steps_per_bin
+        self._rates = BinMeans(every)
+        self._states = BinMeans(every) if "potential" in recording.keeper.names else None
+
+    def add(self, block: Block) -> None:
+        """Average some steps and keep the bins that they fill."""
+        recording, keeper = self.recording, self.recording.keeper
+        means = {"rate": self._rates.add(block.rates)}
+        if self._states is not None:
+            means["potential"] = self._states.add(block.states)
+        n_bins = min(len(means["rate"]), recording.n_bins - self.next)
+        if n_bins <= 0:
+            return
+        # A product for each bin: another number of bins would round otherwise.
+        means["output"] = means["rate"] @ recording.output_weights + recording.output_bias
+        if recording.recurrent is not None:
+            means["current"] = means["rate"] @ recording.recurrent
+        past = (self.next + np.arange(n_bins))[:, None] >= self.n_bins
+        for name in keeper.names:
+            if name in means:
+                values = means[name][:n_bins]
+                if past.any():
+                    values[past] = np.nan
+                kept = values.astype(dtype_of(name), copy=False)
+                keeper.put(name, self.next, self.part, kept.transpose(2, 0, 1))
+        self.next += n_bins
 
 
 def tiles_of(n_trials: int, tile: int) -> list[slice]:
@@ -132,29 +184,24 @@ def tiles_of(n_trials: int, tile: int) -> list[slice]:
 
 
 def run_tiles(
-    run: TrialInputs,
     initial: Array,
     noise_std: float | Array,
     generators: list[np.random.Generator],
     tile: int,
     recording: Recording,
 ) -> Iterator[None]:
-    """Step all trials, tile after tile; yield after each bin."""
-    every, n_bins = recording.steps_per_bin, recording.n_bins
+    """Step all trials, tile after tile; yield after each block of steps."""
+    run = recording.run
     for part in tiles_of(run.n_trials, tile):
         if recording.keeper.has(part):
             continue
-        state = np.array(initial[part], order="C")
-        drive = run.inputs[:, part]
-        path = recording.evolve(drive, state, noise_std, generators[part])
-        sums = recording.sums(next(path), state)
-        for step, rate in enumerate(path):
-            for each, values in zip(sums, (rate, state), strict=False):
-                each.add(values.copy() if values is state else values)
-            recording.put_step(step, part, rate)
-            time, position = divmod(step + 1, every)
-            if position == 0 and time <= n_bins:
-                alive = run.n_steps[part] >= time * every
-                recording.put_bin(time - 1, part, sums, alive)
-                yield
+        n_steps, first = run.n_steps[part], 0
+        bins = Bins(recording, part, n_steps // recording.steps_per_bin)
+        steps = recording.blocks(run.inputs[:, part], initial[part], noise_std, generators[part])
+        for block in steps:
+            recording.check(block, first, part, n_steps)
+            bins.add(block)
+            recording.put_steps(first, part, block)
+            first += block.n_steps
+            yield
         recording.keeper.finish(part)

@@ -62,9 +62,10 @@ def simulate(
     bin_width : float
         In seconds, a whole multiple of ``net.dt``.
     record : sequence of str
-        Of a rate network any of ``"rate"`` and ``"state"`` (``x``, which becomes the tensor
-        ``potential`` in units of 1), or ``()`` for output and behavior alone, which are always
-        kept (``"output"`` may be said).  Of a spiking network any of ``"rate"`` (spikes in the
+        Of a rate network any of ``"rate"``, ``"state"`` (``x``, which becomes the tensor
+        ``potential``) and ``"current"`` (what the neurons hear of each other, ``J f(gain x)``), all
+        in units of 1, or ``()`` for output and behavior alone, which are always kept
+        (``"output"`` may be said).  Of a spiking network any of ``"rate"`` (spikes in the
         bin over its width, Hz), ``"spike_count"``, ``"potential"`` and ``"current"`` (means over
         the bin), or ``("spikes",)`` alone for a Session.
     noise_density : float
@@ -93,13 +94,14 @@ def simulate(
         start of the next the input is zero, while noise goes on.  Within a trial the noise is
         that of the run with reset.
     around : (float, float)
-        With `continuous` and a rate network: seconds to keep before each trial's start and after
-        its end, whole bins.  With it tensors can be aligned to windows that reach beyond a trial,
-        as those of a recording.  A Session of spikes is continuous anyway.
+        With `continuous`: seconds that tensors keep before each trial's start and after its end,
+        whole bins.  With it they can be aligned to windows that reach beyond a trial, as those of
+        a recording.  A Session of spikes is continuous anyway.
     path : path-like, optional
-        Stream tensors to this netCDF file, for runs that do not fit in memory, where only inputs
-        and outputs of all steps and one tile are kept.  The file appears when it is complete; an
-        interrupted run leaves ``<path>.partial``, from which the same call goes on.
+        Stream tensors to this netCDF file, for runs that do not fit in memory, where only the
+        trials and one tile are kept.  The file appears when it is complete; an interrupted run
+        leaves ``<path>.partial``, from which the same call goes on, unless it is `continuous`:
+        that starts anew.
     tile : int
         Trials stepped together: bounds the memory.  Results are the same bits for the same
         tile; others differ by rounding, which a chaotic network amplifies.

@@ -25,7 +25,7 @@ class Constants(NamedTuple):
 class Synapses(NamedTuple):
     """Weights by sending neuron: contiguous rows, or lists of targets; the unused is empty."""
 
-    rows: Array  # (sender, target)
+    rows: Array  # (sender, target), filled up to whole cache lines
     start: Array  # (sender + 1,), where each sender's list begins
     target: Array  # (synapse,)
     weight: Array  # (synapse,)

@@ -15,6 +15,7 @@ from popdyn.simulation.label import as_tensors
 from popdyn.simulation.plan import Plan
 from popdyn.simulation.rate_run import keeping
 from popdyn.simulation.recording import tiles_of
+from popdyn.simulation.spiking_around import stream_around
 from popdyn.simulation.spiking_label import as_session
 from popdyn.simulation.spiking_run import Traces, run_spiking
 from popdyn.simulation.spiking_setup import noise_of_step
@@ -54,7 +55,7 @@ def simulate_spiking(net: Spiking, plan: Plan, n_jobs: int | None) -> xr.Dataset
     shapes = Shapes(
         net.n_neurons, net.n_outputs, plan.n_bins(net.dt), len(run.inputs), run.n_trials
     )
-    with keeping(net, plan, shapes, (*plan.record, "output")) as keeper:
+    with keeping(plan, shapes, (*plan.record, "output")) as keeper:
         for part in _parts(plan):
             if not keeper.has(part):
                 _keep(keeper, part, _traces(net, plan, part, n_jobs), plan)
@@ -79,7 +80,8 @@ def _traces(net: Spiking, plan: Plan, part: slice, n_jobs: int | None) -> Traces
     """Run some of the trials."""
     noise_std = noise_of_step(net, *plan.noise)
     if plan.continuous:
-        return stream_spiking(net, plan, noise_std)
+        stream = stream_around if any(plan.around) else stream_spiking
+        return stream(net, plan, noise_std)
     state = plan.initial_state
     if state is not None and np.ndim(state) == 2 and np.shape(state)[1] == plan.run.n_trials:
         state = np.asarray(state)[:, part]

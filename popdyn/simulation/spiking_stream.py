@@ -10,10 +10,11 @@ from popdyn.errors import TensorError
 from popdyn.network.spiking import Spiking
 from popdyn.progress import watched
 from popdyn.simulation.plan import Plan
+from popdyn.simulation.spiking_arrays import State
 from popdyn.simulation.spiking_run import Traces, first_potentials
-from popdyn.simulation.spiking_setup import Array, first_state, prepare
+from popdyn.simulation.spiking_setup import Array, Machine, first_state, prepare
 from popdyn.simulation.spiking_trial import Trace, Wish, run_trial
-from popdyn.simulation.stream import segment_inputs, segments_of
+from popdyn.simulation.stream import Segment, segment_inputs, segments_of
 
 
 def stream_spiking(net: Spiking, plan: Plan, noise_std: Array) -> Traces:
@@ -38,17 +39,9 @@ def stream_spiking(net: Spiking, plan: Plan, noise_std: Array) -> Traces:
     TensorError
         If trials overlap, or the first state is one per trial.
     """
-    run, given = plan.run, plan.initial_state
-    if given is not None and np.ndim(given) != 1:
-        message = (
-            f"initial_state must have shape ({net.n_neurons},) with continuous=True, the "
-            f"potentials at the start of the first trial; found {np.shape(given)}"
-        )
-        raise TensorError(message)
+    run = plan.run
     segments = segments_of(run, net.dt)
-    potentials = first_potentials(net, given, plan.generators)
-    machine = prepare(net, plan.dtype)
-    state = first_state(machine, potentials[segments[0].trial])
+    machine, state = first_of_stream(net, plan, segments)
     traces = Traces.empty(net, run, plan.every, plan.record)
     wish = Wish(plan.every, "potential" in plan.record, "current" in plan.record)
     whole: dict[int, Trace] = {}
@@ -71,6 +64,26 @@ def stream_spiking(net: Spiking, plan: Plan, noise_std: Array) -> Traces:
         rest = np.broadcast_to(np.asarray(net.rest, np.float32), net.n_neurons)
         traces.current -= rest[:, None, None]
     return traces
+
+
+def first_of_stream(net: Spiking, plan: Plan, segments: list[Segment]) -> tuple[Machine, State]:
+    """Prepare the network, and the state in which its first trial starts.
+
+    Raises
+    ------
+    TensorError
+        If the state given is one per trial.
+    """
+    given = plan.initial_state
+    if given is not None and np.ndim(given) != 1:
+        message = (
+            f"initial_state must have shape ({net.n_neurons},) with continuous=True, the "
+            f"potentials at the start of the first trial; found {np.shape(given)}"
+        )
+        raise TensorError(message)
+    potentials = first_potentials(net, given, plan.generators)
+    machine = prepare(net, plan.dtype)
+    return machine, first_state(machine, potentials[segments[0].trial])
 
 
 def _head(trace: Trace, n_steps: int) -> Trace:

@@ -14,8 +14,8 @@ from popdyn.simulation.kernels import advance
 from popdyn.simulation.spiking_arrays import Kept, State
 from popdyn.simulation.spiking_setup import Array, Machine
 
-# Neurons times steps between two looks at Ctrl-C; bounds the memory for noise and spikes.
-_STRETCH = 2**19
+# Neurons times steps between two looks at Ctrl-C (0.02 s); bounds the memory for noise and spikes.
+_STRETCH, _STRETCH_OF_NOISE = 2**22, 2**19
 # A network in which every neuron spikes as often as it can, for so many of its spikes, has run
 # away; the share leaves room for those that start late.
 _N_SPIKES_RUN_AWAY = 50
@@ -87,10 +87,11 @@ def run_trial(
     n_steps, n = len(inputs), machine.n_neurons
     n_bins = -(-n_steps // wish.steps_per_bin)
     n_spikes = np.zeros(n_steps, np.int32)
-    output = np.empty((n_steps, machine.n_outputs))
+    output = np.zeros((n_steps, machine.n_outputs))
     potential = np.zeros((n_bins if wish.potential else 0, n))
     current = np.zeros((n_bins if wish.current else 0, n))
-    length = max(1, min(n_steps, _STRETCH // n))
+    stretch = _STRETCH_OF_NOISE if np.any(noise_std) else _STRETCH
+    length = max(1, min(n_steps, stretch // n))
     room = np.empty(length * n, np.int32)
     found = []
     for first in range(0, n_steps, length):

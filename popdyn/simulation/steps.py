@@ -3,7 +3,8 @@
 ``x <- (1 - share) x + share (J f(gain x) + B u + F z + b) + noise`` with ``share = dt/tau`` (Euler)
 or ``1 - exp(-dt/tau)`` (exponential Euler: exact while the drive is constant), plain NumPy: one
 matrix product and one nonlinearity per step for all trials of a batch.  In single precision tanh,
-relu and linear networks go through compiled kernels, which win there.
+relu and linear networks go through compiled kernels, which win there.  Steps come in blocks that
+stay in the cache: whatever is made of them costs one call a block.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -21,14 +23,16 @@ from threadpoolctl import threadpool_limits
 
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
+from popdyn.simulation.state_noise import noise_blocks
 
 Array = NDArray[np.float64]
 Method = Literal["euler", "exponential"]
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+# Each takes ``out``, where the rates go.
+ACTIVATIONS: dict[str, Callable[..., Array]] = {
     "tanh": np.tanh,
-    "relu": lambda x: np.maximum(x, 0.0),
-    "softplus": lambda x: np.logaddexp(0.0, x),
+    "relu": partial(np.maximum, 0.0),
+    "softplus": partial(np.logaddexp, 0.0),
     "sigmoid": expit,
     # A copy: the state may change in place while its rate is still in use.
     "linear": np.positive,
@@ -37,14 +41,12 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 METHODS = ("euler", "exponential")
 DTYPES = ("float64", "float32")
 
-# Normal numbers drawn at once; bounds the memory, not the result.
-_NOISE_BLOCK = 2**22
 # Products per step above which a second thread pays.
 _WORTH_A_THREAD = 5e7
 _COMPILED = ("tanh", "relu", "linear")
 # Products per step of several trials below which each is stepped by itself (one trial: always).
 _WORTH_BY_TRIAL = 8e4
-# Numbers of a block of compiled steps: it stays in the cache.
+# Rates, and states, of a block of steps: it stays in the cache.
 _STEP_BLOCK = 2**16
 
 
@@ -72,8 +74,9 @@ class Prepared:
     nonlinearity: str
     dtype: str
 
+    @cached_property
     def by_neuron(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return what is kept in a step and the gain of each neuron."""
+        """What is kept in a step and the gain of each neuron."""
         keep = np.broadcast_to(self.keep, self.bias.shape).copy()
         return keep, np.ones_like(keep) if self.gain is None else self.gain
 
@@ -108,62 +111,58 @@ def prepare(net: Rate, method: Method = "euler", dtype: str = "float64") -> Prep
     ratio = net.dt / net.tau
     share = ratio if method == "euler" else -np.expm1(-ratio)
     keep = 1.0 - share if method == "euler" else np.exp(-ratio)
-    weights = net.recurrent
+    weights, bias = net.recurrent, net.bias
     if net.feedback is not None:
-        # z = W r is a function of the same rates: F z = (F W) r.
+        # z = W r + c is a function of the same rates: F z = (F W) r + F c.
         weights = weights + net.feedback @ net.output
+        if net.output_bias is not None:
+            bias = bias + net.feedback @ net.output_bias
     kind = np.dtype(dtype)
     return Prepared(
         keep=np.asarray(keep, dtype=kind)[()],
         recurrent=np.ascontiguousarray(share * weights.T, dtype=kind),
         input=np.ascontiguousarray(share * net.input.T, dtype=kind),
-        bias=np.asarray(share * net.bias, dtype=kind),
+        bias=np.asarray(share * bias, dtype=kind),
         gain=None if net.gain is None else net.gain.astype(kind),
         nonlinearity=net.nonlinearity,
         dtype=dtype,
     )
 
 
-def noise_of_step(
-    net: Rate, noise_density: float, noise_step: float, method: Method = "euler"
-) -> float | Array:
-    """Return the standard deviation of what is added to each state at each step.
+@dataclass(frozen=True)
+class Block:
+    """Some steps of all trials: the first row is what was before them, then the end of each."""
 
-    Parameters
-    ----------
-    net : Rate
-        The network.
-    noise_density, noise_step : float
-        One of the two, as in `popdyn.simulate`.
-    method : {"euler", "exponential"}
-        Euler steps add ``noise_density sqrt(dt)``.  Exponential ones integrate the noise exactly:
-        a neuron by itself has the variance ``noise_density² tau / 2`` at any step.
+    rates: NDArray[Any]  # (step + 1, trial, neuron), dimensionless
+    states: NDArray[Any]  # (step + 1, trial, neuron), dimensionless
 
-    Returns
-    -------
-    float, or ndarray of shape (neuron,)
-        In units of the state.
-    """
-    if noise_step or method == "euler":
-        return float(noise_step or noise_density * np.sqrt(net.dt))
-    variance = -np.expm1(-2 * net.dt / net.tau) * net.tau / 2
-    std: float | Array = noise_density * np.sqrt(variance)
-    return std
+    @property
+    def n_steps(self) -> int:
+        """Number of steps."""
+        return len(self.rates) - 1
+
+    def head(self, n_steps: int) -> Block:
+        """Return the first steps."""
+        return Block(self.rates[: n_steps + 1], self.states[: n_steps + 1])
 
 
-def evolve(
+def block_length(n_trials: int, n_neurons: int) -> int:
+    """Return how many steps a block holds."""
+    return max(1, _STEP_BLOCK // (n_trials * n_neurons))
+
+
+def evolve_blocks(
     net: Rate,
     inputs: Array,
     initial: Array,
     noise_std: float | Array = 0.0,
     generators: Sequence[np.random.Generator] = (),
     *,
-    in_place: bool = False,
     method: Method = "euler",
     dtype: str = "float64",
     compiled: bool | None = None,
-) -> Iterator[Array]:
-    """Yield the rates at the start and at the end of each step.
+) -> Iterator[Block]:
+    """Yield the steps in blocks, whose arrays are filled anew for the next one.
 
     Parameters
     ----------
@@ -177,9 +176,6 @@ def evolve(
         Standard deviation of the Gaussian number added to each state at each step.
     generators : sequence of Generator
         One per trial, so that a trial's noise does not depend on its batch.
-    in_place : bool
-        Step `initial` itself, of the precision of the steps: it holds the state whenever rates
-        are yielded.
     method : {"euler", "exponential"}
         ``x + dt/tau (-x + drive)``, or the exact solution for a drive held constant during the
         step, ``drive + (x - drive) exp(-dt/tau)``.
@@ -193,90 +189,115 @@ def evolve(
 
     Yields
     ------
-    ndarray, shape (trial, neuron)
-        Rates, dimensionless: ``n_steps + 1`` times, never the same array twice.
+    Block
+        Of `block_length` steps, the last of what is left.
     """
     machine = prepare(net, method, dtype)
-    state = initial if in_place else initial.astype(dtype)
-    noise = _noise(len(inputs), state.shape, noise_std, generators, dtype)
-    drives = np.asarray(inputs, dtype=dtype)
     if compiled is None:
         compiled = dtype == "float32" and net.nonlinearity in _COMPILED
-    if not compiled:
-        return _plain(machine, drives, state, noise)
-    if len(state) == 1 or net.n_neurons**2 * len(state) <= _WORTH_BY_TRIAL:
-        return _by_trial(machine, drives, state, noise, in_place)
-    return _fused(machine, drives, state, noise)
+    length = block_length(*initial.shape)
+    noise = noise_blocks(len(inputs), length, initial.shape, noise_std, generators, dtype)
+    return _blocks(machine, inputs, initial, noise, compiled)
 
 
-def _plain(
-    machine: Prepared, inputs: Array, state: Array, noise: Iterator[Array] | None
+def _blocks(
+    machine: Prepared, inputs: Array, initial: Array, noise: Iterator[Array] | None, compiled: bool
+) -> Iterator[Block]:
+    """Fill the same arrays with one block after the other."""
+    n_trials, n_neurons = initial.shape
+    by_trial = compiled and (n_trials == 1 or n_neurons**2 * n_trials <= _WORTH_BY_TRIAL)
+    fill = (_fill_by_trial if by_trial else _fill_at_once) if compiled else _fill_plain
+    length = block_length(n_trials, n_neurons)
+    shape = (min(length, len(inputs)) + 1, n_trials, n_neurons)
+    whole = Block(*(_empty(shape, machine.dtype, by_trial) for _ in range(2)))
+    whole.states[0] = initial
+    whole.rates[0] = machine.rates(whole.states[0])
+    for first in range(0, len(inputs), length):
+        if first and by_trial:
+            whole.states[0], whole.rates[0] = whole.states[-1], whole.rates[-1]
+        elif first:
+            # The last row becomes the first without a copy.
+            whole = Block(whole.rates[::-1], whole.states[::-1])
+        drive = np.asarray(inputs[first : first + length], dtype=machine.dtype)
+        block = whole.head(len(drive))
+        fill(machine, drive, None if noise is None else next(noise), block)
+        yield block
+
+
+def _empty(shape: tuple[int, int, int], dtype: str, by_trial: bool) -> NDArray[Any]:
+    """Return an array ``(step, trial, neuron)``; steps lie together, or those of a trial."""
+    if by_trial:
+        return np.empty((shape[1], shape[0], shape[2]), dtype=dtype).swapaxes(0, 1)
+    return np.empty(shape, dtype=dtype)
+
+
+def evolve(
+    net: Rate,
+    inputs: Array,
+    initial: Array,
+    noise_std: float | Array = 0.0,
+    generators: Sequence[np.random.Generator] = (),
+    **how: Any,
 ) -> Iterator[Array]:
-    """Step `state` in NumPy, all trials at once."""
-    rate = machine.rates(state)
-    yield rate
-    # One array for all steps: a new one of each costs as much as a sweep.
-    product = np.empty_like(state)
-    for drive in inputs:
-        state *= machine.keep
-        state += np.matmul(rate, machine.recurrent, out=product)
+    """Return the rates at the start and at the end of each step.
+
+    Parameters
+    ----------
+    net, inputs, initial, noise_std, generators, **how
+        As for `evolve_blocks`; at least one step.
+
+    Returns
+    -------
+    iterator of ndarray, shape (trial, neuron)
+        Rates, dimensionless: ``n_steps + 1`` times, never the same array twice.
+    """
+    blocks = evolve_blocks(net, inputs, initial, noise_std, generators, **how)
+    rows = (block.rates[bool(number) :] for number, block in enumerate(blocks))
+    return (rate.copy() for rates in rows for rate in rates)
+
+
+def _fill_plain(machine: Prepared, inputs: Array, noise: Array | None, block: Block) -> None:
+    """Step in NumPy, all trials at once."""
+    nonlinearity, gain = ACTIVATIONS[machine.nonlinearity], machine.gain
+    product = np.empty_like(block.states[0])
+    for step, drive in enumerate(inputs):
+        state, rate = block.states[step + 1], block.rates[step + 1]
+        np.multiply(block.states[step], machine.keep, out=state)
+        state += np.matmul(block.rates[step], machine.recurrent, out=product)
         state += drive @ machine.input
         state += machine.bias
         if noise is not None:
-            state += next(noise)
-        rate = machine.rates(state)
-        yield rate
+            state += noise[:, step]
+        nonlinearity(state if gain is None else np.multiply(state, gain, out=product), out=rate)
 
 
-def _by_trial(
-    machine: Prepared, inputs: Array, state: Array, noise: Iterator[Array] | None, in_place: bool
-) -> Iterator[Array]:
-    """Step `state` in blocks, each trial through all steps of a block by itself."""
+def _fill_by_trial(machine: Prepared, inputs: Array, noise: Array | None, block: Block) -> None:
+    """Step each trial through all steps of the block by itself, compiled."""
     # Compiling takes seconds where it was not done before.
     from popdyn.simulation.rate_kernel import ADVANCE, KINDS
 
     advance, kind = ADVANCE[machine.dtype], KINDS[machine.nonlinearity]
-    n_trials, n_neurons = state.shape
-    keep, gain = machine.by_neuron()
-    now = state.copy()
-    rate = machine.rates(state)
-    yield rate
-    length = max(1, _STEP_BLOCK // state.size)
-    for first in range(0, len(inputs), length):
-        drive = _drive(machine, inputs[first : first + length])
-        n_steps = drive.shape[1]
-        if noise is not None:
-            drive += np.stack([next(noise) for _ in range(n_steps)], axis=1)
-        states = np.empty((n_trials, n_steps + 1, n_neurons), dtype=state.dtype)
-        rates = np.empty_like(states)
-        states[:, 0], rates[:, 0] = now, rate
-        for trial in range(n_trials):
-            advance(machine.recurrent, keep, gain, drive[trial], kind, states[trial], rates[trial])
-        for step in range(1, n_steps + 1):
-            if in_place:
-                state[:] = states[:, step]
-            yield rates[:, step]
-        now, rate = states[:, -1], rates[:, -1]
+    keep, gain = machine.by_neuron
+    drive = _drive(machine, inputs)
+    if noise is not None:
+        drive += noise
+    for trial, own in enumerate(drive):
+        states, rates = block.states[:, trial], block.rates[:, trial]
+        advance(machine.recurrent, keep, gain, own, kind, states, rates)
 
 
-def _fused(
-    machine: Prepared, inputs: Array, state: Array, noise: Iterator[Array] | None
-) -> Iterator[Array]:
-    """Step `state` of all trials at once, all but the matrix product in one compiled sweep."""
+def _fill_at_once(machine: Prepared, inputs: Array, noise: Array | None, block: Block) -> None:
+    """Step all trials at once, all but the matrix product in one compiled sweep."""
     from popdyn.simulation.rate_kernel import FINISH, KINDS
 
     finish, kind = FINISH[machine.dtype], KINDS[machine.nonlinearity]
-    parts = (*machine.by_neuron(), machine.bias, machine.input)
-    rate = machine.rates(state)
-    yield rate
-    product = np.empty_like(state)
-    for drive in inputs:
-        np.matmul(rate, machine.recurrent, out=product)
+    parts = (*machine.by_neuron, machine.bias, machine.input)
+    for step, drive in enumerate(inputs):
+        # The rates' place holds the product until the sweep.
+        rate = np.matmul(block.rates[step], machine.recurrent, out=block.rates[step + 1])
         if noise is not None:
-            product += next(noise)
-        rate = np.empty_like(state)
-        finish(parts, drive, product, kind, state, rate)
-        yield rate
+            rate += noise[:, step]
+        finish(parts, drive, kind, block.states[step], block.states[step + 1], rate)
 
 
 def _drive(machine: Prepared, inputs: Array) -> Array:
@@ -290,35 +311,6 @@ def _drive(machine: Prepared, inputs: Array) -> Array:
     for channel, weights in enumerate(machine.input):
         drive += inputs[:, :, channel].T[:, :, None] * weights
     return drive
-
-
-def _noise(
-    n_steps: int,
-    shape: tuple[int, ...],
-    std: float | Array,
-    generators: Sequence[np.random.Generator],
-    dtype: str,
-) -> Iterator[Array] | None:
-    """Return one step's noise ``(trial, neuron)`` after the other, None if there is none."""
-    return _drawn(n_steps, shape, std, generators, dtype) if np.any(std) else None
-
-
-def _drawn(
-    n_steps: int,
-    shape: tuple[int, ...],
-    std: float | Array,
-    generators: Sequence[np.random.Generator],
-    dtype: str,
-) -> Iterator[Array]:
-    """Draw noise in blocks of steps."""
-    n_trials, n_neurons = shape
-    length = max(1, _NOISE_BLOCK // (n_trials * n_neurons))
-    for first in range(0, n_steps, length):
-        block = np.empty((n_trials, min(length, n_steps - first), n_neurons))
-        for trial, generator in enumerate(generators):
-            generator.standard_normal(out=block[trial])
-        block *= std
-        yield from block.astype(dtype, copy=False).swapaxes(0, 1)
 
 
 def _check_known(name: str, value: str, known: Sequence[str]) -> None:

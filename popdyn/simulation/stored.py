@@ -7,7 +7,6 @@ that was interrupted goes on from the last complete tile when the same call is m
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn import __version__
 from popdyn.errors import SourceError
 from popdyn.simulation.keep import STEPS, Labelling, Shapes, dtype_of, empty_values
 from popdyn.tensor.store import encoded, load
@@ -45,12 +43,12 @@ class Stored:
         Their sizes.
     tile : int
         Trials that are stepped together.
-    run : mapping
+    run : str
         All that the numbers depend on: a file that another run began is not gone on with.
     """
 
     def __init__(
-        self, path: Path, names: tuple[str, ...], shapes: Shapes, tile: int, run: dict[str, Any]
+        self, path: Path, names: tuple[str, ...], shapes: Shapes, tile: int, run: str
     ) -> None:
         if not path.parent.is_dir():
             message = f"cannot write {path}: the folder {path.parent} does not exist"
@@ -60,8 +58,7 @@ class Stored:
             raise SourceError(message)
         self.path, self.names, self.shapes, self.tile = path, names, shapes, tile
         self.partial = path.with_name(f"{path.name}.partial")
-        words = json.dumps({**run, "version": __version__}, sort_keys=True, default=str)
-        self._words = hashlib.sha256(words.encode()).hexdigest()
+        self._words = hashlib.sha256(f"{run} {names}".encode()).hexdigest()
         self._blocks: dict[tuple[str, int], _Block] = {}
         try:
             self._file = self._reopened() or self._created()
@@ -115,14 +112,14 @@ class Stored:
         return file
 
     def put(self, name: str, time: int, part: slice, values: NDArray[Any]) -> None:
-        """Keep the values of one bin or step; they are written with those of others."""
-        key = (name, part.start)
-        block = self._blocks.get(key)
-        if block is None or not block.holds(time):
-            self._write(key)
-            block = self._blocks[key] = _Block(name, self.shapes.of(name), time, part)
-        block.values[:, time - block.first] = values
-        block.n_times = time - block.first + 1
+        """Keep the values of some bins or steps; they are written with those of others."""
+        key, done = (name, part.start), 0
+        while done < values.shape[1]:
+            block = self._blocks.get(key)
+            if block is None or not block.holds(time + done):
+                self._write(key)
+                block = self._blocks[key] = _Block(name, self.shapes.of(name), time + done, part)
+            done += block.fill(time + done, values[:, done:])
 
     def put_trials(self, name: str, part: slice, values: NDArray[Any]) -> None:
         """Keep the values of some trials."""
@@ -148,10 +145,10 @@ class Stored:
         self._file.attrs[_DONE] = np.array(sorted(self._done), dtype=np.int64)
         self._file.flush()
 
-    def steps(self) -> NDArray[np.float64]:
-        """Return the output at the end of each step."""
+    def steps(self) -> Any:
+        """Return the output at the end of each step, which is read where it is sliced."""
         self._write(*[key for key in self._blocks if key[0] == STEPS])
-        return np.asarray(self._file[STEPS][...])
+        return self._file[STEPS]
 
     def close(self, *, keep: bool) -> None:
         """Let go of the file; what is not worth going on from is removed."""
@@ -206,6 +203,15 @@ class _Block:
         length = max(1, min(shape[1] - first, _BLOCK // max(1, shape[0] * n_trials)))
         self.values = empty_values(name, (shape[0], length, n_trials))
         self.first, self.part, self.n_times = first, part, 0
+
+    def fill(self, time: int, values: NDArray[Any]) -> int:
+        """Take as many values as there is room for and return how many."""
+        start = time - self.first
+        room = self.values[:, start : start + values.shape[1]]
+        room[:] = values[:, : room.shape[1]]
+        taken: int = room.shape[1]
+        self.n_times = start + taken
+        return taken
 
     def holds(self, time: int) -> bool:
         """Tell whether a bin has room in the block."""

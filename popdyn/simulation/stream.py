@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.simulation.noise import InputNoise
-from popdyn.simulation.recording import Recording, Sums
+from popdyn.simulation.recording import Bins, Recording
 from popdyn.simulation.start import TrialInputs
-from popdyn.simulation.steps import Array
+from popdyn.simulation.steps import Array, Block
 
 # Steps by which a trial may lie beside the steps of the one before.
 _TOLERANCE = 0.01
@@ -81,15 +80,18 @@ def segment_inputs(run: TrialInputs, segment: Segment, noise: InputNoise) -> Arr
     return drive
 
 
-@dataclass
-class _Cut:
+@dataclass(frozen=True)
+class Cut:
     """The part of the stream that belongs to a trial's tensors."""
 
     trial: int
     first: int  # step of the stream at which its first bin starts
     start: int  # step at which the first bin starts that the stream holds
     stop: int  # step at which its last bin ends
-    sums: list[Sums] = field(default_factory=list)
+
+    def bins(self, every: int) -> slice:
+        """Return the bins of `every` steps that the stream holds."""
+        return slice((self.start - self.first) // every, (self.stop - self.first) // every)
 
     @property
     def part(self) -> slice:
@@ -97,22 +99,36 @@ class _Cut:
         return slice(self.trial, self.trial + 1)
 
 
-def _cuts(segments: list[Segment], every: int, around: tuple[int, int]) -> list[_Cut]:
-    """Return the cut of each trial, `around` steps before its start and after its end."""
+def cuts_of(segments: list[Segment], every: int, around: tuple[int, int]) -> list[Cut]:
+    """Return the cut of each trial, `around` steps before its start and after its end.
+
+    Parameters
+    ----------
+    segments : list of Segment
+        In order of time.
+    every : int
+        Steps per bin; bins are counted from `around` steps before a trial's start.
+    around : (int, int)
+        In steps.
+    """
     cuts = []
     for segment in segments:
         first = segment.first - around[0]
         n_bins = (around[0] + segment.n_steps + around[1]) // every
         start = first + every * max(0, -(first // every))
-        cuts.append(_Cut(segment.trial, first, start, first + n_bins * every))
+        cuts.append(Cut(segment.trial, first, start, first + n_bins * every))
     return cuts
 
 
-_ALIVE: NDArray[np.bool_] = np.ones(1, dtype=bool)
+def _keep(cut: Cut, bins: Bins, first: int, block: Block) -> None:
+    """Keep what belongs to a cut of a block before which the stream has `first` steps."""
+    part = slice(max(0, cut.start - first), cut.stop - first + 1)
+    bins.add(Block(block.rates[part], block.states[part]))
+    if cut.stop <= first + block.n_steps:
+        bins.recording.keeper.finish(cut.part)
 
 
 def run_stream(
-    run: TrialInputs,
     initial: Array,
     noise_std: float | Array,
     generators: list[np.random.Generator],
@@ -127,10 +143,8 @@ def run_stream(
 
     Parameters
     ----------
-    run : TrialInputs
-        The trials, with the noise of their inputs.
     initial : ndarray, shape (1, neuron)
-        State at the start of the first trial, which is changed.
+        State at the start of the first trial.
     noise_std : float or ndarray, shape (neuron,)
         Standard deviation of what is added to each state at each step.
     generators : list of Generator
@@ -142,34 +156,28 @@ def run_stream(
     around : (int, int)
         Steps to keep before each trial's start and after its end.
     """
-    net, every = recording.net, recording.steps_per_bin
-    segments = segments_of(run, net.dt, around[1])
-    waiting, open_cuts = _cuts(segments, every, around)[::-1], []
+    run, every, state = recording.run, recording.steps_per_bin, initial
+    segments = segments_of(run, recording.net.dt, around[1])
+    cuts = [(cut, _bins(cut, recording)) for cut in cuts_of(segments, every, around)]
     for segment in segments:
         drive = segment_inputs(run, segment, input_noise)[:, None]
-        own = [generators[segment.trial]]
-        path = recording.evolve(drive, initial, noise_std, own)
-        before, state = next(path), initial.copy()
-        for step, rate in enumerate(path):
-            now = segment.first + step
-            while waiting and waiting[-1].start <= now:
-                cut = waiting.pop()
-                cut.sums = recording.sums(before, state)
-                open_cuts.append(cut)
-            before, state = rate, initial.copy() if recording.with_state else initial
-            if step < segment.n_steps:
-                recording.put_step(step, slice(segment.trial, segment.trial + 1), rate)
-            open_cuts = [cut for cut in open_cuts if _go_on(cut, now + 1, rate, state, recording)]
+        part, n_steps, first = slice(segment.trial, segment.trial + 1), segment.n_steps, 0
+        for block in recording.blocks(drive, state, noise_std, [generators[segment.trial]]):
+            recording.check(block, first, part, np.array([segment.n_all]))
+            now = segment.first + first
+            cuts = [(cut, bins) for cut, bins in cuts if cut.stop > now]
+            for cut, bins in cuts:
+                if cut.start >= now + block.n_steps:
+                    break
+                _keep(cut, bins, now, block)
+            counted = min(block.n_steps, max(0, n_steps - first))
+            recording.put_steps(first, part, block.head(counted))
+            first += block.n_steps
+            state = block.states[-1].copy()
         yield
 
 
-def _go_on(cut: _Cut, now: int, rate: Array, state: Array, recording: Recording) -> bool:
-    """Add a step to a cut and keep its bin if that is full; tell whether the cut goes on."""
-    for each, values in zip(cut.sums, (rate, state), strict=False):
-        each.add(values)
-    time, position = divmod(now - cut.first, recording.steps_per_bin)
-    if position == 0 and now <= cut.stop:
-        recording.put_bin(time - 1, cut.part, cut.sums, _ALIVE)
-    if now == cut.stop:
-        recording.keeper.finish(cut.part)
-    return now < cut.stop
+def _bins(cut: Cut, recording: Recording) -> Bins:
+    """Return the bins of a cut, before the first that the stream holds."""
+    held = cut.bins(recording.steps_per_bin)
+    return Bins(recording, cut.part, np.array([held.stop]), held.start)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
-from popdyn.tasks.parameters import as_tuples, did_you_mean
+from popdyn.tasks.parameters import as_tuples, did_you_mean, doubt_seconds
 
 Rows = tuple[tuple[float, ...], ...]
 
@@ -30,15 +30,6 @@ class Conditions:
 
     values: NDArray[np.float64]
     weights: NDArray[np.float64]
-
-    def draw(
-        self, n_trials: int, balanced: bool, generator: np.random.Generator
-    ) -> NDArray[np.float64]:
-        """Draw the conditions of trials, ``(column, trial)``; see `draw_positions`."""
-        equal = bool(np.all(self.weights == self.weights[0]))
-        weights = None if equal else self.weights
-        position = draw_positions(len(self.values), n_trials, balanced, generator, weights)
-        return self.values[position].T
 
 
 def read_conditions(
@@ -97,15 +88,10 @@ def read_conditions(
     if len(np.unique(table[:, :-1], axis=0)) < len(table):
         message = f"each of {name} must be there once (give weights instead), found {given!r}"
         raise TensorError(message)
+    for column, values in zip(columns, table.T, strict=False):
+        if column.endswith("(s)"):
+            doubt_seconds(name, float(values.max()))
     return Conditions(table[:, :-1], table[:, -1] / table[:, -1].sum())
-
-
-def draw_conditions(
-    values: Sequence[float], n_trials: int, balanced: bool, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """Draw one value per trial: independently, or in equal numbers (±1) and random order."""
-    position = draw_positions(len(values), n_trials, balanced, generator)
-    return np.asarray(values, dtype=np.float64)[position]
 
 
 def draw_positions(

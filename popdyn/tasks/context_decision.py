@@ -19,11 +19,11 @@ from popdyn.tasks.fields import (
     check_durations,
     check_names,
     check_numbers,
-    check_share,
+    check_shared,
     check_strengths,
 )
-from popdyn.tasks.paired import MASKS
-from popdyn.tasks.parameters import Duration, check_option
+from popdyn.tasks.parameters import Duration
+from popdyn.tasks.signals import check_senses, measure
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -61,6 +61,12 @@ class ContextDecision:
 float or pair
         Duration of each epoch in seconds, or the bounds between which it is drawn uniformly
         for each trial.  `context_duration` is that of the context alone, before the stimuli.
+    sensory_noise, weber : float or (motion, color)
+        Error of the senses, drawn for each stimulus on its own: the network is shown a
+        strength of mean ``s`` and variance ``sensory_noise² + (weber s)²``, constant during
+        the stimuli; target and the columns ``stimulus`` and ``stimulus_2`` keep the true ones.
+        A strength of 0 is shown with `sensory_noise`; on catch trials nothing is shown.
+        `sensory_noise` is dimensionless.
     stimulus_noise : float
         Standard deviation of the noise on the two stimulus channels per step of 20 ms,
         dimensionless.  For another step it is multiplied by sqrt(0.02 / dt).
@@ -108,6 +114,8 @@ float or pair
     stimulus_duration: Duration = 0.8
     delay_duration: Duration = 0.1
     decision_duration: Duration = 0.02
+    sensory_noise: float | tuple[float, ...] = 0.0
+    weber: float | tuple[float, ...] = 0.0
     stimulus_noise: float = 0.1
     catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
@@ -118,11 +126,10 @@ float or pair
     def __post_init__(self) -> None:
         check_strengths(self, "stimuli")
         check_names(self, "contexts", _CONTEXTS)
-        check_option("mask", self.mask, MASKS)
+        check_shared(self)
         check_durations(self, _EPOCHS)
-        check_numbers(self, "stimulus_noise")
-        check_share(self, "catch_fraction", below_one=True)
-        check_numbers(self, "context_strength", "dt", above_zero=True)
+        check_senses(self, 2)
+        check_numbers(self, "context_strength", above_zero=True)
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
         """Draw trials.
@@ -142,8 +149,9 @@ float or pair
         xarray.Dataset
             ``inputs (channel, step_time, trial)`` (motion, color, cue of motion, cue of
             color), ``target (output, step_time, trial)`` and ``mask (step_time, trial)``.  On
-            ``trial``: ``stimulus`` (motion), ``stimulus_2`` (color), ``context`` (NaN, NaN, "" on
-            catch trials), ``target_choice``, the realised ``*_duration`` and the events
+            ``trial``: ``stimulus`` (motion) and ``stimulus_2`` (color), the true strengths,
+            ``measured_stimulus`` and ``measured_stimulus_2``, those shown, ``context`` (NaN and
+            "" on catch trials), ``target_choice``, the realised ``*_duration`` and the events
             ``start_time``, ``context_on_time``, ``stimulus_on_time``, ``stimulus_off_time``,
             ``decision_time``, ``stop_time`` in seconds on the session's clock.
 
@@ -159,6 +167,7 @@ float or pair
         stimulus = np.array([row[:2] for row in cells] + [(np.nan, np.nan)])[cell].T
         context = np.array([row[2] for row in cells] + [""])[cell]
         cued = context == np.array(_CONTEXTS)[:, None]
+        measured = measure(stimulus, self.sensory_noise, self.weber, draw.aside())
         timeline = Timeline.draw(self, _EPOCHS, draw)
         choice = np.sign(np.where(cued, stimulus, 0.0).sum(axis=0))
         decision = timeline.during("decision")
@@ -166,14 +175,14 @@ float or pair
             self,
             draw,
             timeline,
-            inputs=self._inputs(stimulus, cued, timeline, draw),
+            inputs=self._inputs(measured, cued, timeline, draw),
             target=np.where(decision, choice, 0.0)[None],
             mask=timeline.alive if self.mask == "trial" else decision,
-            table=_table(stimulus, context, choice),
+            table=_table(stimulus, measured, context, choice),
             roles={name: name for name in ("stimulus", "stimulus_2", "context")},
             conditions=("stimulus", "stimulus_2", "context"),
         )
-        return name_channels(trials, "motion", "color", "motion counts", "color counts")
+        return name_channels(trials, "motion", "color", "cue of motion", "cue of color")
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -196,25 +205,30 @@ float or pair
 
     def _inputs(
         self,
-        stimulus: NDArray[np.float64],
+        measured: NDArray[np.float64],
         cued: NDArray[np.bool_],
         timeline: Timeline,
         draw: Draw,
     ) -> NDArray[np.float64]:
         """Stimuli in noise, and the context as a constant."""
         sensory = timeline.noise(2, self.stimulus_noise, draw)
-        sensory += np.nan_to_num(stimulus)[:, None] * timeline.during("stimulus")
+        sensory += np.nan_to_num(measured)[:, None] * timeline.during("stimulus")
         cue = self.context_strength * cued[:, None] * timeline.during("context", "delay")
         return np.concatenate([sensory, cue])
 
 
 def _table(
-    stimulus: NDArray[np.float64], context: NDArray[np.str_], choice: NDArray[np.float64]
+    stimulus: NDArray[np.float64],
+    measured: NDArray[np.float64],
+    context: NDArray[np.str_],
+    choice: NDArray[np.float64],
 ) -> dict[str, Column]:
     """Columns of the trial table with their attributes."""
     return {
         "stimulus": (stimulus[0], {"units": "1", "description": "strength of motion"}),
         "stimulus_2": (stimulus[1], {"units": "1", "description": "strength of color"}),
+        "measured_stimulus": (measured[0], {"units": "1", "description": "motion shown"}),
+        "measured_stimulus_2": (measured[1], {"units": "1", "description": "color shown"}),
         "context": (context, {"description": "which stimulus counts"}),
         "target_choice": (
             choice,

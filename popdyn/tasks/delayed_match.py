@@ -14,9 +14,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.resample import Seed
-from popdyn.tasks.fields import check_durations, check_name_pairs, check_numbers, check_share
-from popdyn.tasks.paired import MASKS
-from popdyn.tasks.parameters import Duration, check_option
+from popdyn.tasks.fields import check_durations, check_name_pairs, check_shared
+from popdyn.tasks.parameters import Duration
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -96,11 +95,8 @@ float or pair
 
     def __post_init__(self) -> None:
         check_name_pairs(self, "pairs")
-        check_option("mask", self.mask, MASKS)
+        check_shared(self)
         check_durations(self, _EPOCHS)
-        check_numbers(self, "stimulus_noise")
-        check_share(self, "catch_fraction", below_one=True)
-        check_numbers(self, "dt", above_zero=True)
 
     @property
     def stimuli(self) -> tuple[str, ...]:

@@ -23,20 +23,25 @@ from popdyn.tasks.conditions import (
     draw_positions,
     read_conditions,
 )
+from popdyn.tasks.fields import (
+    check_durations,
+    check_flags,
+    check_numbers,
+    check_share,
+    check_shared,
+)
 from popdyn.tasks.parameters import (
     Duration,
     Steps,
     as_tuples,
     check_duration,
-    check_number,
-    check_option,
     draw_seconds,
     epoch_steps,
     longest,
     shortest,
     whole_steps,
 )
-from popdyn.tasks.signals import during, pulse, white_noise
+from popdyn.tasks.signals import check_senses, during, measure, pulse, white_noise
 from popdyn.tasks.trial_set import Column, Draw, make_trials, name_channels, task_attrs
 
 # Amplitudes, dimensionless: 9 from 0.1 to 1, evenly spaced in logarithm.
@@ -74,6 +79,10 @@ class Detection:
         shortest, mean)``, whose mean is that of what goes beyond the shortest.
     go_cue : bool
         Whether the cue comes again when the report is asked for.
+    sensory_noise, weber : float
+        Error of the senses, drawn once per stimulus: the network is shown an amplitude of mean
+        ``a``, perhaps below 0, and variance ``sensory_noise² + (weber a)²``; target and column
+        ``stimulus`` keep the true one.  Without a stimulus there is no such error.
     stimulus_noise : float
         Standard deviation of the noise of the stimulus channel per step of 20 ms,
         dimensionless, during the whole trial.  For another step it is multiplied by
@@ -117,6 +126,8 @@ class Detection:
     delay_duration: Duration = 3.0
     report_duration: Duration = 0.5
     go_cue: bool = False
+    sensory_noise: float = 0.0
+    weber: float = 0.0
     stimulus_noise: float = 0.1
     no_target: float = -1.0
     inter_trial: Duration = 1.0
@@ -126,18 +137,14 @@ class Detection:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stimuli", as_tuples(self.stimuli))
-        for name in ("onset", "delay_duration", "report_duration"):
-            object.__setattr__(self, name, check_duration(name, getattr(self, name)))
-        pause = check_duration("inter_trial", self.inter_trial, allow_zero=True)
-        object.__setattr__(self, "inter_trial", pause)
-        for name in ("cue_duration", "stimulus_duration", "dt"):
-            check_number(name, getattr(self, name), above_zero=True)
-        check_number("stimulus_noise", self.stimulus_noise)
-        check_option("mask", self.mask, ("response", "trial"))
-        if check_number("absent_fraction", self.absent_fraction) >= 1:
-            message = f"absent_fraction must be below 1, found {self.absent_fraction!r}"
-            raise TensorError(message)
-        if self.no_target not in (-1, 0):
+        check_shared(self)
+        check_durations(self, ("delay", "report"))
+        check_senses(self, 1)
+        object.__setattr__(self, "onset", check_duration("onset", self.onset))
+        check_numbers(self, "cue_duration", "stimulus_duration", above_zero=True)
+        check_share(self, "absent_fraction", below_one=True)
+        check_flags(self, "go_cue")
+        if not np.isscalar(self.no_target) or self.no_target not in (-1, 0):
             message = f"no_target must be -1 or 0, found {self.no_target!r}"
             raise TensorError(message)
         if not np.isfinite(longest(self.onset)):
@@ -169,11 +176,12 @@ class Detection:
         xarray.Dataset
             ``inputs (channel, step_time, trial)``, ``target (output, step_time, trial)`` and
             ``mask (step_time, trial)``, all of them zero after a trial's end.  On ``trial``:
-            ``stimulus``, the amplitude, 0 where there is none; ``target_choice``, 1 (yes) or
-            -1 (no); the realised ``stimulus_duration`` (NaN without a stimulus),
-            ``delay_duration`` (from the end of the window) and ``report_duration`` in seconds;
-            on the session's clock ``start_time``, ``cue_off_time``, ``stimulus_on_time`` and
-            ``stimulus_off_time`` (NaN without a stimulus), ``decision_time``, ``stop_time``.
+            ``stimulus``, the amplitude, and ``measured_stimulus``, the one shown, 0 where there
+            is none; ``target_choice``, 1 (yes) or -1 (no); the realised ``stimulus_duration``
+            (NaN without a stimulus), ``delay_duration`` (from the end of the window) and
+            ``report_duration`` in seconds; on the session's clock ``start_time``,
+            ``cue_off_time``, ``stimulus_on_time`` and ``stimulus_off_time`` (NaN without a
+            stimulus), ``decision_time``, ``stop_time``.
 
         Raises
         ------
@@ -182,6 +190,8 @@ class Detection:
         """
         draw = Draw.begin(n_trials, rng, dt, self.dt)
         amplitude = self._amplitudes(draw)
+        sensed = measure(amplitude[None], self.sensory_noise, self.weber, draw.aside())[0]
+        measured = np.where(amplitude > 0, sensed, 0.0)
         onset = draw_seconds(self.onset, n_trials, draw.generator)
         lasting: dict[str, Duration | NDArray[np.float64]] = {
             "onset": onset,
@@ -195,11 +205,11 @@ class Detection:
         report = latest + steps["stimulus_duration"] + steps["delay_duration"]
         steps |= {"report": report, "stop": report + steps["report_duration"]}
         trials = make_trials(
-            **self._arrays(amplitude, steps, draw),
+            **self._arrays(amplitude, measured, steps, draw),
             dt=draw.dt,
             events=_events(amplitude, steps),
             inter_trial=draw_seconds(self.inter_trial, n_trials, draw.generator),
-            table=_table(amplitude, steps, draw.dt),
+            table=_table(amplitude, measured, steps, draw.dt),
             attrs=task_attrs(self, draw, {"stimulus": "stimulus"}, count_conditions(amplitude)),
         )
         return name_channels(trials, "cue", "stimulus")
@@ -248,7 +258,11 @@ class Detection:
         return amplitudes[position]
 
     def _arrays(
-        self, amplitude: NDArray[np.float64], steps: dict[str, Steps], draw: Draw
+        self,
+        amplitude: NDArray[np.float64],
+        measured: NDArray[np.float64],
+        steps: dict[str, Steps],
+        draw: Draw,
     ) -> dict[str, Any]:
         """Make inputs, target and mask of all trials."""
         n_all = int(steps["stop"].max())
@@ -260,7 +274,7 @@ class Detection:
         if self.go_cue:
             cue = cue + pulse(steps["report"], self.cue_duration, n_all, draw.dt) * alive
         noise = white_noise(self.stimulus_noise, draw.n_trials, n_all, draw.dt, draw.generator)[0]
-        stimulus = amplitude * pulse(steps["onset"], self.stimulus_duration, n_all, draw.dt)
+        stimulus = measured * pulse(steps["onset"], self.stimulus_duration, n_all, draw.dt)
         right = np.where(amplitude > 0, 1.0, self.no_target)
         return {
             "inputs": np.stack([cue, np.where(alive, noise + stimulus, 0.0)]),
@@ -281,12 +295,18 @@ def _events(amplitude: NDArray[np.float64], steps: dict[str, Steps]) -> dict[str
     }
 
 
-def _table(amplitude: NDArray[np.float64], steps: dict[str, Steps], dt: float) -> dict[str, Column]:
+def _table(
+    amplitude: NDArray[np.float64],
+    measured: NDArray[np.float64],
+    steps: dict[str, Steps],
+    dt: float,
+) -> dict[str, Column]:
     """Columns of the trial table with their attributes."""
     right = {"units": "1", "description": "1: there was a stimulus, -1: there was none"}
     says = {"units": "1", "description": "amplitude of the stimulus; 0 without one"}
     columns: dict[str, Column] = {
         "stimulus": (amplitude, says),
+        "measured_stimulus": (measured, {"units": "1", "description": "amplitude shown"}),
         "target_choice": (np.where(amplitude > 0, 1.0, -1.0), right),
     }
     lasted = np.where(amplitude > 0, steps["stimulus_duration"] * dt, np.nan)

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.answers import choose, event_steps, mean_during
-from popdyn.tasks.fields import check_durations, check_name_pairs, check_names, check_numbers
-from popdyn.tasks.paired import MASKS
-from popdyn.tasks.parameters import Duration, as_tuples, check_option
+from popdyn.tasks.fields import check_durations, check_name_pairs, check_names, check_shared
+from popdyn.tasks.parameters import Duration, as_tuples
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -63,6 +62,8 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
     stimulus_noise : float
         Standard deviation of the input noise per step of 20 ms, dimensionless.  For another
         step it is multiplied by sqrt(0.02 / dt).
+    catch_fraction : float
+        Share of trials in which nothing is shown, whose target is 0 and which no accuracy counts.
     inter_trial : float, pair or ("exponential", shortest, mean)
         Time between the end of a trial and the start of the next, in seconds: fixed, drawn
         uniformly between two bounds, or the shortest plus an exponential of this mean.
@@ -103,6 +104,7 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
     test_duration: Duration = 1.0
     decision_duration: Duration = 0.5
     stimulus_noise: float = 0.03
+    catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
     mask: Literal["response", "trial"] = "response"
     dt: float = 0.01
@@ -115,10 +117,8 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
             raise TensorError(message)
         object.__setattr__(self, "respond_to", _some_of(self.pairs, self.respond_to))
         check_names(self, "distractors", _DISTRACTORS)
-        check_option("mask", self.mask, MASKS)
+        check_shared(self)
         check_durations(self, _EPOCHS)
-        check_numbers(self, "stimulus_noise")
-        check_numbers(self, "dt", above_zero=True)
 
     @property
     def stimuli(self) -> tuple[str, ...]:
@@ -146,10 +146,11 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
             ``inputs (channel, step_time, trial)``, ``target (output, step_time, trial)`` and
             ``mask (step_time, trial)``.  On ``trial``: ``sample``, ``test``, ``distractor``,
             ``target_choice`` (1 respond, -1 do not), ``target_distractor_choice`` (0 without a
-            distractor), the realised ``*_duration`` and the events ``start_time``,
-            ``sample_on_time``, ``sample_off_time``, ``distractor_on_time``,
-            ``distractor_decision_time``, ``distractor_stop_time``, ``test_on_time``,
-            ``decision_time``, ``stop_time`` in seconds on the session's clock.
+            distractor; on catch trials names are "" and both targets 0), the realised
+            ``*_duration`` and the events ``start_time``, ``sample_on_time``,
+            ``sample_off_time``, ``distractor_on_time``, ``distractor_decision_time``,
+            ``distractor_stop_time``, ``test_on_time``, ``decision_time``, ``stop_time`` in seconds
+            on the session's clock.
 
         Raises
         ------
@@ -159,15 +160,17 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
         draw = Draw.begin(n_trials, rng, dt, self.dt)
         cells = list(product(self.pairs, self.distractors))
         weights = [pair[2] if len(pair) == 3 else 1.0 for pair, _ in cells]
-        cell = draw_cells(weights, 0.0, self.balanced, draw)
-        shown = np.array([(*pair[:2], distractor) for pair, distractor in cells])[cell].T
+        cell = draw_cells(weights, self.catch_fraction, self.balanced, draw)
+        # The last row is that of catch trials, whose cell is -1.
+        rows = [(*pair[:2], distractor) for pair, distractor in cells]
+        shown = np.array([*rows, ("", "", "")])[cell].T
         timeline = Timeline.draw(self, _EPOCHS, draw)
         inputs = timeline.noise(len(self.stimuli), self.stimulus_noise, draw)
         channels = np.array(self.stimuli)[:, None]
         for names, epoch in zip(shown, ("sample", "test", "distractor"), strict=True):
             inputs += (channels == names)[:, None] * timeline.during(epoch)
-        respond = [pair[:2] in self.respond_to for pair, _ in cells]
-        choice = np.where(respond, 1.0, -1.0)[cell]
+        choices = [1.0 if pair[:2] in self.respond_to else -1.0 for pair, _ in cells]
+        choice = np.array([*choices, 0.0])[cell]
         inner = np.select([shown[2] == "go", shown[2] == "nogo"], [1.0, -1.0], 0.0)
         last, between = timeline.during("decision"), timeline.during("distractor_decision")
         trials = assemble(
@@ -198,9 +201,9 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
         xarray.Dataset
             Of the decision about the pair: ``response (trial)``, the mean output over it;
             ``choice (trial)``, its sign, 1 for "respond", NaN where it is exactly 0;
-            ``correct (trial)``, 1 where that is the target, else 0.  Of the decision about
-            the distractor, the same as ``distractor_response``, ``distractor_choice``,
-            ``distractor_correct``, NaN in trials without one.
+            ``correct (trial)``, 1 where that is the target, else 0, NaN on catch trials.  Of the
+            decision about the distractor, the same as ``distractor_response``,
+            ``distractor_choice``, ``distractor_correct``, NaN in trials without one.
         """
         step = {name: event_steps(trials, name) for name in [*_EPOCHS.values(), "stop_time"]}
         last = mean_during(output, step["decision_time"], step["stop_time"])[0]
@@ -231,7 +234,7 @@ def _table(
     shown: NDArray[np.str_], choice: NDArray[np.float64], inner: NDArray[np.float64]
 ) -> dict[str, Column]:
     """Columns of the trial table with their attributes."""
-    says = "1 where the pair asks for a response, -1 where not"
+    says = "1 where the pair asks for a response, -1 where not; 0 on catch trials"
     inner_says = "1 after go, -1 after nogo, 0 without a distractor"
     return {
         "sample": (shown[0], {"description": "first stimulus of the pair"}),

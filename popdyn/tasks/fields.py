@@ -8,11 +8,41 @@ from typing import Any
 import numpy as np
 
 from popdyn.errors import TensorError
-from popdyn.tasks.parameters import as_tuples, check_duration, check_number, did_you_mean
+from popdyn.tasks.parameters import (
+    as_tuples,
+    check_duration,
+    check_number,
+    check_option,
+    did_you_mean,
+    doubt_seconds,
+)
+
+# Which steps count for the loss.
+MASKS = ("response", "trial")
+
+
+def check_shared(task: Any) -> None:
+    """Check and store the fields that mean the same in every task, those that a task has.
+
+    Raises
+    ------
+    TensorError
+        Naming the field.
+    """
+    check_numbers(task, "stimulus_noise")
+    check_numbers(task, "dt", above_zero=True)
+    pause = check_duration("inter_trial", task.inter_trial, allow_zero=True)
+    object.__setattr__(task, "inter_trial", pause)
+    if hasattr(task, "mask"):
+        check_option("mask", task.mask, MASKS)
+    if hasattr(task, "catch_fraction"):
+        check_share(task, "catch_fraction", below_one=True)
+    if hasattr(task, "balanced"):
+        check_flags(task, "balanced")
 
 
 def check_durations(task: Any, epochs: Iterable[str]) -> None:
-    """Check and store ``<epoch>_duration`` of each epoch, and ``inter_trial``.
+    """Check and store ``<epoch>_duration`` of each epoch.
 
     Raises
     ------
@@ -22,8 +52,6 @@ def check_durations(task: Any, epochs: Iterable[str]) -> None:
     for name in epochs:
         field = f"{name}_duration"
         object.__setattr__(task, field, check_duration(field, getattr(task, field)))
-    pause = check_duration("inter_trial", task.inter_trial, allow_zero=True)
-    object.__setattr__(task, "inter_trial", pause)
 
 
 def check_numbers(task: Any, *names: str, above_zero: bool = False) -> None:
@@ -37,6 +65,24 @@ def check_numbers(task: Any, *names: str, above_zero: bool = False) -> None:
     for name in names:
         number = check_number(name, getattr(task, name), above_zero=above_zero)
         object.__setattr__(task, name, number)
+        if name.endswith("_duration"):
+            doubt_seconds(name, number)
+
+
+def check_flags(task: Any, *names: str) -> None:
+    """Refuse fields that are neither true nor false.
+
+    Raises
+    ------
+    TensorError
+        Naming the field.
+    """
+    for name in names:
+        value = getattr(task, name)
+        if not isinstance(value, (bool, np.bool_)):
+            message = f"{name} must be True or False, found {value!r}"
+            raise TensorError(message)
+        object.__setattr__(task, name, bool(value))
 
 
 def check_share(task: Any, name: str, *, below_one: bool = False) -> None:
@@ -69,8 +115,8 @@ def check_whole(task: Any, name: str, least: int = 1) -> None:
     object.__setattr__(task, name, int(value))
 
 
-def check_strengths(task: Any, name: str) -> None:
-    """Check and store a set of different finite numbers.
+def check_strengths(task: Any, name: str, *, above_zero: bool = False) -> None:
+    """Check and store a set of different finite numbers (or, `above_zero`, positive ones).
 
     Raises
     ------
@@ -78,17 +124,17 @@ def check_strengths(task: Any, name: str) -> None:
         Naming the field.
     """
     value = getattr(task, name)
-    try:
-        values = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        message = f"{name} must be a list of finite numbers, found {value!r}"
+    values = as_tuples(value)
+    values = values if isinstance(values, tuple) else ()
+    numbers = [v for v in values if isinstance(v, (int, float)) and abs(v) < np.inf]
+    if not values or len(numbers) < len(values) or (above_zero and min(numbers) <= 0):
+        expected = "positive and finite" if above_zero else "finite"
+        message = f"{name} must be a list of {expected} numbers, found {value!r}"
         raise TensorError(message)
-    if len(np.unique(values)) < len(values):
+    if len(set(values)) < len(values):
         message = f"each of {name} must be there once, found {value!r}"
         raise TensorError(message)
-    object.__setattr__(task, name, tuple(values.tolist()))
+    object.__setattr__(task, name, tuple(float(v) for v in values))
 
 
 def check_names(task: Any, name: str, known: Sequence[str]) -> None:

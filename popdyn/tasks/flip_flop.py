@@ -1,8 +1,8 @@
 """Flip-flop: bits of memory, each set by the last pulse of its own channel.
 
-Sussillo & Barak (2013).  Probabilities and the number of bits and of slots follow a public
-generator for the search of fixed points (Golub & Sussillo 2018), where a slot is one step of a
-network without time constant; the duration of a slot is our choice.
+Sussillo & Barak (2013).  The number of bits and of slots follow a public generator for the search
+of fixed points (Golub & Sussillo 2018), where a slot is one step of a network without time
+constant; the duration of a slot and the probability of a pulse are our choice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
-from popdyn.tasks.fields import check_durations, check_numbers, check_share, check_whole
+from popdyn.tasks.fields import check_flags, check_numbers, check_share, check_shared, check_whole
 from popdyn.tasks.parameters import Duration, draw_seconds, whole_steps
 from popdyn.tasks.signals import pulse, white_noise
 from popdyn.tasks.trial_set import Column, Draw, make_trials, name_channels, task_attrs
@@ -93,9 +93,10 @@ class FlipFlop:
         check_whole(self, "n_bits")
         check_whole(self, "n_slots")
         check_share(self, "pulse_probability")
-        check_numbers(self, "settling_duration", "stimulus_noise")
-        check_numbers(self, "slot_duration", "pulse_duration", "dt", above_zero=True)
-        check_durations(self, [])
+        check_numbers(self, "settling_duration")
+        check_numbers(self, "slot_duration", "pulse_duration", above_zero=True)
+        check_shared(self)
+        check_flags(self, "start_with_pulse")
         if self.pulse_duration > self.slot_duration:
             message = (
                 f"pulse_duration of {self.pulse_duration:g} s must not be longer than "

@@ -116,7 +116,7 @@ decision_duration : float, pair or exponential
     balanced: bool = True
 
     def __post_init__(self) -> None:
-        check_paired(self, tuple(f"{name}_duration" for name in EPOCHS))
+        check_paired(self, EPOCHS)
         check_option("coding", self.coding, _CODINGS)
         bounds = as_tuples(self.frequency_range)
         if not isinstance(bounds, tuple) or len(bounds) != 2:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import Conditions, Rows, read_conditions
+from popdyn.tasks.fields import check_numbers
 from popdyn.tasks.paired import EPOCHS, Pairs, check_paired, compare, target_and_mask
 from popdyn.tasks.parameters import (
     Duration,
-    check_number,
     check_option,
     epoch_steps,
     shortest,
@@ -121,9 +121,9 @@ class IntervalDiscrimination:
     balanced: bool = True
 
     def __post_init__(self) -> None:
-        check_paired(self, ("fixation_duration", "delay_duration", "decision_duration"))
+        check_paired(self, ("fixation", "delay", "decision"))
         check_option("coding", self.coding, ("pulses", "filled"))
-        check_number("pulse_duration", self.pulse_duration, above_zero=True)
+        check_numbers(self, "pulse_duration", above_zero=True)
         pauses = {
             "the shortest interval": float(self._conditions().values.min()),
             "delay_duration": shortest(self.delay_duration),

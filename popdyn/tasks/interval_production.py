@@ -17,7 +17,7 @@ from popdyn.tasks.conditions import Conditions, Rows, read_conditions
 from popdyn.tasks.parameters import Duration, epoch_steps
 from popdyn.tasks.production import Asked, check_fits, check_production, produced
 from popdyn.tasks.signals import measure, pulse
-from popdyn.tasks.timeline import Timeline, assemble
+from popdyn.tasks.timeline import Timeline, assemble, draw_rows
 from popdyn.tasks.trial_set import Draw, name_channels
 
 # In seconds.
@@ -78,6 +78,8 @@ class IntervalProduction:
     stimulus_noise : float
         Standard deviation of the noise of both inputs per step of 20 ms, dimensionless,
         during the whole trial.  For another step it is multiplied by sqrt(0.02 / dt).
+    catch_fraction : float
+        Share of trials without pulses, whose target is 0 and which no accuracy counts.
     inter_trial : float, pair or exponential
         Time between the end of a trial and the start of the next, in seconds, as durations.
     mask : {"response", "trial"}
@@ -118,13 +120,14 @@ class IntervalProduction:
     sensory_noise: float = 0.0
     weber: float = 0.0
     stimulus_noise: float = 0.0
+    catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
     mask: Literal["response", "trial"] = "response"
     dt: float = 0.01
     balanced: bool = True
 
     def __post_init__(self) -> None:
-        check_production(self, "stimuli", ("fixation_duration", "delay_duration"))
+        check_production(self, "stimuli", ("fixation", "delay"))
         intervals = self._conditions().values
         check_fits(self, intervals, intervals)
 
@@ -147,7 +150,8 @@ class IntervalProduction:
             ``inputs (channel, step_time, trial)``, ``target (output, step_time, trial)`` and
             ``mask (step_time, trial)``, all of them zero after a trial's end.  On ``trial``,
             in seconds: ``stimulus``, the true interval; ``measured_stimulus``, the one shown,
-            in whole steps; ``target_interval``, the one to produce; the realised
+            in whole steps; ``target_interval``, the one to produce (all three NaN on catch
+            trials); the realised
             ``*_duration`` of each epoch; on the session's clock ``start_time``,
             ``ready_time``, ``set_time``, ``go_time``, ``stop_time``.
 
@@ -158,9 +162,11 @@ class IntervalProduction:
             the ramp.
         """
         draw = Draw.begin(n_trials, rng, dt, self.dt)
-        stimulus = self._conditions().draw(n_trials, self.balanced, draw.generator)
-        measured = measure(stimulus, self.sensory_noise, self.weber, draw.generator)[0]
-        asked = Asked.draw(self, stimulus[0], draw)
+        conditions = self._conditions()
+        row, present = draw_rows(conditions.weights, self, draw)
+        interval = conditions.values[row, 0]
+        measured = measure(interval[None], self.sensory_noise, self.weber, draw.generator)[0]
+        asked = Asked.draw(self, interval, draw)
         lasting = {
             "fixation_duration": self.fixation_duration,
             "stimulus_duration": np.maximum(measured, self.pulse_duration + draw.dt),
@@ -173,18 +179,19 @@ class IntervalProduction:
         sizes = (self.pulse_duration, timeline.n_all, draw.dt)
         signal = np.stack([pulse(ready, *sizes) + pulse(set_, *sizes), pulse(go, *sizes)])
         target, counts = asked.target_and_mask(go, timeline.n_all)
-        shown = n_steps["stimulus"] * draw.dt
+        shown = np.where(present, n_steps["stimulus"] * draw.dt, np.nan)
+        stimulus = np.where(present, interval, np.nan)
         trials = assemble(
             self,
             draw,
             timeline,
-            inputs=timeline.noise(2, self.stimulus_noise, draw) + signal,
-            target=target,
+            inputs=timeline.noise(2, self.stimulus_noise, draw) + signal * present,
+            target=target * present,
             mask=timeline.alive if self.mask == "trial" else counts,
             table={
-                "stimulus": (stimulus[0], {"units": "s", "description": "true interval"}),
+                "stimulus": (stimulus, {"units": "s", "description": "true interval"}),
                 "measured_stimulus": (shown, {"units": "s", "description": "interval shown"}),
-                "target_interval": (stimulus[0], {"units": "s", "description": "to produce"}),
+                "target_interval": (stimulus, {"units": "s", "description": "to produce"}),
             },
             roles={"stimulus": "stimulus"},
             conditions=("stimulus",),
@@ -207,7 +214,8 @@ class IntervalProduction:
             ``produced_interval (trial)``, also as ``response``: seconds from the go pulse to the
             first rise of the output to `threshold`, interpolated between steps, NaN if there
             is none before the trial's end; ``production_time (trial)``: when, on the session's
-            clock; ``correct (trial)``: 1 within `tolerance`, else 0, also without a response.
+            clock; ``correct (trial)``: 1 within `tolerance`, else 0, also without a response;
+            NaN on catch trials.
         """
         return produced(self, output, trials, "go_time")
 

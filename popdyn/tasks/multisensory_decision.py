@@ -19,11 +19,11 @@ from popdyn.tasks.fields import (
     check_durations,
     check_names,
     check_numbers,
-    check_share,
+    check_shared,
     check_strengths,
 )
-from popdyn.tasks.paired import MASKS
-from popdyn.tasks.parameters import Duration, check_option
+from popdyn.tasks.parameters import Duration
+from popdyn.tasks.signals import check_senses, measure
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -60,6 +60,12 @@ class MultisensoryDecision:
 float or pair
         Duration of each epoch in seconds, or the bounds between which it is drawn uniformly
         for each trial.  `cue_duration` is that of the cue alone, before the stimuli.
+    sensory_noise, weber : float or (visual, auditory)
+        Error of the senses, drawn for each of them on its own: the network is shown a strength
+        of mean ``s`` and variance ``sensory_noise² + (weber s)²``, constant during the stimuli;
+        target and the columns ``stimulus`` and ``stimulus_2`` keep the true ones.  A sense
+        without a stimulus has no error, nor have catch trials; a strength of 0 is shown with
+        `sensory_noise`, which is dimensionless.
     stimulus_noise : float
         Standard deviation of the noise on the two stimulus channels per step of 20 ms,
         dimensionless.  For another step it is multiplied by sqrt(0.02 / dt).
@@ -105,6 +111,8 @@ float or pair
     stimulus_duration: Duration = 0.8
     delay_duration: Duration = 0.1
     decision_duration: Duration = 0.02
+    sensory_noise: float | tuple[float, ...] = 0.0
+    weber: float | tuple[float, ...] = 0.0
     stimulus_noise: float = 0.1
     catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
@@ -115,11 +123,10 @@ float or pair
     def __post_init__(self) -> None:
         check_strengths(self, "stimuli")
         check_names(self, "modalities", _MODALITIES)
-        check_option("mask", self.mask, MASKS)
+        check_shared(self)
         check_durations(self, _EPOCHS)
-        check_numbers(self, "stimulus_noise")
-        check_share(self, "catch_fraction", below_one=True)
-        check_numbers(self, "cue_strength", "dt", above_zero=True)
+        check_senses(self, 2)
+        check_numbers(self, "cue_strength", above_zero=True)
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
         """Draw trials.
@@ -139,9 +146,10 @@ float or pair
         xarray.Dataset
             ``inputs (channel, step_time, trial)`` (visual, auditory, cue of visual, cue of
             auditory), ``target (output, step_time, trial)`` and ``mask (step_time, trial)``.
-            On ``trial``: ``stimulus`` (visual), ``stimulus_2`` (auditory), 0 where that sense
-            has none, ``modality`` (NaN, NaN, "" on catch trials), ``target_choice``, the realised
-            ``*_duration`` and the events ``start_time``, ``cue_on_time``,
+            On ``trial``: ``stimulus`` (visual) and ``stimulus_2`` (auditory), the true
+            strengths, ``measured_stimulus`` and ``measured_stimulus_2``, those shown, 0 where
+            that sense has none, ``modality`` (NaN and "" on catch trials), ``target_choice``, the
+            realised ``*_duration`` and the events ``start_time``, ``cue_on_time``,
             ``stimulus_on_time``, ``stimulus_off_time``, ``decision_time``, ``stop_time`` in
             seconds on the session's clock.
 
@@ -157,12 +165,14 @@ float or pair
         stimulus = np.array([row[1:] for row in cells] + [(np.nan, np.nan)])[cell].T
         modality = np.array([row[0] for row in cells] + [""])[cell]
         present = (modality == np.array(_SENSES)[:, None]) | (modality == "both")
+        sensed = measure(stimulus, self.sensory_noise, self.weber, draw.aside())
+        measured = np.where(present, sensed, stimulus)
         timeline = Timeline.draw(self, _EPOCHS, draw)
         sensory = timeline.noise(2, self.stimulus_noise, draw)
-        shown = np.nan_to_num(stimulus)
-        sensory += shown[:, None] * timeline.during("stimulus")
+        sensory += np.nan_to_num(measured)[:, None] * timeline.during("stimulus")
         cue = self.cue_strength * present[:, None] * timeline.during("cue", "stimulus")
-        choice, decision = np.sign(shown.sum(axis=0)), timeline.during("decision")
+        choice = np.sign(np.nan_to_num(stimulus).sum(axis=0))
+        decision = timeline.during("decision")
         trials = assemble(
             self,
             draw,
@@ -170,7 +180,7 @@ float or pair
             inputs=np.concatenate([sensory, cue]),
             target=np.where(decision, choice, 0.0)[None],
             mask=timeline.alive if self.mask == "trial" else decision,
-            table=_table(stimulus, modality, choice),
+            table=_table(stimulus, measured, modality, choice),
             roles={"stimulus": "stimulus", "stimulus_2": "stimulus_2", "context": "modality"},
             conditions=("stimulus", "stimulus_2", "modality"),
         )
@@ -218,12 +228,17 @@ def _cells(
 
 
 def _table(
-    stimulus: NDArray[np.float64], modality: NDArray[np.str_], choice: NDArray[np.float64]
+    stimulus: NDArray[np.float64],
+    measured: NDArray[np.float64],
+    modality: NDArray[np.str_],
+    choice: NDArray[np.float64],
 ) -> dict[str, Column]:
     """Columns of the trial table with their attributes."""
     return {
         "stimulus": (stimulus[0], {"units": "1", "description": "visual strength"}),
         "stimulus_2": (stimulus[1], {"units": "1", "description": "auditory strength"}),
+        "measured_stimulus": (measured[0], {"units": "1", "description": "visual, as shown"}),
+        "measured_stimulus_2": (measured[1], {"units": "1", "description": "auditory, as shown"}),
         "modality": (modality, {"description": "which senses have a stimulus"}),
         "target_choice": (
             choice,

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
-from popdyn.tasks.fields import check_durations, check_numbers
+from popdyn.tasks.conditions import Rows
+from popdyn.tasks.fields import check_durations, check_numbers, check_shared
 from popdyn.tasks.parameters import Duration, as_tuples, check_option
 from popdyn.tasks.signals import pulse
 from popdyn.tasks.timeline import Timeline, assemble
@@ -24,14 +25,17 @@ from popdyn.tasks.trial_set import Column, Draw, name_channels
 
 Array = NDArray[np.float64]
 
-# (frequency in Hz, amplitude).  FORCE: (1.3 / 1.5) [sin + 1/2 sin + 1/6 sin + 1/3 sin] of
-# harmonics 1 to 4 of 120 time constants of 10 ms.
-FORCE_SINES = tuple(
-    (harmonic / 1.2, 1.3 / 1.5 * share)
-    for harmonic, share in ((1, 1.0), (2, 1 / 2), (3, 1 / 6), (4, 1 / 3))
-)
-# Full-FORCE: equal amplitudes, scaled to a largest value of 1 (their sum rises to 2.9739).
-FULL_FORCE_SINES = tuple((frequency, 0.3362593) for frequency in (1.0, 2.0, 3.0, 5.0))
+# (frequency in Hz, amplitude).
+STIMULI: dict[str, Rows] = {
+    # Equal amplitudes, scaled to a largest value of 1 (their sum rises to 2.9739).
+    "full_force": tuple((frequency, 0.3362593) for frequency in (1.0, 2.0, 3.0, 5.0)),
+    # (1.3 / 1.5) [sin + 1/2 sin + 1/6 sin + 1/3 sin] of harmonics 1 to 4 of 120 time constants
+    # of 10 ms.
+    "force": tuple(
+        (harmonic / 1.2, 1.3 / 1.5 * share)
+        for harmonic, share in ((1, 1.0), (2, 1 / 2), (3, 1 / 6), (4, 1 / 3))
+    ),
+}
 
 _EPOCHS = {"oscillation": "start_time"}
 _MOST_PERIODS = 1000
@@ -97,9 +101,10 @@ class Oscillation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sines", _read_sines(self.sines))
+        check_shared(self)
         check_durations(self, _EPOCHS)
-        check_numbers(self, "pulse_amplitude", "stimulus_noise")
-        check_numbers(self, "pulse_duration", "tolerance", "dt", above_zero=True)
+        check_numbers(self, "pulse_amplitude")
+        check_numbers(self, "pulse_duration", "tolerance", above_zero=True)
 
     @property
     def period(self) -> float:
@@ -221,24 +226,21 @@ class Oscillation:
             raise TensorError(message)
 
 
-_PUBLISHED = {"full_force": FULL_FORCE_SINES, "force": FORCE_SINES}
-
-
 def _sines_of(sines: str | tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
     """Return the sines of a published target, or those given."""
-    return _PUBLISHED[sines] if isinstance(sines, str) else sines
+    return STIMULI[sines] if isinstance(sines, str) else sines
 
 
 def _read_sines(given: Any) -> str | tuple[tuple[float, ...], ...]:
     """Return the name of a published target, or sines as tuples of floats."""
     if isinstance(given, str):
-        check_option("sines", given, tuple(_PUBLISHED))
+        check_option("sines", given, tuple(STIMULI))
         return given
     rows = as_tuples(given)
     sines = [_sine(row) for row in rows] if isinstance(rows, tuple) else []
     if not sines or None in sines:
         message = (
-            f"sines must be {' or '.join(map(repr, _PUBLISHED))}, or a list of (frequency in Hz, "
+            f"sines must be {' or '.join(map(repr, STIMULI))}, or a list of (frequency in Hz, "
             f"amplitude) or (frequency, amplitude, phase in radians); found {given!r}"
         )
         raise TensorError(message)

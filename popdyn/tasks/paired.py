@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +13,9 @@ from numpy.typing import NDArray
 from popdyn.errors import TensorError
 from popdyn.tasks.answers import choose, event_steps, mean_during
 from popdyn.tasks.conditions import Conditions, draw_positions
-from popdyn.tasks.parameters import (
-    as_tuples,
-    check_duration,
-    check_number,
-    check_option,
-    shortest,
-)
-from popdyn.tasks.signals import check_noises, measure
+from popdyn.tasks.fields import check_durations, check_numbers, check_shared
+from popdyn.tasks.parameters import as_tuples, shortest
+from popdyn.tasks.signals import check_senses, measure
 from popdyn.tasks.timeline import Timeline
 from popdyn.tasks.trial_set import Column, Draw
 
@@ -31,7 +27,6 @@ EPOCHS = {
     "stimulus_2": "stimulus_2_on_time",
     "decision": "decision_time",
 }
-MASKS = ("response", "trial")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +82,7 @@ class Pairs:
         }
 
 
-def check_paired(task: Any, durations: tuple[str, ...]) -> None:
+def check_paired(task: Any, epochs: Iterable[str]) -> None:
     """Check and store the parameters that tasks with two stimuli share.
 
     Raises
@@ -95,21 +90,11 @@ def check_paired(task: Any, durations: tuple[str, ...]) -> None:
     TensorError
         Naming the parameter.
     """
-    if not isinstance(task.stimuli, str):
-        object.__setattr__(task, "stimuli", as_tuples(task.stimuli))
-    for name in durations:
-        object.__setattr__(task, name, check_duration(name, getattr(task, name)))
-    pause = check_duration("inter_trial", task.inter_trial, allow_zero=True)
-    object.__setattr__(task, "inter_trial", pause)
-    for name in ("sensory_noise", "weber"):
-        object.__setattr__(task, name, check_noises(name, getattr(task, name), 2))
-    check_number("stimulus_noise", task.stimulus_noise)
-    check_number("response_delay", task.response_delay)
-    check_number("dt", task.dt, above_zero=True)
-    check_option("mask", task.mask, MASKS)
-    if check_number("catch_fraction", task.catch_fraction) >= 1:
-        message = f"catch_fraction must be below 1, found {task.catch_fraction!r}"
-        raise TensorError(message)
+    object.__setattr__(task, "stimuli", as_tuples(task.stimuli))
+    check_shared(task)
+    check_durations(task, epochs)
+    check_senses(task, 2)
+    check_numbers(task, "response_delay")
     if task.response_delay >= shortest(task.decision_duration):
         message = (
             f"response_delay ({task.response_delay:g} s) must end before the decision does: "

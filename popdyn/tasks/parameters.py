@@ -9,11 +9,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from popdyn.errors import TensorError
+from popdyn.errors import TensorError, warn
 
 # Fixed, uniform between two bounds, or ("exponential", shortest, mean beyond it).
 Duration = float | tuple[float, float] | tuple[Literal["exponential"], float, float]
 Steps = NDArray[np.int64]
+
+# Seconds: what is this long was more likely meant as milliseconds.
+_LONG = 50.0
 
 _FORMS = "or a pair of them (shortest, longest), or ('exponential', shortest, mean)"
 
@@ -106,6 +109,7 @@ def check_duration(name: str, value: Any, *, allow_zero: bool = False) -> Durati
     if len(bounds) not in (1, 2) or not np.isfinite(bounds).all() or too_low:
         message = f"{name} must be {sign} {_FORMS}, found {value!r}"
         raise TensorError(message)
+    doubt_seconds(name, max(bounds))
     if exponential:
         return ("exponential", bounds[0], bounds[1])
     if len(bounds) == 1:
@@ -114,6 +118,15 @@ def check_duration(name: str, value: Any, *, allow_zero: bool = False) -> Durati
         message = f"{name} must be (shortest, longest), found {value!r}"
         raise TensorError(message)
     return (bounds[0], bounds[1])
+
+
+def doubt_seconds(name: str, seconds: float) -> None:
+    """Warn of a duration of a minute or so: it may have been meant in milliseconds."""
+    if seconds >= _LONG:
+        warn(
+            f"{name} has {seconds:g} s: durations are in seconds; if milliseconds were meant, "
+            f"give {seconds / 1000:g}"
+        )
 
 
 def shortest(duration: Duration) -> float:

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import read_conditions
-from popdyn.tasks.fields import check_durations, check_numbers, check_share
-from popdyn.tasks.paired import MASKS
-from popdyn.tasks.parameters import Duration, as_tuples, check_option
-from popdyn.tasks.signals import check_noises, measure
+from popdyn.tasks.fields import check_durations, check_numbers, check_shared
+from popdyn.tasks.parameters import Duration, as_tuples
+from popdyn.tasks.signals import check_senses, measure
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -122,13 +121,11 @@ decision_duration : float or pair
     def __post_init__(self) -> None:
         read_conditions("stimuli", self.stimuli, _COLUMNS)
         object.__setattr__(self, "stimuli", as_tuples(self.stimuli))
-        check_option("mask", self.mask, MASKS)
+        check_shared(self)
         check_durations(self, _EPOCHS)
-        check_numbers(self, "center", "stimulus_noise")
-        for name in ("sensory_noise", "weber"):
-            object.__setattr__(self, name, check_noises(name, getattr(self, name), 2))
-        check_share(self, "catch_fraction", below_one=True)
-        check_numbers(self, "span", "dt", above_zero=True)
+        check_numbers(self, "center")
+        check_senses(self, 2)
+        check_numbers(self, "span", above_zero=True)
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
         """Draw trials.

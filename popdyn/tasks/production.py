@@ -5,6 +5,7 @@ What interval production and ready-set-go share.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.tasks.answers import event_steps, first_crossing
+from popdyn.tasks.fields import check_durations, check_numbers, check_shared
 from popdyn.tasks.parameters import (
     Steps,
     as_tuples,
@@ -24,7 +26,7 @@ from popdyn.tasks.parameters import (
     shortest,
     whole_steps,
 )
-from popdyn.tasks.signals import check_noises
+from popdyn.tasks.signals import check_senses
 from popdyn.tasks.trial_set import Draw
 
 SHAPES = ("ramp", "bump")
@@ -125,7 +127,7 @@ class Asked:
         return target[None], counts
 
 
-def check_production(task: Any, name: str, durations: tuple[str, ...]) -> None:
+def check_production(task: Any, name: str, epochs: Iterable[str]) -> None:
     """Check and store the parameters that tasks of production share.
 
     `name` is that of the stimulus sets, which are stored as tuples.
@@ -136,19 +138,14 @@ def check_production(task: Any, name: str, durations: tuple[str, ...]) -> None:
         Naming the parameter.
     """
     object.__setattr__(task, name, as_tuples(getattr(task, name)))
-    for name in durations:
-        object.__setattr__(task, name, check_duration(name, getattr(task, name)))
-    for name in ("settle_duration", "inter_trial"):
-        duration = check_duration(name, getattr(task, name), allow_zero=True)
-        object.__setattr__(task, name, duration)
-    for name in ("sensory_noise", "weber"):
-        object.__setattr__(task, name, check_noises(name, getattr(task, name), 1))
-    for name in ("pulse_duration", "bump_duration", "tolerance", "dt"):
-        check_number(name, getattr(task, name), above_zero=True)
-    for name in ("stimulus_noise", "earliest"):
-        check_number(name, getattr(task, name))
+    check_shared(task)
+    check_durations(task, epochs)
+    settle = check_duration("settle_duration", task.settle_duration, allow_zero=True)
+    object.__setattr__(task, "settle_duration", settle)
+    check_senses(task, 1)
+    check_numbers(task, "pulse_duration", "bump_duration", "tolerance", above_zero=True)
+    check_numbers(task, "earliest")
     check_option("target_shape", task.target_shape, SHAPES)
-    check_option("mask", task.mask, ("response", "trial"))
     _check_shape(task)
 
 
@@ -185,7 +182,8 @@ def produced(task: Any, output: xr.DataArray, trials: xr.Dataset, event: str) ->
     -------
     xarray.Dataset
         ``produced_interval`` and the same as ``response``, NaN if the threshold was never
-        crossed; ``production_time`` on the session's clock; ``correct``, 1 or 0.
+        crossed; ``production_time`` on the session's clock; ``correct``, 1 or 0, NaN on catch
+        trials.
     """
     dt = float(trials.attrs["dt"])
     values = output.transpose("output", "step_time", "trial").to_numpy()[0]
@@ -196,10 +194,11 @@ def produced(task: Any, output: xr.DataArray, trials: xr.Dataset, event: str) ->
     interval = crossing - start * dt
     wanted = trials["target_interval"].to_numpy()
     # NaN compares as False: no response is not correct.
-    correct = (np.abs(interval - wanted) <= task.tolerance * wanted).astype(np.float64)
+    close = np.abs(interval - wanted) <= task.tolerance * wanted
+    correct = np.where(np.isnan(wanted), np.nan, close.astype(np.float64))
     when = trials["start_time"].to_numpy() + crossing
     says = f"first rise of the output to {shape_of(task).threshold:g} after {event}; NaN if never"
-    near = f"1 within {task.tolerance:g} of the interval to produce, else 0, also if never"
+    near = f"1 within {task.tolerance:g} of the interval to produce, else 0; NaN on catch trials"
     seconds = {"units": "s", "description": says}
     columns: dict[str, Any] = {
         "response": ("trial", interval, seconds),

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
-from popdyn.tasks.conditions import Rows, draw_positions, read_conditions
-from popdyn.tasks.parameters import Duration, as_tuples, check_number, epoch_steps
+from popdyn.tasks.conditions import Rows, read_conditions
+from popdyn.tasks.fields import check_strengths
+from popdyn.tasks.parameters import Duration, as_tuples, check_number, doubt_seconds, epoch_steps
 from popdyn.tasks.production import Asked, check_fits, check_production, produced
-from popdyn.tasks.signals import measure, pulse
-from popdyn.tasks.timeline import Timeline, assemble
+from popdyn.tasks.signals import cue_levels, measure, pulse
+from popdyn.tasks.timeline import Timeline, assemble, draw_rows
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
 # Intervals in seconds.
@@ -30,8 +31,8 @@ PRIORS: dict[str, Rows] = {
 }
 _EPOCHS = {"fixation": "start_time", "stimulus": "ready_time", "production": "set_time"}
 
-# Position of the prior, gain, interval: one row per condition.
-_PRIOR, _GAIN, _INTERVAL = range(3)
+# Position of the prior, gain, shortest and longest interval: one row per condition.
+_PRIOR, _GAIN, _LOW, _HIGH = range(4)
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,11 @@ class ReadySetGo:
 
     Parameters
     ----------
-    priors : sequence of "short", "long" or of intervals
+    priors : sequence of "short", "long", of intervals or ("uniform", shortest, longest)
         Where intervals come from, equally often from each.  ``"short"``: 0.48, 0.56 ... 0.8
         s; ``"long"``: 0.8, 0.9 ... 1.2 s.  Or lists of your own, of seconds or of (seconds,
-        weight); these are called "prior 0", "prior 1" and so on, by their place.
+        weight), or any interval between two, such as ``("uniform", 0.15, 2.15)`` of the
+        full-FORCE demonstration; these are called "prior 0", "prior 1" and so on, by their place.
     gains : sequence of float
         The interval to produce is the true one times the gain; all combinations with priors
         come equally often.  Published: 1 and 1.5.
@@ -88,6 +90,8 @@ class ReadySetGo:
     stimulus_noise : float
         Standard deviation of the noise of all inputs per step of 20 ms, dimensionless,
         during the whole trial.  For another step it is multiplied by sqrt(0.02 / dt).
+    catch_fraction : float
+        Share of trials without pulses and cues, whose target is 0 and which no accuracy counts.
     inter_trial : float, pair or exponential
         Time between the end of a trial and the start of the next, in seconds, as durations.
     mask : {"response", "trial"}
@@ -137,25 +141,26 @@ class ReadySetGo:
     sensory_noise: float = 0.0
     weber: float = 0.0
     stimulus_noise: float = 0.0
+    catch_fraction: float = 0.0
     inter_trial: Duration = 1.0
     mask: Literal["response", "trial"] = "response"
     dt: float = 0.01
     balanced: bool = True
 
     def __post_init__(self) -> None:
-        check_production(self, "priors", ("fixation_duration",))
+        check_production(self, "priors", ("fixation",))
         if not isinstance(self.priors, tuple) or not self.priors:
             message = f"priors must be a list such as ('short', 'long'), found {self.priors!r}"
             raise TensorError(message)
-        object.__setattr__(self, "gains", _gains(self.gains))
+        check_strengths(self, "gains", above_zero=True)
         for name, n_levels in (
             ("prior_levels", len(self.priors)),
             ("gain_levels", len(self.gains)),
         ):
-            _levels(name, getattr(self, name), n_levels)
+            cue_levels(name, getattr(self, name), n_levels)
             object.__setattr__(self, name, as_tuples(getattr(self, name)))
         rows, _ = self._rows()
-        check_fits(self, rows[:, _INTERVAL], rows[:, _INTERVAL] * rows[:, _GAIN])
+        check_fits(self, rows[:, _LOW], rows[:, _LOW] * rows[:, _GAIN])
 
     def sample(self, n_trials: int, rng: Seed = 0, dt: float | None = None) -> xr.Dataset:
         """Draw trials.
@@ -179,7 +184,7 @@ class ReadySetGo:
             ``gain``; in seconds ``measured_stimulus``, the interval shown, in whole steps,
             ``target_interval``, the one to produce, and the realised ``*_duration`` of each
             epoch; on the session's clock ``start_time``, ``ready_time``, ``set_time``,
-            ``stop_time``.
+            ``stop_time``.  On catch trials numbers are NaN and ``context`` is "".
 
         Raises
         ------
@@ -189,9 +194,9 @@ class ReadySetGo:
         """
         draw = Draw.begin(n_trials, rng, dt, self.dt)
         rows, weights = self._rows()
-        equal = None if (weights == weights[0]).all() else weights
-        at = draw_positions(len(rows), n_trials, self.balanced, draw.generator, equal)
-        prior, gain, stimulus = rows[at].T
+        row, present = draw_rows(weights, self, draw)
+        prior, gain, low, high = rows[row].T
+        stimulus = draw.generator.uniform(low, high) if (low < high).any() else low
         measured = measure(stimulus[None], self.sensory_noise, self.weber, draw.generator)[0]
         asked = Asked.draw(self, stimulus * gain, draw)
         lasting = {
@@ -202,18 +207,22 @@ class ReadySetGo:
         n_steps = {name.removesuffix("_duration"): steps[name] for name in lasting}
         timeline = Timeline(n_steps | {"production": asked.n_steps}, _EPOCHS, draw.dt)
         target, counts = asked.target_and_mask(timeline.ends["stimulus"], timeline.n_all)
-        signal = self._signal(timeline, prior, gain)
+        signal = self._signal(timeline, prior, gain) * present
         shown = n_steps["stimulus"].astype(np.float64) * draw.dt
+        context = np.where(present, np.array(self._names())[prior.astype(int)], "")
+        columns = np.where(present, (gain, stimulus, shown), np.nan)
+        # Of a continuous prior no interval comes twice.
+        counted = ("context", "gain") if (low < high).any() else ("context", "gain", "stimulus")
         trials = assemble(
             self,
             draw,
             timeline,
             inputs=timeline.noise(len(signal), self.stimulus_noise, draw) + signal,
-            target=target,
+            target=target * present,
             mask=timeline.alive if self.mask == "trial" else counts,
-            table=self._table(prior, gain, stimulus, shown),
+            table=_table(context, *columns),
             roles={"stimulus": "stimulus", "context": "context"},
-            conditions=("context", "gain", "stimulus"),
+            conditions=counted,
         )
         return name_channels(trials, *("ready", "set", "prior", "gain")[: len(signal)])
 
@@ -233,7 +242,8 @@ class ReadySetGo:
             ``produced_interval (trial)``, also as ``response``: seconds from the set pulse to the
             first rise of the output to `threshold`, interpolated between steps, NaN if there
             is none before the trial's end; ``production_time (trial)``: when, on the session's
-            clock; ``correct (trial)``: 1 within `tolerance`, else 0, also without a response.
+            clock; ``correct (trial)``: 1 within `tolerance`, else 0, also without a response;
+            NaN on catch trials.
         """
         return produced(self, output, trials, "set_time")
 
@@ -242,16 +252,16 @@ class ReadySetGo:
         return [p if isinstance(p, str) else f"prior {i}" for i, p in enumerate(self.priors)]
 
     def _rows(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Position of the prior, gain and interval of each condition, and their weights."""
+        """Position of the prior, gain and interval(s) of each condition, and their weights."""
         if len(set(self._names())) < len(self.priors):
             message = f"each of priors must be there once, found {self.priors!r}"
             raise TensorError(message)
         rows, weights = [], []
         for position, prior in enumerate(self.priors):
-            conditions = read_conditions("priors", prior, ("interval (s)",), PRIORS)
+            intervals, shares = _read_prior(prior)
             for gain in self.gains:
-                rows += [(position, gain, interval) for interval in conditions.values[:, 0]]
-                weights += conditions.weights.tolist()
+                rows += [(position, gain, *interval) for interval in intervals]
+                weights += shares
         return np.array(rows, dtype=np.float64), np.array(weights) / np.sum(weights)
 
     def _signal(
@@ -260,46 +270,43 @@ class ReadySetGo:
         """Pulses and constant cues, ``(channel, step, trial)``."""
         at = (timeline.ends["fixation"], timeline.ends["stimulus"])
         signal = [pulse(step, self.pulse_duration, timeline.n_all, timeline.dt) for step in at]
-        levels = np.array(_levels("prior_levels", self.prior_levels, len(self.priors)))
+        levels = cue_levels("prior_levels", self.prior_levels, len(self.priors))
         signal.append(levels[prior.astype(int)] * timeline.alive)
         if len(self.gains) > 1:
-            levels = np.array(_levels("gain_levels", self.gain_levels, len(self.gains)))
+            levels = cue_levels("gain_levels", self.gain_levels, len(self.gains))
             position = (gain[:, None] == np.array(self.gains)).argmax(axis=1)
             signal.append(levels[position] * timeline.alive)
         return np.stack(signal)
 
-    def _table(
-        self,
-        prior: NDArray[np.float64],
-        gain: NDArray[np.float64],
-        stimulus: NDArray[np.float64],
-        shown: NDArray[np.float64],
-    ) -> dict[str, Column]:
-        """Columns of the trial table with their attributes."""
-        names = np.array(self._names())[prior.astype(int)]
-        return {
-            "stimulus": (stimulus, {"units": "s", "description": "true interval"}),
-            "context": (names, {"description": "prior that the interval comes from"}),
-            "gain": (gain, {"units": "1", "description": "interval to produce over true one"}),
-            "measured_stimulus": (shown, {"units": "s", "description": "interval shown"}),
-            "target_interval": (gain * stimulus, {"units": "s", "description": "to produce"}),
-        }
+
+def _table(
+    context: NDArray[np.str_],
+    gain: NDArray[np.float64],
+    stimulus: NDArray[np.float64],
+    shown: NDArray[np.float64],
+) -> dict[str, Column]:
+    """Columns of the trial table with their attributes."""
+    return {
+        "stimulus": (stimulus, {"units": "s", "description": "true interval"}),
+        "context": (context, {"description": "prior that the interval comes from"}),
+        "gain": (gain, {"units": "1", "description": "interval to produce over true one"}),
+        "measured_stimulus": (shown, {"units": "s", "description": "interval shown"}),
+        "target_interval": (gain * stimulus, {"units": "s", "description": "to produce"}),
+    }
 
 
-def _gains(given: object) -> tuple[float, ...]:
-    """Return different positive numbers."""
-    values = as_tuples(given)
-    if not isinstance(values, tuple) or not values or len(set(values)) < len(values):
-        message = f"gains must be a list of different positive numbers, found {given!r}"
-        raise TensorError(message)
-    return tuple(check_number("gains", value, above_zero=True) for value in values)
-
-
-def _levels(name: str, given: object, n_levels: int) -> tuple[float, ...]:
-    """Return the levels of a cue, one each: those given, or evenly spaced ones."""
-    values = as_tuples(np.linspace(0.5, 1.0, n_levels) if given is None else given)
-    numbers = isinstance(values, tuple) and all(isinstance(v, (int, float)) for v in values)
-    if not numbers or len(values) != n_levels or not np.isfinite(values).all():
-        message = f"{name} must be {n_levels} finite numbers, one each, found {given!r}"
-        raise TensorError(message)
-    return tuple(float(value) for value in values)
+def _read_prior(given: object) -> tuple[list[tuple[float, float]], list[float]]:
+    """Return the intervals of a prior as (shortest, longest), and their shares."""
+    if isinstance(given, tuple) and given[:1] == ("uniform",):
+        bounds = given[1:]
+        if len(bounds) != 2:
+            message = f"a uniform prior is ('uniform', shortest, longest) in s, found {given!r}"
+            raise TensorError(message)
+        low, high = (check_number("priors", bound, above_zero=True) for bound in bounds)
+        if low >= high:
+            message = f"a uniform prior must rise from shortest to longest, found {given!r}"
+            raise TensorError(message)
+        doubt_seconds("priors", high)
+        return [(low, high)], [1.0]
+    conditions = read_conditions("priors", given, ("interval (s)",), PRIORS)
+    return [(value, value) for value in conditions.values[:, 0]], conditions.weights.tolist()

@@ -106,6 +106,21 @@ def check_noises(name: str, value: Any, n_stimuli: int) -> float | tuple[float, 
     return tuple(check_number(name, number) for number in given)
 
 
+def check_senses(task: Any, n_stimuli: int) -> None:
+    """Check and store ``sensory_noise`` and ``weber``, see `measure`.
+
+    Raises
+    ------
+    TensorError
+        Naming the field, if it is no noise or a share above 1.
+    """
+    for name in ("sensory_noise", "weber"):
+        object.__setattr__(task, name, check_noises(name, getattr(task, name), n_stimuli))
+    if np.max(task.weber) > 1:
+        message = f"weber is a share of the stimulus, at most 1, found {task.weber!r}"
+        raise TensorError(message)
+
+
 def measure(
     true: NDArray[np.float64],
     constant: float | tuple[float, ...],
@@ -136,3 +151,19 @@ def measure(
     std = np.hypot(fixed, share * true)
     measured: NDArray[np.float64] = true + std * generator.standard_normal(true.shape)
     return measured
+
+
+def cue_levels(name: str, given: Any, n_levels: int) -> NDArray[np.float64]:
+    """Return the levels of a cue, one each: those given, or evenly spaced ones from 0.5 to 1.
+
+    Raises
+    ------
+    TensorError
+        Naming the parameter, if they are not as many finite numbers.
+    """
+    values = as_tuples(np.linspace(0.5, 1.0, n_levels) if given is None else given)
+    numbers = isinstance(values, tuple) and all(isinstance(v, (int, float)) for v in values)
+    if not numbers or len(values) != n_levels or not np.isfinite(values).all():
+        message = f"{name} must be {n_levels} finite numbers, one each, found {given!r}"
+        raise TensorError(message)
+    return np.array(values, dtype=np.float64)

@@ -103,6 +103,17 @@ def draw_cells(
     return np.where(position == len(weights), -1, position)
 
 
+def draw_rows(
+    weights: Sequence[float] | Array, task: Any, draw: Draw
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Draw each trial's condition, and whether it is shown: a catch trial lasts as long as some."""
+    cell = draw_cells(weights, task.catch_fraction, task.balanced, draw)
+    if not task.catch_fraction:
+        return cell, np.ones(draw.n_trials, dtype=bool)
+    lasts_like = draw.generator.integers(len(weights), size=draw.n_trials)
+    return np.where(cell < 0, lasts_like, cell), cell >= 0
+
+
 def assemble(
     task: Any,
     draw: Draw,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -66,15 +67,26 @@ class Draw:
         TensorError
             If `n_trials` is below 1 or the step is not positive.
         """
-        step = float(task_dt if dt is None else dt)
+        given = task_dt if dt is None else dt
+        step = float(given) if isinstance(given, (int, float, np.number)) else np.nan
         if not (np.isfinite(step) and step > 0):
             message = f"dt must be a positive number of seconds, found {dt!r}"
             raise TensorError(message)
-        if not isinstance(n_trials, (int, np.integer)) or n_trials < 1:
+        whole = isinstance(n_trials, (int, np.integer)) and not isinstance(n_trials, bool)
+        if not whole or n_trials < 1:
             message = f"n_trials must be a whole number of at least 1, found {n_trials!r}"
             raise TensorError(message)
         generator, seed = as_generator(rng)
         return cls(int(n_trials), step, generator, seed)
+
+    def aside(self) -> np.random.Generator:
+        """Give a stream of its own, on which nothing else of the draw depends.
+
+        It follows from the state of the generator, which stays as it is.
+        """
+        entropy = deepcopy(self.generator).integers(0, 2**32, size=4, dtype=np.uint64)
+        # Without a spawn key, so that it is none of the children of `popdyn.resample.spawn`.
+        return np.random.default_rng([int(word) for word in entropy])
 
 
 def task_attrs(
@@ -197,14 +209,3 @@ def name_channels(trials: xr.Dataset, *names: str) -> xr.Dataset:
     """Say what each input channel is, for pictures: ``inputs.attrs["channels"]``, a JSON list."""
     inputs = trials["inputs"].assign_attrs(channels=json.dumps(names))
     return trials.assign(inputs=inputs)
-
-
-def masked_mean(values: xr.DataArray, mask: xr.DataArray) -> NDArray[np.float64]:
-    """Average outputs over the steps that count, ``(output, trial)``; NaN without such steps."""
-    weights = mask.transpose("step_time", "trial").to_numpy().astype(np.float64)
-    array = values.transpose("output", "step_time", "trial").to_numpy()
-    total = np.einsum("ost,st->ot", array, weights)
-    n_steps = weights.sum(axis=0)
-    mean: NDArray[np.float64] = np.full(total.shape, np.nan)
-    np.divide(total, n_steps, out=mean, where=n_steps > 0)
-    return mean

@@ -41,8 +41,8 @@ def reservoir(
 ) -> tuple[Rate, xr.Dataset]:
     """Fit the output weights of a network to a task by ridge regression.
 
-    The recurrent and input weights stay as they are.  There is no intercept: a constant output
-    can only come from the rates.
+    The recurrent and input weights stay as they are.  There is no intercept, and a bias of the
+    outputs is taken away: a constant output can only come from the rates.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _fit(
     else:
         penalty = float(regularization)
     output = ridge(samples.rates, samples.target, penalty)
-    trained = dataclasses.replace(net, output=output)
+    trained = dataclasses.replace(net, output=output, output_bias=None)
     fresh = task.sample(options["n_validation"], fresh_rng, dt=net.dt)
     history = {
         "loss": ((), samples.loss(output), {"units": "1"}),

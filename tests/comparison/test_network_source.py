@@ -10,7 +10,8 @@ import pytest
 
 import popdyn as pdn
 from popdyn.comparison import network_source
-from popdyn.comparison.network_source import common_width, draft, run, simulate_draft
+from popdyn.comparison.network_bins import common_width
+from popdyn.comparison.network_source import draft, run, simulate_draft
 from popdyn.comparison.pipeline import compare
 from popdyn.comparison.spec import load_spec
 from popdyn.errors import SpecError
@@ -40,7 +41,9 @@ def test_rates_are_averaged_over_exactly_the_bins_around_the_event(
     plan_of, fixation, window, width
 ):
     plan, spec = plan_of(fixation, window)
-    assert common_width(plan, "stimulus_on_time", spec.alignment) == pytest.approx(width)
+    assert common_width(
+        plan.net.dt, plan.trials, "stimulus_on_time", spec.alignment
+    ) == pytest.approx(width)
     found = run(plan, spec).tensor
     fine = simulate_draft(plan, spec.seed, plan.net.dt)["rate"].values
     first = round((fixation + window[0]) / plan.net.dt)
@@ -107,3 +110,55 @@ def test_a_network_is_trained_once_and_on_other_trials_than_it_is_compared_on(
     compare(spec_of(network))
     assert sorted(name for name, _ in seeds) == ["observe", "reservoir", "simulate", "trials"]
     assert len({rng for _, rng in seeds}) == 4
+
+
+@pytest.fixture
+def spiking(network):
+    network.pop("train")
+    network["network"] = {"kind": "spiking", "n_neurons": 60, "g": 0.9, "tau_membrane": 0.02}
+    network["simulate"] = {"n_trials": 8}
+    network["observe"] = {"n_neurons": 10}
+    return network
+
+
+def test_a_spiking_network_is_compared_by_its_own_spikes(spec_of, spiking):
+    spec = load_spec(spec_of(spiking))
+    plan = draft(spec.sources[0], spec.seed)
+    assert isinstance(plan.net, pdn.network.Spiking)
+    prepared = run(plan, spec)
+    assert prepared.tensor.name == "spike_count"
+    del spiking["observe"]
+    everybody = load_spec(spec_of(spiking))
+    whole = run(draft(everybody.sources[0], everybody.seed), everybody).tensor
+    assert whole.sizes["neuron"] == 60
+    ids = prepared.tensor.coords["neuron"].values
+    np.testing.assert_array_equal(prepared.tensor.values, whole.sel(neuron=ids).values)
+    assert float(whole.sum()) > 0
+
+
+def test_a_saved_spiking_network_is_the_same_source(spec_of, spiking, tmp_path):
+    spec = load_spec(spec_of(spiking))
+    plan = draft(spec.sources[0], spec.seed)
+    pdn.save(plan.net, tmp_path / "net.nc")
+    spiking["network"] = {"path": str(tmp_path / "net.nc")}
+    saved = load_spec(spec_of(spiking))
+    again = run(draft(saved.sources[0], saved.seed), saved)
+    np.testing.assert_array_equal(again.tensor.values, run(plan, spec).tensor.values)
+
+
+def test_what_a_spiking_network_cannot_have_is_refused_by_name(spec_of, spiking, tmp_path):
+    spiking["network"]["tau"] = 0.1
+    with pytest.raises(SpecError, match=r"\.network\.tau'; did you mean .*tau_fast"):
+        load_spec(spec_of(spiking))
+    del spiking["network"]["tau"]
+    spiking["train"] = {"n_trials": 20}
+    with pytest.raises(SpecError, match="trains the readout of rate networks only"):
+        load_spec(spec_of(spiking))
+    net = pdn.network.Spiking.random(20, n_inputs=2)
+    pdn.save(net, tmp_path / "net.nc")
+    spiking["network"] = {"path": str(tmp_path / "net.nc")}
+    with pytest.raises(SpecError, match="this is a spiking network: leave 'train' out"):
+        compare(spec_of(spiking))
+    spiking["network"] = {"kind": "spikng", "n_neurons": 60}
+    with pytest.raises(SpecError, match="there is no kind 'spikng'; did you mean 'spiking'"):
+        load_spec(spec_of(spiking))

@@ -124,7 +124,22 @@ def test_a_dataset_of_something_else_is_refused():
         Rate.from_dataset(dataset)
 
 
-@pytest.mark.parametrize("rng", [None, np.random.RandomState(0)])  # noqa: NPY002
+def test_a_seed_shared_with_the_task_gives_no_shared_numbers():
+    task = pdn.tasks.PerceptualDecision()
+    for net in (
+        pdn.network.Rate.random(100, rng=5).recurrent,
+        pdn.network.Spiking.random(100, rng=5).recurrent_fast,
+    ):
+        noise = task.sample(4, rng=5, dt=0.01)["inputs"].values[0, :10, 0]
+        weights = net.ravel()[:2000]
+        windows = np.lib.stride_tricks.sliding_window_view(weights, 10)
+        correlations = [np.corrcoef(noise, window)[0, 1] for window in windows]
+        assert np.abs(correlations).max() < 0.99
+
+
+@pytest.mark.parametrize("rng", [None, -1, True, np.random.RandomState(0)])  # noqa: NPY002
 def test_a_network_that_could_not_be_had_again_is_refused(rng):
-    with pytest.raises(pdn.TensorError, match="rng must be an integer or a numpy.random.Generator"):
+    with pytest.raises(
+        pdn.TensorError, match="rng must be an integer of at least 0 or a numpy.random"
+    ):
         pdn.network.Rate.random(10, rng=rng)

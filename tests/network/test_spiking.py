@@ -117,7 +117,10 @@ def test_dales_law_gives_each_sender_one_sign_and_balances_the_sides(density):
         ({"n_neurons": 10, "density": 0.0}, "density must be above 0 and at most 1, found 0"),
         ({"n_neurons": 10, "g": -1.0}, "g must be a finite number, not negative; found -1"),
         ({"n_neurons": 10, "excitatory": 1.0}, "excitatory is the share .* found 1.0 of 10"),
-        ({"n_neurons": 10, "rng": "seed"}, "rng must be an integer or a numpy.random.Generator"),
+        (
+            {"n_neurons": 10, "rng": "seed"},
+            "rng must be an integer of at least 0 or a numpy.random",
+        ),
     ],
 )
 def test_random_networks_that_cannot_be_are_refused(arguments, words):

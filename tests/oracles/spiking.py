@@ -73,7 +73,7 @@ def run_plain(machine, potential, inputs, noise=None):
 def row(synapses, sender, like):
     """Weights of one sender onto all neurons."""
     if synapses.rows.size:
-        return synapses.rows[sender]
+        return synapses.rows[sender, : like.size]
     weights = np.zeros_like(like)
     if synapses.target.size:
         part = slice(synapses.start[sender], synapses.start[sender + 1])

@@ -8,6 +8,7 @@ import pytest
 import popdyn as pdn
 from popdyn.errors import TensorError
 from popdyn.tasks import PerceptualDecision
+from popdyn.tasks.registry import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -15,27 +16,64 @@ def trials():
     return PerceptualDecision(decision_duration=0.2).sample(6, rng=0)
 
 
-def line(ax, label):
-    return next(patch for patch in ax.patches if patch.get_label() == label).get_data().values
+def lane(ax, name):
+    """Return the line of a lane and the height of its zero."""
+    return next(patch for patch in ax.patches if patch.get_gid() == name).get_data().values
 
 
 def test_inputs_and_target_of_the_trial_are_drawn(trials):
     ax = pdn.plot.task(trials, trial=3)
-    assert np.array_equal(line(ax, "input 0"), trials["inputs"].values[0, :, 3])
-    target, mask = line(ax, "target 0"), trials["mask"].values[:, 3]
+    inputs = trials["inputs"].values[0, :, 3]
+    assert np.corrcoef(lane(ax, "stimulus"), inputs)[0, 1] == pytest.approx(1.0)
+    target, mask = lane(ax, "target 0"), trials["mask"].values[:, 3]
     assert np.array_equal(np.isfinite(target), mask)
-    assert (target[mask] == np.sign(trials["stimulus"].values[3])).all()
+    assert len(set(target[mask])) == 1
     assert ax.get_title() == f"trial 3, stimulus {trials['stimulus'].values[3]:g}"
+    low, high = min(inputs.min(), 0), max(inputs.max(), 0)
+    sign = "-1 to 0" if trials["stimulus"].values[3] < 0 else "0 to 1"
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == [f"stimulus\n{low:.3g} to {high:.3g}", f"target 0\n{sign}"]
 
 
 def test_axes_have_units_and_events_their_names(trials):
     ax = pdn.plot.task(trials)
     assert ax.get_xlabel() == "time from start_time (s)"
-    assert ax.get_ylabel() == "input and target (dimensionless)"
+    assert ax.get_ylabel() == "input, target (dimensionless)"
     texts = {text.get_text(): text.xy[0] for text in ax.texts}
     assert texts == pytest.approx({"stimulus on": 0.1, "stimulus off": 0.9, "decision": 1.0})
     shaded = ax.collections[0].get_paths()[0].get_extents()
     assert (shaded.x0, shaded.x1) == pytest.approx((1.0, 1.2))
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_no_words_overlap_or_leave_the_picture(name):
+    for trial in range(3):
+        ax = pdn.plot.task(TASKS[name]().sample(3, rng=2), trial=trial)
+        figure = ax.figure
+        figure.draw_without_rendering()
+        names = [text.get_window_extent() for text in ax.texts]
+        labels = [text.get_window_extent() for text in ax.get_yticklabels()]
+        outer = [ax.yaxis.label.get_window_extent(), ax.title.get_window_extent()]
+        boxes = [*names, *labels, *outer]
+        for at, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[at + 1 :])
+            assert figure.bbox.x0 <= box.x0
+            assert box.x1 <= figure.bbox.x1
+            assert figure.bbox.y0 <= box.y0
+            assert box.y1 <= figure.bbox.y1
+        lanes = [patch.get_window_extent() for patch in ax.patches]
+        assert not any(box.overlaps(drawn) for box in names for drawn in lanes)
+        assert all(ax.bbox.x0 - 1 <= box.x0 and box.x1 <= ax.bbox.x1 + 1 for box in names)
+
+
+def test_nothing_is_drawn_after_a_trial(trials):
+    pairs = pdn.tasks.DelayedMatch().sample(8, rng=0)
+    short = int(np.argmin((pairs["stop_time"] - pairs["start_time"]).values))
+    ax = pdn.plot.task(pairs, trial=short)
+    length = float((pairs["stop_time"] - pairs["start_time"])[short])
+    assert ax.get_xlim() == pytest.approx((0, length))
+    assert np.isfinite(lane(ax, "A")).sum() == round(length / 0.01)
+    assert len(lane(ax, "A")) > round(length / 0.01)
 
 
 def test_several_inputs_lie_in_lanes_with_names_and_ranges():
@@ -53,7 +91,8 @@ def test_several_inputs_lie_in_lanes_with_names_and_ranges():
     spans = [(np.nanmin(values), np.nanmax(values)) for values in drawn.values()]
     assert all(above[0] > below[1] for above, below in zip(spans, spans[1:], strict=False))
     ready = trials["inputs"].values[0, :, 5]
-    assert np.corrcoef(drawn["ready"], ready)[0, 1] == pytest.approx(1.0)
+    inside = np.isfinite(drawn["ready"])
+    assert np.corrcoef(drawn["ready"][inside], ready[inside])[0, 1] == pytest.approx(1.0)
     target, counts = drawn["target 0"], trials["mask"].values[:, 5]
     assert np.array_equal(np.isfinite(target), counts)
     top = ax.get_ylim()[1]

@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 from threadpoolctl import threadpool_limits
 
 from popdyn.network import Rate
-from popdyn.simulation.steps import evolve
+from popdyn.simulation.steps import evolve_blocks
 
 FILE = Path(__file__).parent / "results" / "rate_mean_field.csv"
 COLUMNS = ("g", "seed", "variance", "mean_square_rate", "exponent")
@@ -52,16 +52,17 @@ def measure(g, seed, *, n_neurons=N_NEURONS, n_pairs=4, washout=200.0, duration=
     state = rng.standard_normal((n_pairs, n_neurons))
 
     def run(state, steps):
-        return evolve(net, np.zeros((steps, len(state), 1)), state, in_place=True)
+        """State and rates in the end."""
+        *_, block = evolve_blocks(net, np.zeros((steps, len(state), 1)), state)
+        return block.states[-1], block.rates[-1]
 
-    for _ in run(state, round(washout / dt)):
-        pass
+    state, _ = run(state, round(washout / dt))
     # Each network runs beside a copy a little apart, put back to that distance every tau.
     direction = rng.standard_normal(state.shape)
     pairs = np.concatenate([state, state + _scaled(direction)])
     squares, rates, growth, per_tau = [], [], [], round(1 / dt)
     for _ in range(round(duration)):
-        *_, rate = run(pairs, per_tau)
+        pairs, rate = run(pairs, per_tau)
         squares.append(np.mean(pairs[:n_pairs] ** 2))
         rates.append(np.mean(rate[:n_pairs] ** 2))
         apart = pairs[n_pairs:] - pairs[:n_pairs]

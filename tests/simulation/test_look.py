@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import popdyn as pdn
-from popdyn.errors import TensorError
+from popdyn.errors import PopdynWarning, TensorError
 from popdyn.network import Rate, Spiking
 from popdyn.resample import spawn
 from popdyn.simulation.loss import Drift, drop_time, keep_time
@@ -54,6 +54,15 @@ def test_own_spikes_of_a_spiking_network_are_taken_as_they_are(spiking):
     assert not np.array_equal(seen["neuron"], others["neuron"])
 
 
+def test_rates_counted_from_spikes_are_doubted_unless_they_were_smoothed():
+    net = Spiking.random(10, rng=0)
+    trials = PerceptualDecision(stimulus_duration=0.3).sample(4, rng=0, dt=net.dt)
+    rates = pdn.simulate(net, trials, rng=1)
+    with pytest.warns(PopdynWarning, match=r"own spikes: spikes drawn from them vary twice. Obs"):
+        assert is_session(pdn.observe(rates, 5))
+    assert is_session(pdn.observe(pdn.smooth(rates["rate"], sigma=0.05), 5))
+
+
 def test_spikes_that_are_given_need_no_map(spiking):
     with pytest.raises(TensorError, match="rate_map makes spikes from rates: these spikes are"):
         pdn.observe(spiking, 5, rate_map={"baseline": 1.0, "gain": 1.0})
@@ -62,7 +71,7 @@ def test_spikes_that_are_given_need_no_map(spiking):
 @pytest.mark.parametrize("which", ["sim", "spiking", "stream"])
 def test_sessions_apart_share_neither_neurons_nor_trials(request, which):
     source = request.getfixturevalue(which)
-    sessions = pdn.observe(source, 7, n_sessions=4, rng=0, source_id="area")
+    sessions = pdn.observe_sessions(source, 4, 7, rng=0, source_id="area")
     assert list(sessions) == ["area_1", "area_2", "area_3", "area_4"]
     assert [each.attrs["source_id"] for each in sessions.values()] == list(sessions)
     neurons = np.concatenate([each["neuron"].values for each in sessions.values()])
@@ -81,7 +90,7 @@ def test_sessions_apart_share_neither_neurons_nor_trials(request, which):
 
 
 def test_own_spikes_in_sessions_apart_are_those_of_the_network(stream):
-    sessions = pdn.observe(stream, 10, n_sessions=3, rng=0)
+    sessions = pdn.observe_sessions(stream, 3, 10, rng=0)
     for each in sessions.values():
         whole = pdn.align(stream, "stimulus_on_time", (0.0, 0.3), 0.01)
         part = pdn.align(each, "stimulus_on_time", (0.0, 0.3), 0.01)
@@ -93,8 +102,8 @@ def test_own_spikes_in_sessions_apart_are_those_of_the_network(stream):
 def test_one_look_and_many_draw_from_the_same_streams(sim):
     one = pdn.observe(sim, 5, rng=7)
     assert one.identical(pdn.observe(sim, 5, rng=7, drift=0.0, missing_trials=0.0, drift_time=9.0))
-    again = pdn.observe(sim, 5, rng=7, n_sessions=2)
-    assert again["network_1"].identical(pdn.observe(sim, 5, rng=7, n_sessions=2)["network_1"])
+    again = pdn.observe_sessions(sim, 2, 5, rng=7)
+    assert again["network_1"].identical(pdn.observe_sessions(sim, 2, 5, rng=7)["network_1"])
 
 
 def test_the_factor_of_drift_has_the_stated_size_and_time():
@@ -176,8 +185,8 @@ def test_missing_trials_are_stretches_that_were_not_observed(request, which):
 
 
 def test_a_look_with_everything_survives_nwb(sim, tmp_path):
-    sessions = pdn.observe(
-        sim, 6, n_sessions=2, drift=0.3, drift_time=20.0, missing_trials=0.25, rng=5
+    sessions = pdn.observe_sessions(
+        sim, 2, 6, drift=0.3, drift_time=20.0, missing_trials=0.25, rng=5
     )
     for name, session in sessions.items():
         file = pdn.write_nwb(tmp_path / f"{name}.nwb", session)
@@ -235,14 +244,13 @@ def test_time_dropped_and_time_kept_make_the_whole(seed, start, length):
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"n_sessions": 0}, "n_sessions must be a whole number of at least 1, found 0"),
-        (
-            {"n_sessions": 4},
-            r"4 sessions of 10 neurons of their own need 40, the network has 30.*7",
-        ),
-        ({"drift": -0.1}, "drift must be zero or positive, found -0.1"),
-        ({"drift_time": 0}, "drift_time must be a positive number of seconds, found 0"),
+        ({"drift": -0.1}, "drift must be zero to 3: .*; found -0.1"),
+        ({"drift": 3.1}, r"median of the factor is exp\(-drift²/2\), about 0.01 .*; found 3.1"),
+        ({"drift": float("nan")}, "drift must be zero to 3: .*; found nan"),
+        ({"drift": "strong"}, "drift must be zero to 3: .*; found 'strong'"),
+        ({"drift_time": 0}, "drift_time must be a positive number of seconds; found 0"),
         ({"missing_trials": 1.0}, "missing_trials must be a share of at least 0 and below 1"),
+        ({"missing_trials": None}, "missing_trials must be a share .*; found None"),
     ],
 )
 def test_looks_that_cannot_be_are_refused(sim, spiking, keywords, words):
@@ -251,13 +259,35 @@ def test_looks_that_cannot_be_are_refused(sim, spiking, keywords, words):
             pdn.observe(source, 10, **keywords)
 
 
+@pytest.mark.parametrize("number", [0, None, True, 2.0])
+def test_a_number_of_sessions_that_is_none_is_refused(sim, number):
+    with pytest.raises(TensorError, match="n_sessions must be a whole number of at least 1, found"):
+        pdn.observe_sessions(sim, number, 10)
+
+
+def test_sessions_that_need_more_neurons_than_there_are_are_refused(sim, spiking):
+    words = r"4 sessions of 10 neurons of their own need 40, the network has 30.*7"
+    for source in (sim, spiking):
+        with pytest.raises(TensorError, match=words):
+            pdn.observe_sessions(source, 4, 10)
+
+
+def test_one_session_recorded_apart_is_still_named_and_numbered(sim):
+    apart, alone = pdn.observe_sessions(sim, 1, 10, rng=3), pdn.observe(sim, 10, rng=3)
+    assert list(apart) == ["network_1"]
+    assert np.array_equal(apart["network_1"]["spike_time"], alone["spike_time"])
+
+
 def test_more_sessions_than_trials_are_refused(sim):
     with pytest.raises(TensorError, match="25 sessions need a trial each at least, found 24"):
-        pdn.observe(sim, 1, n_sessions=25)
+        pdn.observe_sessions(sim, 25, 1)
 
 
 def test_losses_need_to_know_when_trials_start(spiking):
     bare = spiking.drop_vars("start_time")
-    for keywords in ({"missing_trials": 0.2}, {"drift": 0.1}, {"n_sessions": 2}):
-        with pytest.raises(TensorError, match="need to know when trials start: .* no column start"):
+    words = "need to know when trials start: .* no column start"
+    for keywords in ({"missing_trials": 0.2}, {"drift": 0.1}):
+        with pytest.raises(TensorError, match=words):
             pdn.observe(bare, 5, **keywords)
+    with pytest.raises(TensorError, match=words):
+        pdn.observe_sessions(bare, 2, 5)

@@ -248,6 +248,8 @@ def test_negative_rates_are_refused_with_how_many_and_how_low(sim):
         (3.0, "rate_map must be a mapping with baseline and gain in Hz, or a function"),
         (lambda r: r[0], r"one value per rate, an array of shape \(5, \d+, 24\)"),
         (lambda r: r * np.nan, "rate_map made .* rates NaN or infinite"),
+        (lambda r: np.where(r > 0.1, np.inf, 1.0), r"rate_map made \d+ of \d+ rates NaN or inf"),
+        (lambda r: r * 0 + 2e4, r"above 10,000 Hz, the highest 2e\+04 Hz: no neuron fires so"),
     ],
 )
 def test_maps_that_make_no_rates_are_refused(sim, rate_map, words):
@@ -255,7 +257,12 @@ def test_maps_that_make_no_rates_are_refused(sim, rate_map, words):
         pdn.observe(sim, 5, rate_map=rate_map)
 
 
-@pytest.mark.parametrize("n_neurons", [0, 31, 2.5])
+def test_what_is_impossible_in_hz_is_refused_without_a_map_too():
+    with pytest.raises(TensorError, match=r"4 of 4 firing rates are above 10,000 Hz"):
+        pdn.observe(hertz_tensor(np.full((2, 2, 2), 1e12)), 1)
+
+
+@pytest.mark.parametrize("n_neurons", [0, 31, 2.5, True])
 def test_more_neurons_than_there_are_cannot_be_observed(sim, n_neurons):
     with pytest.raises(TensorError, match=f"from 1 to 30, .* found {n_neurons}"):
         pdn.observe(sim, n_neurons)
@@ -264,8 +271,12 @@ def test_more_neurons_than_there_are_cannot_be_observed(sim, n_neurons):
 def test_what_holds_no_rates_is_refused(sim):
     with pytest.raises(TensorError, match=r"variable 'rate', found .*record=\('rate',\)"):
         pdn.observe(sim.drop_vars("rate"), 5)
-    with pytest.raises(TensorError, match="found the tensor 'spike_count'"):
-        pdn.observe(hertz_tensor(np.ones((1, 2, 2)), name="spike_count"), 1)
+    for name in ("spike_count", "potential"):
+        tensor = hertz_tensor(np.ones((1, 2, 2)), name=name, units="1")
+        with pytest.raises(
+            TensorError, match=f"found the tensor '{name}': give sim\\['rate'\\] of"
+        ):
+            pdn.observe(tensor, 1)
     with pytest.raises(TensorError, match="found ndarray"):
         pdn.observe(np.ones((1, 2, 2)), 1)
     with pytest.raises(TensorError, match="no default way to Hz .* give rate_map"):

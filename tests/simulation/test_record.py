@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ import popdyn as pdn
 from popdyn import tasks
 from popdyn.errors import FitError, TensorError
 from popdyn.network import Rate, Spiking
+from popdyn.simulation.label import behavior_of
 from popdyn.simulation.noise import InputNoise
 from popdyn.simulation.start import read_trials
 from popdyn.tasks import IntervalProduction, PerceptualDecision
@@ -93,7 +95,10 @@ def test_exponential_steps_are_exact_for_neurons_alone():
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"record": ("stat",)}, "'rate', 'state' and 'output', found 'stat'; did you mean 'state'"),
+        (
+            {"record": ("stat",)},
+            "'rate', 'state', 'current' and 'output', found 'stat'; did you mean 'state'",
+        ),
         ({"dtype": "float23"}, "dtype must be one of 'float64', 'float32', found 'float23'; did"),
         ({"method": "rk4"}, "method must be one of 'euler', 'exponential', found 'rk4'"),
         ({"input_noise_step": -1}, "input_noise_step must be zero or positive, found -1"),
@@ -113,7 +118,10 @@ def test_a_spiking_network_takes_no_method():
         pdn.simulate(Spiking.random(5, rng=0), duration=0.1, method="exponential")
 
 
-def test_a_run_that_diverges_says_which_neuron_which_trial_and_when():
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("method", ["euler", "exponential"])
+@pytest.mark.parametrize("how", ["memory", "file", "continuous", "outputs alone"])
+def test_a_run_that_diverges_says_which_neuron_which_trial_and_when(tmp_path, dtype, method, how):
     weights = np.zeros((4, 4))
     weights[2, 2] = 50.0
     net = Rate(weights, [[0.0], [0.0], [1.0], [0.0]], np.ones((1, 4)), np.zeros(4),
@@ -125,11 +133,75 @@ def test_a_run_that_diverges_says_which_neuron_which_trial_and_when():
         coords={"trial": [7, 8, 9]},
         attrs={"dt": 0.1},
     )
-    # 1 at the end of step 10 and 50 times more each step: beyond 3.4e38 in step 33.
-    with pytest.raises(
-        FitError, match=r"first in neuron 2 of trial 8, in 1 of 3 trials, in the bin .* 3.3 s into"
-    ):
-        pdn.simulate(net, data, bin_width=0.1)
+    share = 1.0 if method == "euler" else 1 - np.exp(-1.0)
+    state, seconds = share, 1.1
+    while state <= float(np.finfo(np.float32).max) / 4:
+        state, seconds = state * (1 + 49 * share), seconds + 0.1
+    keywords = {
+        "memory": {},
+        "file": {"path": tmp_path / "sim.nc"},
+        "continuous": {"continuous": True},
+        "outputs alone": {"record": ()},
+    }[how]
+    beside = 1 if how == "continuous" else 3
+    words = (
+        rf"first in neuron 2 of trial 8, {seconds:.2g} s into the trial, and soon in 1 of {beside}"
+    )
+    with pytest.raises(FitError, match=words):
+        pdn.simulate(net, data, bin_width=0.1, dtype=dtype, method=method, **keywords)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trials_last_step_may_diverge_too():
+    wild = Rate(np.array([[50.0]]), [[1.0]], [[1.0]], [0.0], tau=0.1, dt=0.1, nonlinearity="linear")
+    # 50 ** (n - 1) after n steps: the 24th is the first beyond what single precision holds.
+    for n_steps, diverges in ((23, False), (24, True)):
+        data = xr.Dataset(
+            {"inputs": (("channel", "step_time", "trial"), np.zeros((1, n_steps, 1)))},
+            attrs={"dt": 0.1},
+        )
+        data["inputs"][0, 0] = 1.0
+        if diverges:
+            with pytest.raises(FitError, match=r"2\.4 s into the trial"):
+                pdn.simulate(wild, data, bin_width=0.1)
+        else:
+            assert np.isfinite(pdn.simulate(wild, data, bin_width=0.1)["rate"].values).all()
+
+
+def test_what_happens_after_a_trial_has_ended_is_no_divergence(net):
+    wild = Rate(np.array([[50.0]]), [[1.0]], [[1.0]], [0.0], tau=0.1, dt=0.1, nonlinearity="linear")
+    inputs = np.ones((1, 60, 2))
+    inputs[..., 1] = 0.0
+    data = xr.Dataset(
+        {"inputs": (("channel", "step_time", "trial"), inputs)},
+        coords={"start_time": ("trial", [0.0, 10.0]), "stop_time": ("trial", [0.5, 16.0])},
+        attrs={"dt": 0.1},
+    )
+    sim = pdn.simulate(wild, data, bin_width=0.1)
+    assert np.isnan(sim["rate"].values[0, 5:, 0]).all()
+    assert np.isfinite(sim["rate"].values[0, :5, 0]).all()
+    assert (sim["rate"].values[0, :, 1] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("bin_width", [0.02, 0.1])
+def test_the_current_is_what_neurons_hear_of_each_other(dtype, bin_width):
+    net = Rate.random(20, g=0.9, feedback=1.0, n_outputs=2, rng=0)
+    net = dataclasses.replace(net, gain=np.linspace(0.5, 1.5, 20), dt=0.01)
+    trials = PerceptualDecision(delay_duration=(0.1, 0.4)).sample(5, rng=0, dt=0.01)
+    keywords = {"noise_density": 0.2, "bin_width": bin_width, "dtype": dtype}
+    sim = pdn.simulate(net, trials, record=("current", "state", "rate"), **keywords)
+    assert sim["current"].attrs["units"] == "1"
+    expected = np.einsum("ij,jtk->itk", net.recurrent, sim["rate"].values)
+    assert np.allclose(sim["current"].values, expected, atol=1e-5, equal_nan=True)
+    assert np.nanmax(np.abs(expected)) > 0.1
+    alone = pdn.simulate(net, trials, record="current", **keywords)
+    assert alone["current"].identical(sim["current"])
+    assert "rate" not in alone
+    stream = pdn.simulate(net, trials, record="current", continuous=True, tile=1, **keywords)
+    first = int(np.argmin(trials["start_time"].values))
+    both = [each["current"].values[..., first] for each in (stream, sim)]
+    assert np.allclose(*both, atol=1e-5, equal_nan=True)
 
 
 def single(dt, n_inputs=1, weight=2.0, n_neurons=1):
@@ -254,3 +326,26 @@ def test_a_session_of_spikes_knows_what_the_network_answered():
 def test_trials_without_a_target_have_no_behavior(net, trials):
     sim = pdn.simulate(net, trials.drop_vars(["mask", "target"]))
     assert not {"response", "choice", "correct"} & set(sim.coords)
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_outputs_are_judged_trial_by_trial(name, monkeypatch):
+    task = TASKS[name]()
+    trials = task.sample(7, rng=0)
+    steps = np.random.default_rng(0).standard_normal(
+        [trials["target"].sizes[dim] for dim in ("output", "step_time", "trial")]
+    )
+    whole = behavior_of(task, trials, steps)
+    monkeypatch.setattr("popdyn.simulation.label._AT_ONCE", steps.size // 3)
+    parts = behavior_of(task, trials, steps)
+    assert whole
+    for column, (values, attrs) in whole.items():
+        exact = values.dtype.kind != "f"
+        found = parts[column][0]
+        same = (
+            np.array_equal(found, values)
+            if exact
+            else found == pytest.approx(values, rel=1e-12, abs=1e-12, nan_ok=True)
+        )
+        assert same, column
+        assert parts[column][1] == attrs

@@ -29,7 +29,7 @@ def trials():
 
 def linear(dt, n_neurons=12):
     """A stable linear network with a bias."""
-    drawn = Rate.random(n_neurons, g=0.7, dt=dt, tau=0.1, nonlinearity="linear", rng=3)
+    drawn = Rate.random(n_neurons, g=0.4, dt=dt, tau=0.1, nonlinearity="linear", rng=3)
     return dataclasses.replace(drawn, bias=np.linspace(-1, 1, n_neurons))
 
 
@@ -169,9 +169,10 @@ def test_batches_of_trials_do_not_change_the_result(net, trials):
 
 def test_noise_drawn_in_blocks_is_the_same_noise(net, trials, monkeypatch):
     whole = pdn.simulate(net, trials, noise_density=0.3, rng=5)
-    monkeypatch.setattr("popdyn.simulation.steps._NOISE_BLOCK", 40 * 12 * 7)
-    blocks = pdn.simulate(net, trials, noise_density=0.3, rng=5)
-    assert blocks.identical(whole)
+    for drawn, stepped in ((40 * 12 * 7, 40 * 12 * 3), (1, 1)):
+        monkeypatch.setattr("popdyn.simulation.state_noise._DRAWN", drawn)
+        monkeypatch.setattr("popdyn.simulation.steps._STEP_BLOCK", stepped)
+        assert pdn.simulate(net, trials, noise_density=0.3, rng=5).identical(whole)
 
 
 def test_one_seed_one_simulation(net, trials):
@@ -327,6 +328,6 @@ def test_a_network_that_explodes_says_when(trials):
     net = Rate.random(30, g=60.0, nonlinearity="linear", tau=0.01, rng=0)
     with pytest.raises(
         FitError,
-        match=r"\d+ of 12 trials, in the bin that starts 0.\d+ s into the trial: lower the",
+        match=r"0.\d+ s into the trial, and soon in \d+ of 12 trials: lower the",
     ):
         pdn.simulate(net, trials)

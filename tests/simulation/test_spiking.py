@@ -264,6 +264,17 @@ def test_a_spike_reaches_its_targets_after_the_delay_of_its_sender(n_delay):
     assert first == {0: 0, 1: n_delay + 1, 2: n_delay + 1 + 3}
 
 
+@pytest.mark.parametrize("threshold", [0.5, [0.5, 0.75, 0.5]])
+def test_a_potential_at_the_threshold_itself_is_a_spike(threshold):
+    # Without synapses the potential stays at rest, which is exactly the threshold of two neurons.
+    net = Spiking(
+        np.zeros((3, 3)), threshold=threshold, rest=[0.5, 0.5, 0.25], reset=0.0, refractory=0.0
+    )
+    _, _, trace = trace_of(net, n_steps=1, potential=np.array([0.5, 0.5, 0.25]))
+    expected = {0, 1} if np.ndim(threshold) == 0 else {0}
+    assert {neuron for _, neuron in pairs(trace)} == expected
+
+
 def test_the_output_is_the_readout_of_filtered_spikes():
     rng = np.random.default_rng(5)
     net = drawn(rng, feedback=None)
@@ -600,3 +611,19 @@ print(session["spike_time"].values.tobytes().hex())
         printed.append(done.stdout)
     assert printed[0] == printed[1]
     assert len(printed[0]) > 100
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_rows_and_potentials_begin_at_a_cache_line_for_any_number_of_neurons(dtype):
+    machine = prepare(Spiking(np.ones((7, 7))), dtype)
+    state = first_state(machine, np.zeros(7))
+    arrays = [*machine.weights.fast.rows, state.potential, state.refractory, state.fast]
+    assert {array.__array_interface__["data"][0] % 64 for array in arrays} == {0}
+
+
+def test_large_weights_that_lie_as_needed_are_not_copied(monkeypatch):
+    monkeypatch.setattr("popdyn.simulation.spiking_setup._LARGE", 8 * 49)
+    weights = np.ones((7, 7), order="F")
+    net = Spiking(weights)
+    assert np.shares_memory(prepare(net).weights.fast.rows, net.recurrent_fast)
+    assert not np.shares_memory(prepare(net, "float32").weights.fast.rows, net.recurrent_fast)

@@ -13,7 +13,8 @@ from scipy.special import erf
 from popdyn.errors import TensorError
 from popdyn.network import Rate
 from popdyn.simulation.rate_kernel import ADVANCE, FINISH, KINDS, tanh_double, tanh_single
-from popdyn.simulation.steps import ACTIVATIONS, evolve, noise_of_step, prepare
+from popdyn.simulation.state_noise import noise_of_step
+from popdyn.simulation.steps import ACTIVATIONS, evolve, evolve_blocks, prepare
 from tests.oracles.rate import first_version, one_by_one
 
 NONLINEARITIES = ("tanh", "relu", "softplus", "sigmoid", "linear")
@@ -56,9 +57,8 @@ def test_old_networks_step_to_the_same_bits(nonlinearity):
 def test_feedback_gains_and_time_constants_step_as_a_plain_loop_does(nonlinearity, method):
     net = rich(nonlinearity=nonlinearity)
     inputs, start = drawn(25, 2, 2, 9)
-    state = start.copy()
-    path = evolve(net, inputs, state, in_place=True, method=method)
-    found = [(state.copy(), rate) for rate in path]
+    (block,) = evolve_blocks(net, inputs, start, method=method)
+    found = list(zip(block.states, block.rates, strict=True))
     for trial in range(2):
         expected = one_by_one(
             net, inputs[:, trial], start[trial], exponential=method == "exponential"
@@ -91,15 +91,13 @@ def test_the_compiled_kernels_step_as_numpy_does(
     inputs, start = drawn(30, 3, 2, n_neurons)
     kwargs = {"method": method}
     plain = np.array(list(evolve(net, inputs, start, 0.1, generators(3), **kwargs)))
-    state = start.astype(dtype)
-    path = evolve(
-        net, inputs, state, 0.1, generators(3), in_place=True, dtype=dtype, compiled=True, **kwargs
+    (block,) = evolve_blocks(
+        net, inputs, start, 0.1, generators(3), dtype=dtype, compiled=True, **kwargs
     )
-    fast = np.array(list(path))
-    assert fast.dtype == dtype
-    assert np.abs(fast - plain).max() < close * max(1, np.abs(plain).max())
-    # Where the steps end, the caller's array holds the state.
-    assert ACTIVATIONS[nonlinearity](state * net.gain) == pytest.approx(fast[-1], abs=1e-5)
+    assert block.rates.dtype == block.states.dtype == dtype
+    assert np.abs(block.rates - plain).max() < close * max(1, np.abs(plain).max())
+    again = ACTIVATIONS[nonlinearity](block.states * net.gain)
+    assert again == pytest.approx(block.rates, abs=1e-5)
 
 
 def test_blocks_of_compiled_steps_do_not_change_the_result(monkeypatch):
@@ -121,7 +119,7 @@ def test_single_precision_takes_the_kernels_and_double_never(monkeypatch):
 
     def at_once(*arguments):
         taken.append("all")
-        arguments[5][:] = 0
+        arguments[4][:] = 0
 
     for dtype in ADVANCE:
         monkeypatch.setitem(ADVANCE, dtype, by_trial)
@@ -204,12 +202,9 @@ def test_a_linear_network_nears_the_matrix_exponential_at_first_order(method, co
             12, g=0.7, tau=(0.05, 0.3), dt=dt, feedback=0.3, nonlinearity="linear", rng=3
         )
         net = dataclasses.replace(net, bias=np.linspace(-1, 1, 12), gain=np.linspace(0.5, 1.2, 12))
-        state = start[None].copy()
-        steps = evolve(net, np.zeros((round(0.4 / dt), 1, 1)), state, in_place=True,
-                       method=method, compiled=compiled)  # fmt: skip
-        for _ in steps:
-            pass
-        errors.append(np.abs(state[0] - exact_linear(net, start, 0.4)).max())
+        inputs = np.zeros((round(0.4 / dt), 1, 1))
+        *_, block = evolve_blocks(net, inputs, start[None], method=method, compiled=compiled)
+        errors.append(np.abs(block.states[-1, 0] - exact_linear(net, start, 0.4)).max())
     assert errors[0] < 0.02
     for coarse, fine in zip(errors[:-1], errors[1:], strict=True):
         assert coarse / fine == pytest.approx(2, abs=0.2)

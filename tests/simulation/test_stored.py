@@ -30,6 +30,8 @@ def trials():
         {"noise_density": 0.3, "tile": 4, "record": ("rate", "state")},
         {"continuous": True, "noise_density": 0.1, "around": (0.3, 0.2)},
         {"record": (), "tile": 3},
+        {"record": ("rate", "current"), "continuous": True},
+        {"record": "current", "tile": 3, "bin_width": 0.03},
         {"dtype": "float32", "bin_width": 0.05},
     ],
 )
@@ -96,7 +98,7 @@ class Interrupting:
     """Steps that are stopped by Ctrl-C when they begin for the nth time."""
 
     def __init__(self, at):
-        self.at, self.n_calls, self.steps = at, 0, recording.evolve
+        self.at, self.n_calls, self.steps = at, 0, recording.evolve_blocks
 
     def __call__(self, *args, **keywords):
         self.n_calls += 1
@@ -108,13 +110,13 @@ class Interrupting:
 def test_an_interrupted_run_goes_on_from_the_last_tile(net, trials, tmp_path, monkeypatch):
     path = tmp_path / "sim.nc"
     keywords = {"rng": 1, "noise_density": 0.3, "tile": 3}
-    monkeypatch.setattr(recording, "evolve", Interrupting(at=3))
+    monkeypatch.setattr(recording, "evolve_blocks", Interrupting(at=3))
     with pytest.raises(KeyboardInterrupt):
         pdn.simulate(net, trials, path=path, **keywords)
     assert [file.name for file in tmp_path.iterdir()] == ["sim.nc.partial"]
     monkeypatch.undo()
     steps = Interrupting(at=99)
-    monkeypatch.setattr(recording, "evolve", steps)
+    monkeypatch.setattr(recording, "evolve_blocks", steps)
     with pdn.simulate(net, trials, path=path, **keywords) as there:
         assert steps.n_calls == 2  # of four tiles
         assert there.load().identical(pdn.simulate(net, trials, **keywords))
@@ -126,7 +128,7 @@ def test_another_run_does_not_go_on_with_what_was_left(net, trials, tmp_path, mo
     path = tmp_path / "sim.nc"
     keywords = {"rng": 1, "noise_density": 0.3, "tile": 3}
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(recording, "evolve", Interrupting(at=3))
+        patched.setattr(recording, "evolve_blocks", Interrupting(at=3))
         pdn.simulate(net, trials, path=path, **keywords)
     with pdn.simulate(net, trials, path=path, **(keywords | change)) as there:
         assert there.load().identical(pdn.simulate(net, trials, **(keywords | change)))
@@ -145,7 +147,7 @@ def test_a_run_that_fails_leaves_what_was_there(net, trials, tmp_path, monkeypat
     wild = Rate.random(30, g=60.0, nonlinearity="linear", tau=0.01, rng=0)
     with pytest.raises(FitError, match=r"first in neuron \d+ of trial \d+"):
         pdn.simulate(wild, trials, path=path, tile=2)
-    monkeypatch.setattr(recording, "evolve", Interrupting(at=1))
+    monkeypatch.setattr(recording, "evolve_blocks", Interrupting(at=1))
     with pytest.raises(KeyboardInterrupt):
         pdn.simulate(net, trials, path=path)
     assert list(tmp_path.iterdir()) == [path]

@@ -105,6 +105,24 @@ def test_time_around_trials_is_that_of_their_neighbors(net, trials):
                 assert rate.values[:, at, trial] == pytest.approx(mean, rel=1e-5, abs=1e-6)
 
 
+def test_bins_before_the_stream_of_a_second_trial_are_on_its_own_grid(net):
+    """The second trial starts half a bin off the first one's grid, and reaches before it."""
+    inputs = np.random.default_rng(0).standard_normal((1, 10, 2))
+    data = xr.Dataset(
+        {"inputs": (("channel", "step_time", "trial"), inputs)},
+        coords={"start_time": ("trial", [0.0, 0.13]), "stop_time": ("trial", [0.1, 0.23])},
+        attrs={"dt": 0.01},
+    )
+    how = {"continuous": True, "bin_width": 0.02}
+    wide = pdn.simulate(net, data, around=(0.2, 0.0), **how)["rate"]
+    narrow = pdn.simulate(net, data, around=(0.12, 0.0), **how)["rate"]
+    seen = np.isfinite(wide.values[0, :, 1])
+    # From -0.2 s on bins begin at 0.07 s before the stream, the first whole one at 0.01 s in it.
+    assert wide["time"].values[seen][0] == pytest.approx(-0.11)
+    both = wide.isel(trial=1, time=np.flatnonzero(seen)).values
+    np.testing.assert_array_equal(both, narrow.isel(trial=1).values)
+
+
 def test_tensors_with_time_around_can_be_aligned_beyond_the_trial(net, trials):
     sim = pdn.simulate(net, trials, continuous=True, around=(1.0, 1.0))
     rate = pdn.align(sim["rate"], "stimulus_on_time", (-0.8, 1.2))
@@ -192,7 +210,7 @@ def test_trials_that_make_no_stream_are_refused_in_plain_words(net, trials):
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"around": (0.1, 0.1)}, "around needs continuous=True and a rate network"),
+        ({"around": (0.1, 0.1)}, "around needs continuous=True: trials that start anew have"),
         ({"around": (0.015, 0), "continuous": True}, "around must be whole bins of 0.01 s"),
         ({"around": (-0.1, 0), "continuous": True}, "around must be two durations in seconds"),
         ({"around": 0.1, "continuous": True}, "around must be two durations in seconds"),
@@ -268,3 +286,68 @@ def test_currents_and_outputs_are_carried_from_trial_to_trial(spiking):
             expected = long[name].values[:, at : at + n_bins, 0]
             assert n_bins > 30
             assert own[:, :n_bins] == pytest.approx(expected, rel=1e-5, abs=1e-7)
+
+
+@pytest.fixture
+def in_pieces(monkeypatch):
+    """Pieces of a few hundred steps, so that bins lie on both sides of their edges."""
+    monkeypatch.setattr("popdyn.simulation.spiking_around._SHORTEST", 101)
+    monkeypatch.setattr("popdyn.simulation.spiking_around._PIECE", 1)
+
+
+def test_spikes_around_trials_are_those_of_the_session(spiking, spiking_trials, in_pieces):
+    keywords = {"continuous": True, "rng": 2, "noise_density": 1.0, "input_noise_density": 0.1}
+    session = pdn.simulate(spiking, spiking_trials, record=("spikes",), **keywords)
+    around = {"around": (0.5, 0.4), **keywords}
+    binned = pdn.simulate(spiking, spiking_trials, record=("spike_count", "rate"), **around)
+    plain = pdn.simulate(spiking, spiking_trials, record=("spike_count",), **keywords)
+    counts = binned["spike_count"]
+    time = counts["time"].values
+    window = (round(time[0] - 0.005, 9), round(time[-1] + 0.005, 9))
+    assert window[0] == -0.5
+    expected = pdn.align(session, "start_time", window, 0.01).values
+    # The session ends with the last trial, the run 0.4 s later.
+    seen = np.isfinite(expected) & np.isfinite(counts.values)
+    assert seen.mean() > 0.7
+    assert np.array_equal(counts.values[seen], expected[seen])
+    assert counts.values[seen].sum() > 500
+    assert np.array_equal(binned["rate"], counts * np.float32(100), equal_nan=True)
+    # In trials, and what is said of them, nothing changes.
+    inside = plain["spike_count"].values
+    own = counts.values[:, 50 : 50 + inside.shape[1]]
+    assert np.array_equal(own[np.isfinite(inside)], inside[np.isfinite(inside)])
+    for name in ("response", "choice", "correct"):
+        assert np.array_equal(plain[name], binned[name], equal_nan=True)
+    # NaN is only what the run does not reach: before the first trial.
+    unknown = np.isnan(counts.values).all(axis=0)
+    assert unknown[:50, 0].all()
+    assert not unknown[50:90, 0].any()
+    assert not unknown[:90, 1:].any()
+    middle = pdn.align(counts, "stop_time", (-0.1, 0.4)).isel(trial=slice(1, None))
+    assert np.isfinite(middle.values).all()
+
+
+def test_potentials_and_currents_around_trials_are_those_of_one_long_trial(spiking, in_pieces):
+    task = PerceptualDecision(stimulus_duration=0.3, inter_trial=0.05)
+    drawn = task.sample(4, rng=0, dt=spiking.dt)
+    state = np.full(40, float(np.mean(spiking.reset)))
+    keywords = {"record": ("potential", "current"), "initial_state": state, "bin_width": 0.01}
+    stream = pdn.simulate(spiking, drawn, continuous=True, around=(0.2, 0.3), **keywords)
+    long = pdn.simulate(spiking, as_one_trial(drawn, spiking.dt), **keywords)
+    for trial, start in enumerate(drawn["start_time"].values):
+        at = round((start - 0.2) / 0.01) + np.arange(stream.sizes["time"])
+        known = (at >= 0) & (at < long.sizes["time"])
+        assert known.sum() > 50
+        for name in ("potential", "current", "output"):
+            own, expected = stream[name].values[:, known, trial], long[name].values[:, at[known], 0]
+            seen = np.isfinite(own)
+            assert seen.mean() > 0.9
+            assert own[seen] == pytest.approx(expected[seen], rel=1e-5, abs=1e-6)
+        assert np.isnan(stream["potential"].values[:, at < 0, trial]).all()
+
+
+def test_time_around_spikes_is_in_the_session_anyway(spiking, spiking_trials):
+    with pytest.raises(TensorError, match="around belongs to tensors: .* leave around out"):
+        pdn.simulate(
+            spiking, spiking_trials, continuous=True, around=(0.1, 0.0), record=("spikes",)
+        )

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from popdyn.errors import TensorError
 from popdyn.tasks.conditions import (
     count_conditions,
-    draw_conditions,
     draw_positions,
     read_conditions,
 )
@@ -94,7 +93,7 @@ def test_order_is_random_and_not_blocked():
 
 
 def test_values_are_drawn_from_the_list():
-    drawn = draw_conditions([2.5, 7.5], 10, True, np.random.default_rng(0))
+    drawn = np.array([2.5, 7.5])[draw_positions(2, 10, True, np.random.default_rng(0))]
     assert sorted(drawn) == [2.5] * 5 + [7.5] * 5
 
 

@@ -53,7 +53,9 @@ def test_every_trial_counts_somewhere_and_is_zero_after_its_end(name):
 def test_the_target_itself_is_a_right_answer(name):
     task = TASKS[name]()
     trials = task.sample(40, rng=1)
-    correct = task.response(trials["target"], trials)["correct"].values
+    behavior = task.response(trials["target"], trials)
+    correct = behavior["correct"].values
+    assert behavior["correct"].dims == ("trial",)
     assert np.isfinite(correct).any()
     assert (correct[np.isfinite(correct)] == 1).all()
 
@@ -71,6 +73,7 @@ def test_one_seed_gives_one_set_and_the_task_is_known_after_saving(name, tmp_pat
     task = TASKS[name]()
     trials = task.sample(6, rng=5)
     assert trials.identical(task.sample(6, rng=5))
+    assert trials.equals(task.sample(6, rng=np.random.default_rng(5)))
     # An oscillation has nothing to draw.
     assert trials.equals(task.sample(6, rng=6)) == (name == "Oscillation")
     pdn.save(trials, tmp_path / "trials.nc")
@@ -111,12 +114,16 @@ def test_a_network_runs_on_the_trials(name):
     sim = pdn.simulate(net, trials, bin_width=0.02)
     assert {"correct", *json.loads(trials.attrs["roles"]).values()} <= set(sim.coords)
     assert json.loads(sim.attrs["roles"])["correct"] == "correct"
+    for event in json.loads(trials.attrs["events"]):
+        assert np.array_equal(sim[event], trials[event], equal_nan=True)
 
 
 @EVERY
 def test_any_task_is_drawn(name):
     trials = TASKS[name]().sample(3, rng=0)
     ax = pdn.plot.task(trials)
+    channels = json.loads(trials["inputs"].attrs["channels"])
+    assert len(set(channels)) == trials.sizes["channel"]
     n_lines = trials.sizes["channel"] + trials.sizes["output"]
     assert len(ax.patches) == n_lines
     assert ax.get_xlabel() == "time from start_time (s)"
@@ -133,6 +140,7 @@ def test_tasks_are_frozen_and_refuse_impossible_draws(name):
         task.sample(2, dt=-1)
     with pytest.raises(TensorError, match="dt must be positive"):
         TASKS[name](dt=0)
+    assert len({task, TASKS[name]()}) == 1
 
 
 @EVERY

@@ -76,7 +76,7 @@ def test_balanced_trials_differ_by_at_most_one_per_stimulus(n_trials, n_stimuli,
     trials = PerceptualDecision(stimuli=tuple(stimuli)).sample(n_trials, rng=seed)
     counts = [(trials["stimulus"].values == value).sum() for value in stimuli]
     assert max(counts) - min(counts) <= 1
-    reported = json.loads(trials.attrs["n_trials_by_stimulus"])
+    reported = json.loads(trials.attrs["n_trials_by_condition"])
     assert sum(reported.values()) == n_trials
 
 

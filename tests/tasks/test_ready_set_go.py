@@ -84,6 +84,36 @@ def test_own_priors_are_named_by_their_place_and_come_equally_often():
     assert (single["context"] == "short").all()
 
 
+def test_a_continuous_prior_is_uniform_between_its_ends_and_mixes_with_others():
+    task = ReadySetGo(priors=(("uniform", 0.2, 2.2), "short"), gains=(1.0, 1.5))
+    trials = task.sample(2000, rng=0, dt=0.02)
+    assert task_of(trials) == task
+    drawn = trials["stimulus"].values[trials["context"].values == "prior 0"]
+    assert len(drawn) == 1000
+    assert (drawn.min() > 0.2, drawn.max() < 2.2) == (True, True)
+    assert drawn.mean() == pytest.approx(1.2, abs=4 * 2 / np.sqrt(12 * 1000))
+    assert drawn.std() == pytest.approx(2 / np.sqrt(12), rel=0.05)
+    # Drawn between steps, shown in whole ones.
+    shown = trials["measured_stimulus"].values
+    assert np.allclose(shown, np.round(trials["stimulus"].values / 0.02) * 0.02, atol=0.0101)
+    counts = json.loads(trials.attrs["n_trials_by_condition"])
+    assert counts == {f"{name}, {g}": 500 for name in ("prior 0", "short") for g in (1, 1.5)}
+    behavior = task.response(trials["target"], trials)
+    assert np.allclose(behavior["produced_interval"], trials["target_interval"])
+
+
+@pytest.mark.parametrize("shape", ["ramp", "bump"])
+def test_the_prior_of_the_full_force_demonstration_can_be_asked_for(shape):
+    # There: pulse of 0.05 s, pause of 0.1 to 2.1 s, pulse, and as long again to the answer.
+    task = ReadySetGo(priors=(("uniform", 0.15, 2.15),), target_shape=shape)
+    trials = task.sample(300, rng=0)
+    pause = (trials["set_time"] - trials["ready_time"]).values - task.pulse_duration
+    assert pause.min() >= 0.095
+    assert pause.max() <= 2.105
+    correct = task.response(trials["target"], trials)["correct"]
+    assert (correct == 1).all()
+
+
 def test_the_senses_err_by_a_share_of_the_interval_and_the_target_does_not():
     trials = ReadySetGo(priors=((1.0,),), weber=0.1).sample(2000, rng=0, dt=0.02)
     assert trials["measured_stimulus"].std() == pytest.approx(0.1, rel=0.07)
@@ -103,9 +133,9 @@ def test_independent_conditions_come_as_often_as_chance_says():
         ({"priors": ()}, "priors must be a list"),
         ({"priors": ("shrot",)}, "'short' or 'long', or a list of your own.*did you mean 'short'"),
         ({"priors": ("short", "short")}, "each of priors must be there once"),
-        ({"gains": ()}, "gains must be a list of different positive numbers"),
-        ({"gains": (1.0, 1.0)}, "gains must be a list of different positive numbers"),
-        ({"gains": (0.0,)}, "gains must be positive, found 0"),
+        ({"gains": ()}, "gains must be a list of positive and finite numbers"),
+        ({"gains": (1.0, 1.0)}, "each of gains must be there once"),
+        ({"gains": (0.0,)}, "gains must be a list of positive and finite numbers"),
         ({"gains": 1.5}, "gains must be a list"),
         (
             {"prior_levels": (1.0,)},
@@ -114,6 +144,9 @@ def test_independent_conditions_come_as_often_as_chance_says():
         ({"gain_levels": ("a",)}, "gain_levels must be 1 finite numbers"),
         ({"gains": (0.2,)}, r"interval to produce \(0.096 s\) must be longer than earliest"),
         ({"pulse_duration": 0.5}, "pulse_duration"),
+        ({"priors": (("uniform", 1.0),)}, r"a uniform prior is \('uniform', shortest, longest\)"),
+        ({"priors": (("uniform", 1.0, 0.5),)}, "a uniform prior must rise"),
+        ({"priors": (("uniform", 0, 0.5),)}, "priors must be positive, found 0"),
     ],
 )
 def test_impossible_tasks_are_refused(arguments, words):

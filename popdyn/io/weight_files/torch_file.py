@@ -88,6 +88,12 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
     order: Order = "<"
     if f"{prefix}byteorder" in members:
         order = ">" if archive.read(f"{prefix}byteorder") == b"big" else "<"
+    if any(name.startswith(f"{prefix}code/") for name in members):
+        message = (
+            "it is a TorchScript program: popdyn runs no code of files. Save its weights, "
+            "torch.save(model.state_dict(), path)"
+        )
+        raise RefusedError(message)
     if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
         # A few bytes may unpack to more than the memory holds.
         message = "it is compressed, which PyTorch does not do"
@@ -207,8 +213,11 @@ def _persistent(identifier: Any) -> _Storage:
     text = name.text if isinstance(name, Name) else str(name)
     kind = _KINDS.get(text.removeprefix("torch.").removesuffix("Storage"))
     if kind is None:
-        message = f"its tensors are of the kind {text}, which NumPy does not have"
-        raise ValueError(message)
+        message = (
+            f"its tensors are of the kind {text}, which NumPy does not have or popdyn does not "
+            "know: save them as float32, tensor.float()"
+        )
+        raise RefusedError(message)
     return _Storage(key, kind)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks import (
     align,
+    dpca,
     encoding,
     import_time,
     rate,
@@ -45,6 +46,7 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     "reading_spikes": reading_growth.measure_spikes,
     "reading_neurons": reading_growth.measure_neurons,
     "writing": writing.measure,
+    **dpca.SUBJECTS,
     **rate.SUBJECTS,
     **rate_growth.SUBJECTS,
     **spiking.SUBJECTS,

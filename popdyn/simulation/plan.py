@@ -21,6 +21,7 @@ from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed, as_generator, spawn
 from popdyn.simulation.label import Labels, behavior_of, judges
 from popdyn.simulation.noise import InputNoise
+from popdyn.simulation.place import read_place
 from popdyn.simulation.recording import bins_of
 from popdyn.simulation.spiking_run import check_record as check_spiking_record
 from popdyn.simulation.start import TrialInputs, check_noise, read_trials, rest
@@ -47,6 +48,7 @@ class Plan:
     continuous: bool
     around: tuple[int, int]  # steps
     path: Path | None
+    overwrite: bool
     tile: int
     source_id: str
     dtype: str
@@ -71,6 +73,7 @@ class Plan:
         continuous: bool,
         around: tuple[float, float],
         path: Any,
+        overwrite: bool,
         tile: int,
         source_id: str,
         dtype: str,
@@ -80,10 +83,11 @@ class Plan:
 
         Raises
         ------
-        TensorError
+        TensorError, SourceError
             If something does not fit.
         """
         wanted = _read_record(net, record)
+        place = read_place(path, overwrite=overwrite)
         _check_known("dtype", dtype, DTYPES)
         _check_known("method", method, METHODS if isinstance(net, Rate) else METHODS[:1])
         every = steps_per_bin(net.dt, bin_width)
@@ -128,7 +132,8 @@ class Plan:
             judge=judges(task, trials),
             continuous=continuous,
             around=margin,
-            path=None if path is None else Path(path),
+            path=place,
+            overwrite=overwrite,
             tile=tile,
             source_id=source_id,
             dtype=dtype,

@@ -35,6 +35,7 @@ def simulate(
     continuous: bool = False,
     around: tuple[float, float] = (0.0, 0.0),
     path: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     tile: int = 256,
     source_id: str = "network",
     dtype: str = "float64",
@@ -98,10 +99,12 @@ def simulate(
         whole bins.  With it they can be aligned to windows that reach beyond a trial, as those of
         a recording.  A Session of spikes is continuous anyway.
     path : path-like, optional
-        Stream tensors to this netCDF file, for runs that do not fit in memory, where only the
-        trials and one tile are kept.  The file appears when it is complete; an interrupted run
-        leaves ``<path>.partial``, from which the same call goes on, unless it is `continuous`:
+        Stream tensors to this netCDF file (``.nc``), for runs that do not fit in memory, where
+        only the trials and one tile are kept.  The file appears when it is complete; an interrupted
+        run leaves ``<path>.partial``, from which the same call goes on, unless it is `continuous`:
         that starts anew.
+    overwrite : bool
+        Replace what is there already: the file, or what a run with other arguments left of it.
     tile : int
         Trials stepped together: bounds the memory.  Results are the same bits for the same
         tile; others differ by rounding, which a chaotic network amplifies.
@@ -138,7 +141,7 @@ def simulate(
         If rates or potentials grow beyond all bounds, or all neurons of a connected spiking
         network spike as often as their refractory time allows.
     SourceError
-        If `path` cannot be written to.
+        If `path` cannot be written to, or there is a file already.
 
     See Also
     --------
@@ -167,6 +170,7 @@ def simulate(
         continuous=continuous,
         around=around,
         path=path,
+        overwrite=overwrite,
         tile=tile,
         source_id=source_id,
         dtype=dtype,

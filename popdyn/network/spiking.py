@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.network import spiking_fields as check
+from popdyn.network.doubtful_seconds import doubt_seconds
 from popdyn.network.spiking_fields import Array, Matrix, Number
 from popdyn.network.spiking_random import draw
 from popdyn.network.spiking_store import restored, stored
@@ -25,6 +26,7 @@ UNITS = ("1", "mV")
 
 # Constants that are one number for all neurons.
 _SHARED = ("tau_fast", "tau_slow", "dt")
+_DURATIONS = ("tau_membrane", *_SHARED, "refractory", "delay")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,6 +84,12 @@ class Spiking:
         than `dt`, `refractory` or `delay` is off the grid of steps, or a reset is not below its
         threshold.
 
+    Warns
+    -----
+    PopdynWarning
+        When a time constant (from 5 s), or `dt`, `refractory` or `delay` (from 0.5 s), looks like
+        milliseconds.
+
     See Also
     --------
     Spiking.random : a network with random weights.
@@ -134,6 +142,7 @@ class Spiking:
         if self.population is not None:
             put(self, "population", check.labels(self.population, self.n_neurons))
         _check_constants(self)
+        doubt_seconds({name: getattr(self, name) for name in _DURATIONS})
 
     @property
     def n_neurons(self) -> int:
@@ -215,7 +224,8 @@ class Spiking:
         Raises
         ------
         TensorError
-            If a size is not a positive whole number, or a share outside its range.
+            If a size is not a positive whole number, a share outside its range, or the weights do
+            not fit the memory of the machine.
 
         Examples
         --------

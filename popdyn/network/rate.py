@@ -288,6 +288,12 @@ class Rate:
             If the names are not understood, shapes do not fit, a number is missing, or the
             weights are those of gates (LSTM, GRU), of several layers or of both directions.
 
+        Warns
+        -----
+        PopdynWarning
+            When arrays beside those of this record's names are left out, or none is ``tau``, which
+            is then 0.1 s.
+
         Examples
         --------
         >>> import numpy as np

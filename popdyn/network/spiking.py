@@ -21,6 +21,7 @@ from popdyn.network.spiking_fields import Array, Matrix, Number
 from popdyn.network.spiking_random import draw
 from popdyn.network.spiking_store import restored, stored
 from popdyn.network.spiking_weights import spiking_fields
+from popdyn.network.weight_names import refuse_unknown_fields
 
 UNITS = ("1", "mV")
 
@@ -234,6 +235,8 @@ class Spiking:
         >>> net.population[159:161]
         array(['excitatory', 'inhibitory'], dtype='<U10')
         """
+        names = [field.name for field in dataclasses.fields(cls)]
+        refuse_unknown_fields("spiking", constants, names)
         drawn = draw(
             sizes={"n_neurons": n_neurons, "n_inputs": n_inputs, "n_outputs": n_outputs},
             strengths={"g": g, "g_slow": g_slow, "inhibition": inhibition},
@@ -264,7 +267,8 @@ class Spiking:
         Raises
         ------
         TensorError
-            If there are no recurrent weights, or the arrays do not make a network.
+            If there are no recurrent weights, the arrays do not make a network, or a keyword is
+            no field of it.
 
         Warns
         -----

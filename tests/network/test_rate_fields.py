@@ -261,7 +261,7 @@ def test_weights_without_seconds_or_names_are_refused():
         Rate.from_weights(state_dict())
     with pytest.raises(TensorError, match="weights must be arrays by name.*found ndarray"):
         Rate.from_weights(np.eye(3))
-    with pytest.raises(TensorError, match="output, bias is missing, found recurrent, input"):
+    with pytest.raises(TensorError, match="output is missing, found recurrent, input$"):
         Rate.from_weights({"recurrent": np.eye(2), "input": np.ones((2, 1))})
 
 

@@ -284,6 +284,16 @@ def test_what_cannot_be_written_is_said(tmp_path, name, weights, words):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_path_is_asked_for_first(tmp_path):
+    net = Rate.random(3)
+    with pytest.raises(SourceError, match=r"found Rate: the path comes first, write_weights\(path"):
+        pdn.write_weights(net, tmp_path / "w.npz")
+    with pytest.raises(
+        SourceError, match=r"expected the path of a file to write, found NoneType\.$"
+    ):
+        pdn.write_weights(None, net)
+
+
 def test_safetensors_are_read_by_their_published_layout(tmp_path):
     parts = {
         "a": ("F32", [2, 2], np.arange(4, dtype="<f4").tobytes()),

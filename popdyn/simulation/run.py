@@ -11,6 +11,7 @@ import xarray as xr
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed
+from popdyn.simulation.arguments import check_jobs, check_network
 from popdyn.simulation.plan import Plan
 from popdyn.simulation.rate_run import simulate_rate
 from popdyn.simulation.spiking_simulate import simulate_spiking
@@ -136,12 +137,18 @@ def simulate(
     ------
     TensorError
         If trials and network do not fit (step, number of inputs), `bin_width` is no whole
-        multiple of the step, or something asked for cannot be recorded.
+        multiple of the step, something asked for cannot be recorded, an argument is no number
+        where one is expected, or what is kept does not fit in memory.
     FitError
         If rates or potentials grow beyond all bounds, or all neurons of a connected spiking
         network spike as often as their refractory time allows.
     SourceError
         If `path` cannot be written to, or there is a file already.
+
+    Warns
+    -----
+    PopdynWarning
+        If `duration` or `around` is so long that milliseconds may have been meant.
 
     See Also
     --------
@@ -156,6 +163,8 @@ def simulate(
     >>> dict(sim["rate"].sizes)
     {'neuron': 50, 'time': 102, 'trial': 8}
     """
+    check_network(net)
+    check_jobs(n_jobs)
     plan = Plan.of(
         net,
         trials,

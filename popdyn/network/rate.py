@@ -111,10 +111,10 @@ class Rate:
     population: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        if self.bias is None:
-            object.__setattr__(self, "bias", np.zeros(len(np.atleast_1d(self.recurrent))))
         for name in (*DIMS, *OPTIONAL_DIMS):
             values = getattr(self, name)
+            # Recurrent weights are the first that are checked.
+            values = np.zeros(self.n_neurons) if name == "bias" and values is None else values
             if values is not None or name in DIMS:
                 object.__setattr__(self, name, frozen_array(name, values))
         check_shapes(self)

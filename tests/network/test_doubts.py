@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -28,8 +29,17 @@ def test_durations_that_look_like_milliseconds_are_doubted_once_and_used(make, f
     with pytest.warns(PopdynWarning, match=words) as said:
         net = make.random(20, **fields)
     assert len(said) == 1
+    assert said[0].filename == __file__
     for name, value in fields.items():
         assert np.max(getattr(net, name)) == pytest.approx(np.max(value), rel=0.9)
+
+
+def test_a_doubt_points_at_the_line_of_the_user():
+    with pytest.warns(PopdynWarning) as said:
+        net = Rate(np.eye(2), np.ones((2, 1)), np.ones((1, 2)), tau=50)
+        dataclasses.replace(net, output=np.ones((3, 2)))
+    assert [warning.filename for warning in said] == [__file__] * 2
+    assert said[1].lineno == said[0].lineno + 1
 
 
 def test_slow_networks_are_not_doubted():
@@ -93,8 +103,9 @@ def test_a_network_without_bias_has_none():
     net = Rate(np.eye(3), np.ones((3, 1)), np.ones((1, 3)))
     assert net.bias.tolist() == [0.0, 0.0, 0.0]
     assert Rate(np.eye(3), np.ones((3, 1)), np.ones((1, 3)), np.ones(3)).bias.sum() == 3
-    with pytest.raises(TensorError, match="recurrent must have 2 dimensions"):
-        Rate(3.0, np.ones((3, 1)), np.ones((1, 3)))
+    for recurrent in (3.0, [[1, 2], [3]]):
+        with pytest.raises(TensorError, match="recurrent (must have 2 dim|weights must be an arr)"):
+            Rate(recurrent, np.ones((3, 1)), np.ones((1, 3)))
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ def test_a_duration_is_a_positive_number(kind, duration):
 def test_what_is_no_network_is_refused(trials, net):
     with pytest.raises(TensorError, match=r"expected a network, a pdn.network.Rate .*found"):
         pdn.simulate(net, trials)
+    with pytest.raises(TensorError, match="expected a network"):
+        pdn.calibrate_noise(net, PerceptualDecision(), {0.4: 0.75})
 
 
 def test_inputs_of_text_or_complex_numbers_are_refused(trials):

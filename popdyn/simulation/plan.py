@@ -98,6 +98,7 @@ class Plan:
             If something does not fit.
         """
         wanted = _read_record(net, record)
+        check_flag("overwrite", overwrite)
         place = read_place(path, overwrite=overwrite)
         check_known("dtype", dtype, DTYPES)
         _check_method(net, method)

@@ -24,6 +24,7 @@ WRONG = {
     "initial_state": ["x", {"a": 1}, [[1.0], [1.0, 2.0]], 1j * np.ones(10)],
     "n_jobs": [0, "a", 1.5, True],
     "continuous": ["yes", 1, None],
+    "overwrite": ["yes", None, 1],
     "dtype": ["float16", None, np.float64],
     "method": ["heun", None],
 }

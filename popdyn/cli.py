@@ -44,7 +44,8 @@ ModelFile = Annotated[
     Path | None, typer.Argument(metavar="[MODEL.toml]", help="Network, task and settings.")
 ]
 SavedNetwork = Annotated[
-    Path | None, typer.Option("--network", help="A saved network (.nc) instead of a random one.")
+    Path | None,
+    typer.Option("--network", help="A saved network (.nc, .npz) instead of a random one."),
 ]
 TaskName = Annotated[str | None, typer.Option("--task", help="Name of a task in pdn.tasks.")]
 NNeurons = Annotated[int | None, typer.Option(min=1, help="Neurons of a random network.")]

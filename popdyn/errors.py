@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from types import FrameType
 
 _PACKAGE = str(Path(__file__).parent)
 
@@ -36,6 +37,13 @@ class PopdynWarning(UserWarning):
 def warn(message: str) -> None:
     """Warn with a `PopdynWarning` that points at the user's line, however deep the cause is."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and _is_ours(frame):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, PopdynWarning, stacklevel=level)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Whether a frame is popdyn's, or of the code that makes and replaces our records."""
+    file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
+    generated = file == "<string>" and module.startswith("popdyn.")
+    return generated or file.startswith(_PACKAGE) or module == "dataclasses"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from popdyn.comparison.sources import (
 )
 from popdyn.comparison.spec import Spec
 from popdyn.errors import SpecError
+from popdyn.io.weights import read_weights
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.simulation.observe import observe
@@ -100,7 +102,7 @@ def draft(source: Model, seed: int) -> Draft:
 def _network(source: Model, task: Task, rng: int) -> Rate | Spiking:
     """Load the network, or make one at random that fits the task."""
     if "path" in source.network:
-        net: Any = load(source.network["path"])
+        net = _stored(source.network["path"])
         if not isinstance(net, tuple(KINDS.values())):
             message = (
                 f"{source.network['path'].name} holds no network but a {type(net).__name__}: "
@@ -113,6 +115,15 @@ def _network(source: Model, task: Task, rng: int) -> Rate | Spiking:
     arguments = dict(source.network)
     make = KINDS[arguments.pop("kind", "rate")].random
     return make(**arguments, n_inputs=n_inputs, n_outputs=n_outputs, rng=rng)
+
+
+def _stored(path: Path) -> Any:
+    """Load what was saved, or make a network from the arrays that any other file holds."""
+    if path.suffix == ".nc":
+        return load(path)
+    weights = read_weights(path)
+    spiking = any(name.startswith("recurrent_fast") for name in weights)
+    return (Spiking if spiking else Rate).from_weights(weights)
 
 
 def run(plan: Draft, spec: Spec) -> Prepared:

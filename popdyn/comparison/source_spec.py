@@ -143,7 +143,8 @@ class Model(Table):
     ----------
     network : dict
         Arguments of ``pdn.network.Rate.random``, or with ``kind = "spiking"`` of
-        ``pdn.network.Spiking.random``; or ``path``: a network saved with ``pdn.save``.
+        ``pdn.network.Spiking.random``; or ``path``: a network saved with ``pdn.save``,
+        or arrays that ``pdn.read_weights`` reads and ``from_weights`` makes a network of.
     task : Task
         The task it performs.
     train : dict or None

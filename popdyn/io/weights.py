@@ -109,7 +109,7 @@ def write_weights(path: str | os.PathLike[str], weights: Any) -> Path:
     Raises
     ------
     SourceError
-        If the ending is another one or the folder does not exist.
+        If the path is none, its ending is another one or the folder does not exist.
     TensorError
         If there is something that is neither numbers nor text.
 
@@ -121,7 +121,7 @@ def write_weights(path: str | os.PathLike[str], weights: Any) -> Path:
     ...     pdn.read_weights(path)["readout"].shape
     (2, 2)
     """
-    target = Path(path)
+    target = _target(path, weights)
     if target.suffix not in (".npz", ".nc"):
         message = (
             f"weights are written as .npz, or a network as .nc; found {target.name}: change the "
@@ -142,6 +142,16 @@ def write_weights(path: str | os.PathLike[str], weights: Any) -> Path:
     finally:
         Path(name).unlink(missing_ok=True)
     return target
+
+
+def _target(path: Any, weights: Any) -> Path:
+    """Return the path to write to."""
+    if isinstance(path, (str, os.PathLike)):
+        return Path(path)
+    swapped = isinstance(weights, (str, os.PathLike))
+    hint = ": the path comes first, write_weights(path, weights)" if swapped else ""
+    message = f"expected the path of a file to write, found {type(path).__name__}{hint}."
+    raise SourceError(message)
 
 
 def _arrays(weights: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The record holds numbers and checks their shapes; ``popdyn.simulate`` runs it an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.network.doubtful_seconds import doubt_seconds
 from popdyn.network.rate_fields import (
     DIMS,
     OPTIONAL_DIMS,
@@ -53,8 +54,8 @@ class Rate:
         Input weights, dimensionless.
     output : array, shape (n_outputs, n_neurons)
         Output weights, dimensionless.
-    bias : array, shape (n_neurons,)
-        Constant input to each neuron, dimensionless.
+    bias : array, shape (n_neurons,), optional
+        Constant input to each neuron, dimensionless; 0 by default.
     tau : float or array, shape (n_neurons,)
         Time constant of the neurons, in seconds: one for all, or one each.
     dt : float
@@ -77,6 +78,11 @@ class Rate:
         If shapes disagree, a number is not finite, `tau` or `dt` is not positive, `dt` is
         longer than `tau`, or the nonlinearity is not known.
 
+    Warns
+    -----
+    PopdynWarning
+        When `tau` (from 5 s) or `dt` (from 0.5 s) looks like milliseconds.
+
     See Also
     --------
     Rate.random : a network with random weights.
@@ -86,8 +92,7 @@ class Rate:
     --------
     >>> import numpy as np
     >>> from popdyn.network import Rate
-    >>> net = Rate(np.zeros((3, 3)), np.ones((3, 1)), np.ones((1, 3)), np.zeros(3),
-    ...            tau=0.1, dt=0.01)
+    >>> net = Rate(np.zeros((3, 3)), np.ones((3, 1)), np.ones((1, 3)), tau=0.1, dt=0.01)
     >>> net
     Rate(n_neurons=3, n_inputs=1, n_outputs=1, tau=0.1 s, dt=0.01 s, nonlinearity='tanh')
     """
@@ -95,7 +100,7 @@ class Rate:
     recurrent: Array
     input: Array
     output: Array
-    bias: Array
+    bias: Any = None
     tau: float | Array = 0.1
     dt: float = 0.01
     nonlinearity: str = "tanh"
@@ -108,6 +113,8 @@ class Rate:
     def __post_init__(self) -> None:
         for name in (*DIMS, *OPTIONAL_DIMS):
             values = getattr(self, name)
+            # Recurrent weights are the first that are checked.
+            values = np.zeros(self.n_neurons) if name == "bias" and values is None else values
             if values is not None or name in DIMS:
                 object.__setattr__(self, name, frozen_array(name, values))
         check_shapes(self)
@@ -117,6 +124,7 @@ class Rate:
         if self.population is not None:
             object.__setattr__(self, "population", labels(self.population, self.n_neurons))
         check_nonlinearity(self.nonlinearity)
+        doubt_seconds({"tau": self.tau, "dt": self.dt})
 
     @property
     def n_neurons(self) -> int:
@@ -151,7 +159,7 @@ class Rate:
         g: float = 1.5,
         n_inputs: int = 1,
         n_outputs: int = 1,
-        tau: float | tuple[float, float] | Array = 0.1,
+        tau: float | Sequence[float] | Array = 0.1,
         dt: float = 0.01,
         density: float = 1.0,
         nonlinearity: str = "tanh",
@@ -186,9 +194,9 @@ class Rate:
             falls silent, above 1 a large one is chaotic.
         n_inputs, n_outputs : int
             Number of input channels and of outputs.
-        tau : float, tuple or array
-            Time constant in seconds.  A tuple ``(shortest, longest)`` draws one for each neuron,
-            log-uniform; an array of shape (n_neurons,) gives them.
+        tau : float, pair or array
+            Time constant in seconds.  A pair ``(shortest, longest)``, tuple or list, draws one for
+            each neuron, log-uniform; an array of shape (n_neurons,) gives them.
         dt : float
             Step, in seconds.
         density : float
@@ -211,7 +219,8 @@ class Rate:
         ------
         TensorError
             If a size is not a positive whole number, `g` or `feedback` negative, `density`
-            outside (0, 1], or `excitatory` leaves a side without neurons.
+            outside (0, 1], `excitatory` leaves a side without neurons, or the weights do not fit
+            the memory of the machine.
 
         Examples
         --------
@@ -278,6 +287,12 @@ class Rate:
         TensorError
             If the names are not understood, shapes do not fit, a number is missing, or the
             weights are those of gates (LSTM, GRU), of several layers or of both directions.
+
+        Warns
+        -----
+        PopdynWarning
+            When arrays beside those of this record's names are left out, or none is ``tau``, which
+            is then 0.1 s.
 
         Examples
         --------

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
+from popdyn.network.real_numbers import real_array
 
 if TYPE_CHECKING:
     from popdyn.network.rate import Rate
@@ -175,13 +176,10 @@ def check_nonlinearity(name: str) -> None:
 
 def _numbers(name: str, values: Any) -> Array:
     """Return a read-only float64 copy in C order."""
-    try:
-        array = np.array(values, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        message = f"{name} weights must be an array of numbers: {error}"
-        raise TensorError(message) from None
-    array.setflags(write=False)
-    return array
+    if name == "tau":
+        return real_array(name, values, what="seconds, one number or one for each neuron")
+    words = " weights" if len((DIMS | OPTIONAL_DIMS)[name]) == 2 else ""
+    return real_array(name + words, values, what="an array of numbers")
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:

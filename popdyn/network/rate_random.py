@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
+from popdyn.network.random_arguments import check_excitatory, check_memory, check_sizes
 from popdyn.network.random_stream import weight_generator
+from popdyn.network.real_numbers import real_array, real_number
 
 Array = NDArray[np.float64]
 
@@ -37,8 +39,8 @@ def draw(
         Share of excitatory neurons, for Dale's law.
     feedback : float
         Largest feedback weight.
-    tau : float, array or tuple
-        Time constant in seconds; a tuple is a range to draw from.
+    tau : float, array or pair
+        Time constant in seconds; a pair, list or tuple, is a range to draw from.
     rng : int or numpy.random.Generator
         Seed, or generator to draw from.
 
@@ -52,9 +54,10 @@ def draw(
     TensorError
         If a size is not a positive whole number, or a number outside its range.
     """
-    _check_sizes(sizes)
+    check_sizes(sizes)
     _check_strengths(g, density, feedback)
-    _check_excitatory(excitatory, sizes["n_neurons"])
+    check_excitatory(excitatory, sizes["n_neurons"])
+    check_memory(sizes, int(sizes["n_neurons"]) ** 2, "")
     generator = weight_generator(rng)
     n_neurons = sizes["n_neurons"]
     found: dict[str, Any] = {}
@@ -75,7 +78,8 @@ def draw(
     # Drawn last, so that the other weights do not depend on whether these are wanted.
     if feedback:
         found["feedback"] = feedback * generator.uniform(-1.0, 1.0, shape[::-1])
-    found["tau"] = _in_range(tau, n_neurons, generator) if isinstance(tau, tuple) else tau
+    pair = isinstance(tau, (list, tuple)) and len(tau) == 2
+    found["tau"] = _in_range(tau, n_neurons, generator) if pair else _given(tau, n_neurons)
     return found
 
 
@@ -104,43 +108,45 @@ def _dale(
     return weights
 
 
-def _in_range(tau: tuple[Any, ...], n_neurons: int, generator: np.random.Generator) -> Array:
+def _given(tau: Any, n_neurons: int) -> Any:
+    """Return time constants that are not drawn, refusing those of another shape."""
+    shape = real_array("tau", tau, what="seconds").shape
+    if shape not in ((), (n_neurons,)):
+        raise TensorError(_tau_message(tau, n_neurons))
+    return tau
+
+
+def _tau_message(tau: Any, n_neurons: int) -> str:
+    """Say what time constants may be."""
+    found = f"an array of shape {tau.shape}" if isinstance(tau, np.ndarray) else f"{tau!r:.60}"
+    return (
+        "tau must be one number of seconds, a pair (shortest, longest) to draw from, log-uniform, "
+        f"or an array of one for each of the {n_neurons} neurons; found {found}"
+    )
+
+
+def _in_range(tau: Sequence[Any], n_neurons: int, generator: np.random.Generator) -> Array:
     """Return a time constant for each neuron, log-uniform in a range."""
-    low, high = tau if len(tau) == 2 else (np.nan, np.nan)
-    if not 0 < low <= high < np.inf:
-        message = (
-            "tau must be seconds, an array of them, or a tuple (shortest, longest) to draw from; "
-            f"found {tau!r}"
-        )
+    message = _tau_message(tau, n_neurons)
+    try:
+        low, high = (real_number("tau", value, "a number") for value in tau)
+    except TensorError:
+        raise TensorError(message) from None
+    if not 0 < low <= high:
         raise TensorError(message)
     drawn = np.exp(generator.uniform(np.log(low), np.log(high), n_neurons))
     # Rounding of the logarithm must not leave the range.
     return np.clip(drawn, low, high)
 
 
-def _check_sizes(sizes: Mapping[str, int]) -> None:
-    """Refuse sizes that are no whole numbers above zero."""
-    for name, size in sizes.items():
-        if not isinstance(size, (int, np.integer)) or size < 1:
-            message = f"{name} must be a whole number of at least 1, found {size!r}"
-            raise TensorError(message)
-
-
 def _check_strengths(g: float, density: float, feedback: float) -> None:
     """Refuse strengths and shares outside their range."""
-    if not (np.isfinite(g) and g >= 0 and 0 < density <= 1):
+    real_number("g", g, "a number that is zero or positive")
+    real_number("density", density, "a number above 0, at most 1")
+    if not (g >= 0 and 0 < density <= 1):
         message = f"expected g >= 0 and 0 < density <= 1, found g={g!r}, density={density!r}"
         raise TensorError(message)
-    if not (np.ndim(feedback) == 0 and np.isfinite(feedback) and feedback >= 0):
+    expected = "the largest feedback weight, a number that is zero or positive"
+    if real_number("feedback", feedback, expected) < 0:
         message = f"feedback is the largest feedback weight, zero or positive; found {feedback!r}"
-        raise TensorError(message)
-
-
-def _check_excitatory(excitatory: float | None, n_neurons: int) -> None:
-    """Refuse a share that leaves one side without neurons."""
-    if excitatory is not None and not 0 < round(excitatory * n_neurons) < n_neurons:
-        message = (
-            "excitatory is the share of excitatory neurons, between 0 and 1, with at least one "
-            f"neuron on each side; found {excitatory!r} of {n_neurons} neurons"
-        )
         raise TensorError(message)

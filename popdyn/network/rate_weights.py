@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from popdyn.errors import TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.network.rate_fields import DIMS, OPTIONAL_DIMS
+from popdyn.network.weight_names import listed, struct_hint, warn_left_out
 
 _OWN = (*DIMS, "tau", "dt", "nonlinearity", *OPTIONAL_DIMS, "population")
 _RECURRENT, _INPUT = "weight_hh_l0", "weight_ih_l0"
@@ -54,7 +55,7 @@ def fields_from_weights(
 
 def _from_own(weights: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """Take the fields by their own names."""
-    missing = [name for name in DIMS if name not in weights]
+    missing = [name for name in DIMS if name not in weights and name != "bias"]
     if any(str(name).startswith("recurrent_fast") for name in weights):
         message = (
             "these are the weights of a spiking network (recurrent_fast): "
@@ -64,10 +65,17 @@ def _from_own(weights: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, 
     if missing:
         message = (
             f"expected weights named {', '.join(DIMS)}, or a PyTorch state dict with one "
-            f"{_RECURRENT}; {', '.join(missing)} is missing, found {_listed(weights)}"
+            f"{_RECURRENT}; {', '.join(missing)} is missing, found {listed(weights)}"
+            f"{struct_hint(weights, missing[0])}"
         )
         raise TensorError(message)
     fields = {name: _as_field(name, weights[name]) for name in _OWN if name in weights}
+    warn_left_out("rate", [str(name) for name in weights if name not in _OWN], _OWN)
+    if "tau" not in {*fields, *said}:
+        warn(
+            "these weights say no time constant: tau is taken as 0.1 s. Give it, "
+            "Rate.from_weights(weights, tau=...)"
+        )
     return fields | dict(said)
 
 
@@ -101,7 +109,7 @@ def _from_torch(
         )
         raise TensorError(message)
     if prefix + _INPUT not in weights:
-        message = f"{prefix}{_INPUT} is missing; found {_listed(weights)}"
+        message = f"{prefix}{_INPUT} is missing; found {listed(weights)}"
         raise TensorError(message)
     n_neurons = matrix.shape[0]
     bias = np.zeros(n_neurons)
@@ -169,7 +177,7 @@ def _readout_prefix(
         choice = f": say which with readout={found[0].rstrip('.')!r}" if len(found) > 1 else ""
         message = (
             f"expected one linear readout{wanted} with weights (n_outputs, {n_neurons}) beside "
-            f"{prefix}{_RECURRENT}, found {_listed([f'{layer}weight' for layer in found])}{choice}"
+            f"{prefix}{_RECURRENT}, found {listed([f'{layer}weight' for layer in found])}{choice}"
         )
         raise TensorError(message)
     return fitting[0]
@@ -178,10 +186,3 @@ def _readout_prefix(
 def _is(key: Any, name: str) -> bool:
     """Whether the last part of a dotted name is this one."""
     return str(key).rpartition(".")[2] == name
-
-
-def _listed(names: Any) -> str:
-    """Return the first names, and how many more there are."""
-    known = [str(name) for name in names]
-    more = f" and {len(known) - 8} more" if len(known) > 8 else ""
-    return ", ".join(known[:8]) + more if known else "none"

@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.network import spiking_fields as check
+from popdyn.network.doubtful_seconds import doubt_seconds
 from popdyn.network.spiking_fields import Array, Matrix, Number
 from popdyn.network.spiking_random import draw
 from popdyn.network.spiking_store import restored, stored
 from popdyn.network.spiking_weights import spiking_fields
+from popdyn.network.weight_names import refuse_unknown_fields
 
 UNITS = ("1", "mV")
 
 # Constants that are one number for all neurons.
 _SHARED = ("tau_fast", "tau_slow", "dt")
+_DURATIONS = ("tau_membrane", *_SHARED, "refractory", "delay")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,6 +85,12 @@ class Spiking:
         than `dt`, `refractory` or `delay` is off the grid of steps, or a reset is not below its
         threshold.
 
+    Warns
+    -----
+    PopdynWarning
+        When a time constant (from 5 s), or `dt`, `refractory` or `delay` (from 0.5 s), looks like
+        milliseconds.
+
     See Also
     --------
     Spiking.random : a network with random weights.
@@ -134,6 +143,7 @@ class Spiking:
         if self.population is not None:
             put(self, "population", check.labels(self.population, self.n_neurons))
         _check_constants(self)
+        doubt_seconds({name: getattr(self, name) for name in _DURATIONS})
 
     @property
     def n_neurons(self) -> int:
@@ -215,7 +225,8 @@ class Spiking:
         Raises
         ------
         TensorError
-            If a size is not a positive whole number, or a share outside its range.
+            If a size is not a positive whole number, a share outside its range, or the weights do
+            not fit the memory of the machine.
 
         Examples
         --------
@@ -224,6 +235,8 @@ class Spiking:
         >>> net.population[159:161]
         array(['excitatory', 'inhibitory'], dtype='<U10')
         """
+        names = [field.name for field in dataclasses.fields(cls)]
+        refuse_unknown_fields("spiking", constants, names)
         drawn = draw(
             sizes={"n_neurons": n_neurons, "n_inputs": n_inputs, "n_outputs": n_outputs},
             strengths={"g": g, "g_slow": g_slow, "inhibition": inhibition},
@@ -254,7 +267,8 @@ class Spiking:
         Raises
         ------
         TensorError
-            If there are no recurrent weights, or the arrays do not make a network.
+            If there are no recurrent weights, the arrays do not make a network, or a keyword is
+            no field of it.
 
         Warns
         -----

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from popdyn.errors import TensorError
+from popdyn.network.real_numbers import real_array
 
 Array = NDArray[np.float64]
 # scipy's sparse arrays have no types that hold for all versions.
@@ -28,6 +29,7 @@ def recurrent_matrix(name: str, values: Any) -> Matrix:
         If the matrix is not square, empty, not of numbers or not finite.
     """
     if sparse.issparse(values):
+        real_array(name, values.data[:1])
         matrix: Matrix = sparse.csc_array(values, dtype=np.float64, copy=True)
         matrix.sum_duplicates()
         for part in (matrix.data, matrix.indices, matrix.indptr):
@@ -129,9 +131,17 @@ def labels(values: Any, n_neurons: int) -> NDArray[np.str_]:
     Raises
     ------
     TensorError
-        If there is not one name per neuron.
+        If there is not one name per neuron, or it is no text.
     """
-    text = np.array(values, dtype=np.str_)
+    given = np.asarray(values)
+    others = [value for value in given.ravel().tolist() if not isinstance(value, (str, bytes))]
+    if others:
+        message = (
+            f"population must be one name per neuron, as text; found {others[0]!r:.60} of type "
+            f"{type(others[0]).__name__}"
+        )
+        raise TensorError(message)
+    text = np.array(given, dtype=np.str_)
     if text.shape != (n_neurons,):
         message = f"population must be one name per neuron ({n_neurons},), found shape {text.shape}"
         raise TensorError(message)
@@ -145,15 +155,9 @@ def numeric(name: str, values: Any, order: Literal["C", "F"] = "C") -> Array:
     Raises
     ------
     TensorError
-        If the values are no numbers.
+        If the values are no numbers, or complex ones.
     """
-    try:
-        array = np.array(values, dtype=np.float64, order=order)
-    except (TypeError, ValueError) as error:
-        message = f"{name} must be numbers: {error}"
-        raise TensorError(message) from None
-    array.setflags(write=False)
-    return array
+    return real_array(name, values, order)
 
 
 def refuse_not_finite(name: str, array: Array) -> None:

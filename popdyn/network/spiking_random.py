@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from popdyn.errors import TensorError
+from popdyn.network.random_arguments import check_excitatory, check_memory, check_sizes
 from popdyn.network.random_stream import weight_generator
+from popdyn.network.real_numbers import real_number
 from popdyn.network.spiking_fields import Matrix
 
 # Below this share of weights lists of targets are faster and smaller than rows.
@@ -81,24 +83,22 @@ def _check(
     excitatory: float | None,
 ) -> None:
     """Refuse sizes, strengths and shares that make no network."""
-    for name, size in sizes.items():
-        if not isinstance(size, (int, np.integer)) or size < 1:
-            message = f"{name} must be a whole number of at least 1, found {size!r}"
-            raise TensorError(message)
+    check_sizes(sizes)
     for name, value in strengths.items():
-        if not (np.isfinite(value) and (value >= 0 or name == "inhibition")):
-            message = f"{name} must be a finite number, not negative; found {value!r}"
+        finite = "a finite number" + ("" if name == "inhibition" else ", not negative")
+        if real_number(name, value, finite) < 0 and name != "inhibition":
+            message = f"{name} must be {finite}; found {value!r}"
             raise TensorError(message)
-    if not 0 < density <= 1:
+    if not 0 < real_number("density", density, "above 0 and at most 1") <= 1:
         message = f"density must be above 0 and at most 1, found {density!r}"
         raise TensorError(message)
-    n_neurons = sizes["n_neurons"]
-    if excitatory is not None and not 0 < round(excitatory * n_neurons) < n_neurons:
-        message = (
-            f"excitatory is the share of excitatory neurons, between 0 and 1, with at least one "
-            f"neuron on each side; found {excitatory!r} of {n_neurons} neurons"
-        )
-        raise TensorError(message)
+    n_neurons = int(sizes["n_neurons"])
+    check_excitatory(excitatory, n_neurons)
+    # Sparse weights have a number and a position each.
+    is_sparse = density < SPARSE_BELOW
+    n_matrices = 1 + bool(strengths["g_slow"])
+    n_stored = n_matrices * n_neurons**2 * (2 * density if is_sparse else 1)
+    check_memory(sizes, n_stored, f" or a lower density ({SPARSE_BELOW} or more is stored dense)")
 
 
 def _connections(n_neurons: int, density: float, generator: np.random.Generator) -> Matrix:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from popdyn.errors import TensorError, warn
+from popdyn.errors import TensorError
 from popdyn.network.spiking_store import PARTS, RECURRENT, sparse_matrix
+from popdyn.network.weight_names import (
+    listed,
+    refuse_unknown_fields,
+    struct_hint,
+    warn_left_out,
+)
 
 _MATRICES = (*RECURRENT, "input", "output_fast", "output_slow", "feedback")
 
@@ -36,8 +41,9 @@ def spiking_fields(
     Raises
     ------
     TensorError
-        If there are no recurrent weights, or sparse ones lack a part.
+        If there are no recurrent weights, sparse ones lack a part, or a keyword is no field.
     """
+    refuse_unknown_fields("spiking", said, names)
     given: object = weights
     if not isinstance(given, Mapping):
         kind = type(weights).__name__
@@ -56,10 +62,14 @@ def spiking_fields(
     if "recurrent_fast" not in fields:
         message = (
             "expected weights named recurrent_fast, or its sparse parts recurrent_fast_weight, "
-            f"_target and _start; found {_listed(weights)}"
+            f"_target and _start; found {listed(weights)}"
+            + (
+                struct_hint(weights, "recurrent_fast")
+                or struct_hint(weights, "recurrent_fast_weight")
+            )
         )
         raise TensorError(message)
-    _say_left_out([str(name) for name in weights if name not in known], names)
+    warn_left_out("spiking", [str(name) for name in weights if name not in known], names)
     return fields
 
 
@@ -85,18 +95,3 @@ def _sparse(name: str, weights: Mapping[str, Any], parts: Mapping[str, str]) -> 
         )
         raise TensorError(message)
     return sparse_matrix(name, *(np.asarray(weights[part]).ravel() for part in parts.values()))
-
-
-def _say_left_out(unknown: list[str], names: tuple[str, ...]) -> None:
-    """Warn of arrays that are no field of the network."""
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], names, n=1)
-        guess = f"; did you mean {near[0]!r} by {unknown[0]!r}?" if near else ""
-        warn(f"left out, as a spiking network has no such field: {_listed(unknown)}{guess}")
-
-
-def _listed(names: Any) -> str:
-    """Return the first names, and how many more there are."""
-    known = [str(name) for name in names]
-    more = f" and {len(known) - 8} more" if len(known) > 8 else ""
-    return ", ".join(known[:8]) + more if known else "none"

@@ -15,6 +15,7 @@ from popdyn.errors import TensorError, warn
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed, as_generator
+from popdyn.simulation.arguments import check_network
 from popdyn.simulation.run import simulate
 from popdyn.tensor.result import make_result
 
@@ -97,6 +98,7 @@ def calibrate_noise(
     >>> round(float(curve["share"].sel(noise=task.stimulus_noise, stimulus=0.4)), 2)
     0.75
     """
+    check_network(net)
     wanted, grid = _read_target(target), _read_range(between)
     generator, seed = as_generator(rng)
     seeds = generator.integers(2**31, size=2).tolist()

@@ -44,29 +44,19 @@ def advance(
     # what a step calls has one way out: all else costs counts of references, which take longer
     # than a step's arithmetic.  Calls for nothing cost too.
     leak, gain, gain_fast, gain_slow, reset, threshold, n_refractory, by_step, mean = constants
-    alike = leak.size == 1 and reset.size == 1 and threshold.size == 1
     quick, late, bias, into, feedback, read_fast, read_slow, delay = weights
     quick_rows, quick_start, quick_target, quick_weight = quick
     late_rows, late_start, late_target, late_weight = late
     potential, refractory, fast, slow, output_fast, output_slow, pending, n_pending, clock = state
     spike_neuron, n_spikes, output, sum_potential, sum_current = kept
-    drive, steady = bias.copy(), bias.copy()
-    # The outputs are filtered spikes too: what they feed back follows the same equations.
-    all_fast = fast.copy() if feedback.shape[0] else fast
-    all_slow = slow.copy() if feedback.shape[0] else slow
-    feeds_back = feedback.shape[0] > 0
+    drive, steady, all_fast, all_slow, feeds_back = working(bias, fast, slow, feedback)
     has_outputs = read_fast.any() or read_slow.any()
     has_slow = late_rows.shape[0] + late_target.size > 0
     keeps = sum_current.shape[0] + sum_potential.shape[0] > 0
+    alike = leak.size == 1 and reset.size == 1 and threshold.size == 1
     simple = alike and noise.shape[0] == 0 and not (feeds_back or has_slow)
-    each = np.zeros_like(potential)
-    leaks, gains = leak + each, gain + each
-    gains_fast, gains_slow = gain_fast + each, gain_slow + each
-    resets, thresholds, lengths = reset + each, threshold + each, n_refractory + each
-    words = np.zeros((potential.size + 7) // 8, np.uint64)
-    at_threshold = words.view(np.uint8)
-    hits = np.empty(words.size + 1, np.int32)
-    found = np.empty(potential.size + 8, np.int32)
+    leaks, gains, gains_fast, gains_slow, resets, thresholds, lengths = spread(constants, potential)
+    words, at_threshold, hits, found = room(potential.size)
     n_all, slot = 0, clock[0] % n_pending.size
     place, n_left = first // steps_per_bin, steps_per_bin - first % steps_per_bin
     for step in range(inputs.shape[0]):
@@ -109,11 +99,43 @@ def advance(
             add_lists(late_start, late_target, late_weight, pending, n_pending, slot, slow)
         n_pending[slot] = 0
         slot = slot + 1 if slot + 1 < n_pending.size else 0
-        n_left -= 1
-        place += n_left == 0
-        n_left = n_left if n_left else steps_per_bin
+        n_left = n_left - 1 if n_left > 1 else steps_per_bin
+        place += n_left == steps_per_bin
     clock[0] += inputs.shape[0]
     return n_all
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def working(
+    bias: Array, fast: Array, slow: Array, feedback: Array
+) -> tuple[Array, Array, Array, Array, bool]:  # pragma: no cover - compiled
+    """Make what a step works in: two arrays for the drive, the currents with feedback, if any."""
+    feeds_back = feedback.shape[0] > 0
+    # The outputs are filtered spikes too: what they feed back follows the same equations.
+    all_fast = fast.copy() if feeds_back else fast
+    all_slow = slow.copy() if feeds_back else slow
+    return bias.copy(), bias.copy(), all_fast, all_slow, feeds_back
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def spread(
+    constants: Constants, potential: Array
+) -> tuple[Array, Array, Array, Array, Array, Array, Array]:  # pragma: no cover - compiled
+    """Give each neuron constants of its own."""
+    leak, gain, gain_fast, gain_slow, reset, threshold, n_refractory, _, _ = constants
+    each = np.zeros_like(potential)
+    return (
+        leak + each, gain + each, gain_fast + each, gain_slow + each, reset + each,
+        threshold + each, n_refractory + each,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def room(n_neurons: int) -> tuple[Array, Array, Array, Array]:  # pragma: no cover - compiled
+    """Make room for which neurons are at threshold: as words, as bytes of these, and listed."""
+    words = np.zeros((n_neurons + 7) // 8, np.uint64)
+    hits = np.empty(words.size + 1, np.int32)
+    return words, words.view(np.uint8), hits, np.empty(n_neurons + 8, np.int32)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

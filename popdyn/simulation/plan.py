@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,20 @@ from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed, as_generator, spawn
+from popdyn.simulation.arguments import (
+    check_flag,
+    check_known,
+    check_whole,
+    read_around,
+    read_array,
+    read_duration,
+    read_names,
+    read_number,
+)
 from popdyn.simulation.label import Labels, behavior_of, judges
+from popdyn.simulation.memory import check_memory
 from popdyn.simulation.noise import InputNoise
+from popdyn.simulation.place import read_place
 from popdyn.simulation.recording import bins_of
 from popdyn.simulation.spiking_run import check_record as check_spiking_record
 from popdyn.simulation.start import TrialInputs, check_noise, read_trials, rest
@@ -47,6 +59,7 @@ class Plan:
     continuous: bool
     around: tuple[int, int]  # steps
     path: Path | None
+    overwrite: bool
     tile: int
     source_id: str
     dtype: str
@@ -71,6 +84,7 @@ class Plan:
         continuous: bool,
         around: tuple[float, float],
         path: Any,
+        overwrite: bool,
         tile: int,
         source_id: str,
         dtype: str,
@@ -80,27 +94,38 @@ class Plan:
 
         Raises
         ------
-        TensorError
+        TensorError, SourceError
             If something does not fit.
         """
         wanted = _read_record(net, record)
-        _check_known("dtype", dtype, DTYPES)
-        _check_known("method", method, METHODS if isinstance(net, Rate) else METHODS[:1])
+        check_flag("overwrite", overwrite)
+        place = read_place(path, overwrite=overwrite)
+        check_known("dtype", dtype, DTYPES)
+        _check_method(net, method)
+        bin_width = read_number("bin_width", bin_width, "a positive number of seconds")
         every = steps_per_bin(net.dt, bin_width)
         check_noise(noise_density=noise[0], noise_step=noise[1])
         check_noise(input_noise_density=input_noise[0], input_noise_step=input_noise[1])
-        margin = _read_around(around, net.dt, every, continuous, wanted)
+        check_flag("continuous", continuous)
+        state = None
+        if initial_state is not None:
+            state = read_array("initial_state", initial_state, "numbers, one per neuron")
+        margin = read_around(around, net.dt, every, continuous, wanted)
         generator, seed = as_generator(rng)
         if (trials is None) == (duration is None):
             message = (
                 "give either trials (from task.sample) or a duration in seconds, one of the two"
             )
             raise TensorError(message)
-        given = trials if trials is not None else rest(net, float(duration or 0.0), bin_width)
+        check_whole("tile", tile, "trial")
+        given, fits = trials, partial(check_memory, net, record=wanted, in_file=place is not None)
+        if given is None:
+            seconds = read_duration(duration)
+            fits(seconds / net.dt, seconds / bin_width, 1)
+            given = rest(net, seconds, bin_width)
         run = read_trials(net, given)
-        if tile < 1:
-            message = f"tile must be at least 1 trial, found {tile!r}"
-            raise TensorError(message)
+        n_steps = int(run.n_steps.max()) + sum(margin)
+        fits(n_steps, n_steps // every, run.n_trials)
         generators = spawn(generator, run.n_trials)
         senses = InputNoise(net.dt, *input_noise, generators)
         parameters = {
@@ -124,11 +149,12 @@ class Plan:
             input_noise=senses,
             generators=generators,
             seed=seed,
-            initial_state=initial_state,
+            initial_state=state,
             judge=judges(task, trials),
             continuous=continuous,
             around=margin,
-            path=None if path is None else Path(path),
+            path=place,
+            overwrite=overwrite,
             tile=tile,
             source_id=source_id,
             dtype=dtype,
@@ -177,8 +203,7 @@ class Plan:
 
 def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the tensors to keep; outputs are kept in any case."""
-    names = (record,) if isinstance(record, str) else tuple(record)
-    names = tuple(dict.fromkeys(name for name in names if name != "output"))
+    names = tuple(dict.fromkeys(name for name in read_names(record) if name != "output"))
     if isinstance(net, Spiking):
         return check_spiking_record(names)
     known = {name: name for name in ("rate", "potential", "current")} | {"state": "potential"}
@@ -199,42 +224,15 @@ def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(known[name] for name in names))
 
 
-def _check_known(name: str, value: str, known: Sequence[str]) -> None:
-    """Refuse a name that is not known."""
-    if value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1)
-        guess = f"; did you mean {near[0]!r}?" if near else ""
-        message = f"{name} must be one of {', '.join(map(repr, known))}, found {value!r}{guess}"
-        raise TensorError(message)
-
-
-def _read_around(
-    around: Any, dt: float, every: int, continuous: bool, record: Sequence[str]
-) -> tuple[int, int]:
-    """Return the steps to keep before and after each trial."""
-    values = np.asarray(around, dtype=np.float64)
-    if values.shape != (2,) or not (np.isfinite(values) & (values >= 0)).all():
+def _check_method(net: Rate | Spiking, method: Any) -> None:
+    """Refuse a way to step that is not known, or that a spiking network does not need."""
+    if isinstance(net, Spiking) and method in METHODS[1:]:
         message = (
-            "around must be two durations in seconds, before a trial's start and after its end, "
-            f"zero or positive; found {around!r}"
+            f"method={method!r} is for rate networks: a spiking network is always exact between "
+            "spikes; leave method out"
         )
         raise TensorError(message)
-    if not values.any():
-        return 0, 0
-    if not continuous or "spikes" in record:
-        message = (
-            "around needs continuous=True: trials that start anew have nothing around them"
-            if not continuous
-            else "around belongs to tensors: record=('spikes',) keeps the spikes between trials "
-            "anyway; leave around out"
-        )
-        raise TensorError(message)
-    width = every * dt
-    bins = np.rint(values / width)
-    if (np.abs(values - bins * width) > 1e-6 * width).any():
-        message = f"around must be whole bins of {width:g} s, found {tuple(values.tolist())}"
-        raise TensorError(message)
-    return int(bins[0]) * every, int(bins[1]) * every
+    check_known("method", method, METHODS)
 
 
 def steps_per_bin(dt: float, bin_width: float) -> int:

@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
+from popdyn.simulation.arguments import check_flag, read_array
 
 Array = NDArray[np.float64]
 # Hz; some times what the fastest neurons reach, and room for groups of neurons.
@@ -111,7 +112,9 @@ def _map_from_numbers(numbers: Mapping[str, Any]) -> RateMap:
     if not all(isinstance(v, (int, float)) and np.isfinite(v) for v in values):
         message = f"baseline and gain of rate_map must be finite numbers (Hz), found {values!r}"
         raise TensorError(message)
-    return RateMap(float(values[0]), float(values[1]), bool(numbers.get("rectify", False)))
+    rectify = numbers.get("rectify", False)
+    check_flag("rectify of rate_map", rectify)
+    return RateMap(float(values[0]), float(values[1]), bool(rectify))
 
 
 def in_hertz(rate: xr.DataArray, rate_map: HertzMap | None, observed: NDArray[np.bool_]) -> Array:
@@ -123,7 +126,10 @@ def in_hertz(rate: xr.DataArray, rate_map: HertzMap | None, observed: NDArray[np
         If the map changes the shape, or makes rates NaN, infinite or negative.
     """
     values = rate.to_numpy().astype(np.float64)
-    hertz = values if rate_map is None else np.asarray(rate_map(values), dtype=np.float64)
+    hertz = values
+    if rate_map is not None:
+        expected = "a function that returns an array of firing rates in Hz, one per rate"
+        hertz = read_array("rate_map", rate_map(values), expected)
     if hertz.shape != values.shape:
         message = (
             f"rate_map must return one value per rate, an array of shape {values.shape} (neuron, "

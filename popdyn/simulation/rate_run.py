@@ -109,7 +109,7 @@ def keeping(plan: Plan, shapes: Shapes, names: tuple[str, ...]) -> Iterator[Keep
     from popdyn.simulation.stored import Stored
 
     tile = 1 if plan.continuous else plan.tile
-    keeper = Stored(plan.path, names, shapes, tile, plan.identity)
+    keeper = Stored(plan.path, names, shapes, tile, plan.identity, overwrite=plan.overwrite)
     can_go_on = False
     try:
         yield keeper

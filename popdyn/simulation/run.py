@@ -11,6 +11,7 @@ import xarray as xr
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed
+from popdyn.simulation.arguments import check_jobs, check_network
 from popdyn.simulation.plan import Plan
 from popdyn.simulation.rate_run import simulate_rate
 from popdyn.simulation.spiking_simulate import simulate_spiking
@@ -35,6 +36,7 @@ def simulate(
     continuous: bool = False,
     around: tuple[float, float] = (0.0, 0.0),
     path: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     tile: int = 256,
     source_id: str = "network",
     dtype: str = "float64",
@@ -98,10 +100,12 @@ def simulate(
         whole bins.  With it they can be aligned to windows that reach beyond a trial, as those of
         a recording.  A Session of spikes is continuous anyway.
     path : path-like, optional
-        Stream tensors to this netCDF file, for runs that do not fit in memory, where only the
-        trials and one tile are kept.  The file appears when it is complete; an interrupted run
-        leaves ``<path>.partial``, from which the same call goes on, unless it is `continuous`:
+        Stream tensors to this netCDF file (``.nc``), for runs that do not fit in memory, where
+        only the trials and one tile are kept.  The file appears when it is complete; an interrupted
+        run leaves ``<path>.partial``, from which the same call goes on, unless it is `continuous`:
         that starts anew.
+    overwrite : bool
+        Replace what is there already: the file, or what a run with other arguments left of it.
     tile : int
         Trials stepped together: bounds the memory.  Results are the same bits for the same
         tile; others differ by rounding, which a chaotic network amplifies.
@@ -133,12 +137,18 @@ def simulate(
     ------
     TensorError
         If trials and network do not fit (step, number of inputs), `bin_width` is no whole
-        multiple of the step, or something asked for cannot be recorded.
+        multiple of the step, something asked for cannot be recorded, an argument is no number
+        where one is expected, or what is kept does not fit in memory.
     FitError
         If rates or potentials grow beyond all bounds, or all neurons of a connected spiking
         network spike as often as their refractory time allows.
     SourceError
-        If `path` cannot be written to.
+        If `path` cannot be written to, or there is a file already.
+
+    Warns
+    -----
+    PopdynWarning
+        If `duration` or `around` is so long that milliseconds may have been meant.
 
     See Also
     --------
@@ -153,6 +163,8 @@ def simulate(
     >>> dict(sim["rate"].sizes)
     {'neuron': 50, 'time': 102, 'trial': 8}
     """
+    check_network(net)
+    check_jobs(n_jobs)
     plan = Plan.of(
         net,
         trials,
@@ -167,6 +179,7 @@ def simulate(
         continuous=continuous,
         around=around,
         path=path,
+        overwrite=overwrite,
         tile=tile,
         source_id=source_id,
         dtype=dtype,

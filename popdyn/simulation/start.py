@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
+from popdyn.simulation.arguments import read_number
 from popdyn.simulation.steps import Array
 from popdyn.tensor.contract import bin_edges
 
@@ -105,6 +106,9 @@ def _inputs(net: Rate | Spiking, trials: Any) -> Array:
         raise TensorError(message)
     _check_step(net, trials)
     values = inputs.transpose("step_time", "trial", "channel").to_numpy()
+    if values.dtype.kind not in "biuf":
+        message = f"inputs must be real numbers, found values of type {values.dtype}"
+        raise TensorError(message)
     array = np.ascontiguousarray(values, dtype=np.float64)
     if not np.isfinite(array).all():
         bad = np.flatnonzero((~np.isfinite(array)).any(axis=(0, 2)))
@@ -162,7 +166,8 @@ def check_noise(**sizes: float) -> None:
     TensorError
         Naming the argument.
     """
-    for name, value in sizes.items():
+    for name, given in sizes.items():
+        value = read_number(name, given, "a number, zero or positive")
         if not (np.isfinite(value) and value >= 0):
             message = f"{name} must be zero or positive, found {value!r}"
             raise TensorError(message)

@@ -45,23 +45,31 @@ class Stored:
         Trials that are stepped together.
     run : str
         All that the numbers depend on: a file that another run began is not gone on with.
+    overwrite : bool
+        Whether such a file may be replaced.
+
+    Raises
+    ------
+    SourceError
+        If another run began the file, or it cannot be written to.
     """
 
     def __init__(
-        self, path: Path, names: tuple[str, ...], shapes: Shapes, tile: int, run: str
+        self,
+        path: Path,
+        names: tuple[str, ...],
+        shapes: Shapes,
+        tile: int,
+        run: str,
+        *,
+        overwrite: bool = False,
     ) -> None:
-        if not path.parent.is_dir():
-            message = f"cannot write {path}: the folder {path.parent} does not exist"
-            raise SourceError(message)
-        if path.is_dir():
-            message = f"cannot write {path}: it is a folder; name a file in it"
-            raise SourceError(message)
         self.path, self.names, self.shapes, self.tile = path, names, shapes, tile
         self.partial = path.with_name(f"{path.name}.partial")
         self._words = hashlib.sha256(f"{run} {names}".encode()).hexdigest()
         self._blocks: dict[tuple[str, int], _Block] = {}
         try:
-            self._file = self._reopened() or self._created()
+            self._file = self._reopened(overwrite) or self._created()
         except OSError as error:
             message = (
                 f"cannot write {self.partial} ({error}): is another run writing it, or the folder "
@@ -70,7 +78,7 @@ class Stored:
             raise SourceError(message) from error
         self._done = {int(number) for number in self._file.attrs[_DONE]}
 
-    def _reopened(self) -> Any:
+    def _reopened(self, overwrite: bool) -> Any:
         """Open what an interrupted run left, if it was this run and can be read."""
         if not self.partial.is_file():
             return None
@@ -80,8 +88,17 @@ class Stored:
             return None
         if file.attrs.get(_RUN) == self._words and _DONE in file.attrs:
             return file
+        # Of a run that kept nothing nothing is lost.
+        lost = overwrite or (_RUN in file.attrs and not len(file.attrs.get(_DONE, ())))
         file.close()
-        return None
+        if lost:
+            return None
+        message = (
+            f"{self.partial} is what another call left, with another network, trials or arguments, "
+            "and stays as it is: repeat that call to go on with it, choose another name, or "
+            "replace it with overwrite=True"
+        )
+        raise SourceError(message)
 
     def _created(self) -> Any:
         shapes = self.shapes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -280,15 +281,7 @@ def _align_tensor(
     exact = (relative + centers[0] - float(x.coords["time"].values[0])) / width
     first = np.round(exact).astype(int)
     values = _shifted(np.asarray(part.values), first, centers.size)
-    n_outside = int(((first < 0) | (first + centers.size > x.sizes["time"])).sum())
-    if n_outside and np.isfinite(values).any():
-        warn(
-            f"in {n_outside} of {first.size} trials the window {tuple(window)} s around {event!r} "
-            "reaches past the tensor's time: bins there are NaN. Align the session itself."
-        )
-    if not np.isfinite(values).any():
-        message = f"the window {tuple(window)} s around {event!r} lies outside the tensor's time."
-        raise TensorError(message)
+    _say_what_is_missing(part, values, first, f"the window {tuple(window)} s around {event!r}")
     moved = part.isel(time=np.zeros(centers.size, dtype=int)).copy(data=values)
     moved = moved.assign_coords(
         time=("time", centers, {"units": "s"}),
@@ -309,6 +302,36 @@ def _align_tensor(
         largest_rounding=float(np.abs(exact - first).max() * width),
     )
     return moved
+
+
+def _say_what_is_missing(part: xr.DataArray, values: Any, first: Any, window: str) -> None:
+    """Warn of trials that do not fill the window, refuse a window that none reaches."""
+    seen = np.isfinite(values).any(axis=0)  # (time, trial)
+    simulated = _is_simulated(part)
+    cure = (
+        "Simulate with continuous=True and around=(before, after) in seconds, which keep time "
+        "around trials."
+        if simulated
+        else "Align the session itself."
+    )
+    if not seen.any():
+        message = f"{window} lies outside the tensor's time. {cure if simulated else ''}"
+        raise TensorError(message.rstrip())
+    outside = (first < 0) | (first + len(seen) > part.sizes["time"])
+    # Shorter trials of a network end before the tensor does.
+    outside |= simulated & ~seen[-1]
+    if outside.any():
+        whose = "what was simulated of the trial" if simulated else "the tensor's time"
+        warn(
+            f"in {int(outside.sum())} of {first.size} trials {window} reaches past {whose}: bins "
+            f"there are NaN. {cure}"
+        )
+
+
+def _is_simulated(x: xr.DataArray) -> bool:
+    """Tell whether a tensor comes from a network, not from spikes seen of it."""
+    steps = {each.get("step") for each in json.loads(str(x.attrs.get("popdyn", "[]")))}
+    return "simulate" in steps and "observe" not in steps
 
 
 def _shifted(values: np.ndarray, first: np.ndarray, n_bins: int) -> np.ndarray:

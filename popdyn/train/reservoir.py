@@ -78,8 +78,8 @@ def reservoir(
     Raises
     ------
     TensorError
-        If `n_trials` or `n_validation` is too small, `regularization` is negative, or the network
-        has feedback.
+        If `n_trials` or `n_validation` is too small, `regularization` is negative, the network is
+        none of rates or has feedback, or the task is none.
     FitError
         If λ = 0 and the weights are not determined.
 
@@ -91,9 +91,7 @@ def reservoir(
     >>> bool(history["accuracy"] > 0.9)
     True
     """
-    if isinstance(task, (str, type)):
-        message = f"task must be a task, for example pdn.tasks.PerceptualDecision(); found {task!r}"
-        raise TensorError(message)
+    _check_net_and_task(net, task)
     _check_arguments(n_trials, n_validation, regularization)
     if net.feedback is not None:
         message = (
@@ -305,13 +303,33 @@ def wilson_interval(n_correct: float, n: int) -> tuple[float, float]:
     return lower, 1.0 if n_correct >= n else center + half
 
 
+def _check_net_and_task(net: Any, task: Any) -> None:
+    """Refuse what is no rate network, and what is no task."""
+    if not isinstance(net, Rate):
+        swapped = isinstance(task, Rate)
+        hint = ": the network comes first, then the task" if swapped else ""
+        message = (
+            f"net must be a rate network, pdn.network.Rate, found {type(net).__name__}{hint}; only "
+            "the outputs of rate networks are fitted"
+        )
+        raise TensorError(message)
+    if isinstance(task, (str, type)) or not hasattr(task, "sample"):
+        trials = isinstance(task, xr.Dataset)
+        found = "a Dataset: give the task itself, not its trials" if trials else f"{task!r:.60}"
+        message = f"task must be a task, for example pdn.tasks.PerceptualDecision(); found {found}"
+        raise TensorError(message)
+
+
 def _check_arguments(n_trials: int, n_validation: int, regularization: float | str) -> None:
     """Refuse numbers that no fit can use."""
     for name, value, least in (("n_trials", n_trials, 2), ("n_validation", n_validation, 1)):
-        if value < least:
-            message = f"{name} must be at least {least}, found {value!r}"
+        given: object = value
+        is_whole = isinstance(given, (int, np.integer)) and not isinstance(given, bool)
+        if not is_whole or value < least:
+            message = f"{name} must be at least {least}, a whole number, found {value!r:.60}"
             raise TensorError(message)
     is_number = isinstance(regularization, (int, float)) and 0 <= regularization < np.inf
+    is_number = is_number and not isinstance(regularization, bool)
     if regularization != "cv" and not is_number:
         message = (
             "regularization must be a number that is zero or positive, or 'cv', found "

@@ -14,7 +14,7 @@ from popdyn.comparison.network_bins import common_width
 from popdyn.comparison.network_source import draft, run, simulate_draft
 from popdyn.comparison.pipeline import compare
 from popdyn.comparison.spec import load_spec
-from popdyn.errors import SpecError
+from popdyn.errors import SpecError, TensorError
 
 
 @pytest.fixture
@@ -144,6 +144,19 @@ def test_a_saved_spiking_network_is_the_same_source(spec_of, spiking, tmp_path):
     saved = load_spec(spec_of(spiking))
     again = run(draft(saved.sources[0], saved.seed), saved)
     np.testing.assert_array_equal(again.tensor.values, run(plan, spec).tensor.values)
+
+
+@pytest.mark.parametrize("kind", ["rate", "spiking"])
+def test_a_network_may_lie_in_a_file_of_arrays(spec_of, spiking, tmp_path, kind):
+    sizes = {"n_inputs": 2, "rng": 1}
+    net = {"rate": pdn.network.Rate, "spiking": pdn.network.Spiking}[kind].random(20, **sizes)
+    pdn.write_weights(tmp_path / "net.npz", net)
+    spiking["network"] = {"path": str(tmp_path / "net.npz")}
+    spec = load_spec(spec_of(spiking))
+    assert draft(spec.sources[0], spec.seed).net.to_dataset().identical(net.to_dataset())
+    np.savez(tmp_path / "net.npz", weights=np.eye(3))
+    with pytest.raises(TensorError, match="source 'network': expected weights named recurrent"):
+        draft(spec.sources[0], spec.seed)
 
 
 def test_what_a_spiking_network_cannot_have_is_refused_by_name(spec_of, spiking, tmp_path):

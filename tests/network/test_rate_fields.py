@@ -168,8 +168,18 @@ def test_drawn_time_constants_are_log_uniform():
         ({"excitatory": 0.0}, "excitatory is the share .* found 0.0 of 10 neurons"),
         ({"excitatory": 0.99}, "at least one neuron on each side; found 0.99 of 10"),
         ({"feedback": -1}, "feedback is the largest feedback weight, zero or positive; found -1"),
-        ({"tau": (0.1,)}, r"a tuple \(shortest, longest\) to draw from; found \(0.1,\)"),
+        ({"tau": (0.1,)}, r"a pair \(shortest, longest\) to draw from.*found \(0.1,\)"),
         ({"tau": (0.3, 0.1)}, r"found \(0.3, 0.1\)"),
+        ({"tau": ("a", "b")}, r"a pair \(shortest, longest\).* found \('a', 'b'\)"),
+        ({"tau": [0.1, 0.2, 0.3]}, r"each of the 10 neurons; found \[0.1, 0.2, 0.3\]"),
+        ({"tau": np.array([0.1, 0.2])}, r"each of the 10 neurons; found an array of shape \(2,\)"),
+        ({"tau": ["a", "b", "c"]}, "tau must be seconds: found"),
+        ({"g": "a"}, "g must be a number that is zero or positive, found 'a'"),
+        ({"g": None}, "g must be a number that is zero or positive, found None"),
+        ({"density": "x"}, "density must be a number .* found 'x'"),
+        ({"feedback": "x"}, "feedback must be the largest feedback weight, .* found 'x'"),
+        ({"excitatory": "x"}, "excitatory must be the share .* found 'x'"),
+        ({"n_inputs": True}, "n_inputs must be a whole number of at least 1, found True"),
     ],
 )
 def test_impossible_random_fields_are_refused(arguments, words):
@@ -251,7 +261,7 @@ def test_weights_without_seconds_or_names_are_refused():
         Rate.from_weights(state_dict())
     with pytest.raises(TensorError, match="weights must be arrays by name.*found ndarray"):
         Rate.from_weights(np.eye(3))
-    with pytest.raises(TensorError, match="output, bias is missing, found recurrent, input"):
+    with pytest.raises(TensorError, match="output is missing, found recurrent, input$"):
         Rate.from_weights({"recurrent": np.eye(2), "input": np.ones((2, 1))})
 
 

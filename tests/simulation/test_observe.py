@@ -245,6 +245,12 @@ def test_negative_rates_are_refused_with_how_many_and_how_low(sim):
         ),
         ({"baseline": 1}, "rate_map needs baseline and gain"),
         ({"baseline": 1, "gain": "two"}, "must be finite numbers"),
+        (
+            {"baseline": 1, "gain": 2, "rectify": "yes"},
+            "rectify of rate_map must be True or False, found 'yes'",
+        ),
+        (lambda _: "x", "rate_map must be a function that returns an array of .* found 'x'"),
+        (lambda r: r + 0j, "rate_map must be a function that returns an array of firing rates"),
         (3.0, "rate_map must be a mapping with baseline and gain in Hz, or a function"),
         (lambda r: r[0], r"one value per rate, an array of shape \(5, \d+, 24\)"),
         (lambda r: r * np.nan, "rate_map made .* rates NaN or infinite"),

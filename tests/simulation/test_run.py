@@ -19,7 +19,7 @@ from popdyn.tasks import PerceptualDecision
 
 @pytest.fixture(scope="module")
 def net():
-    return Rate.random(40, g=0.9, n_outputs=2, rng=0)
+    return Rate.random(40, g=0.9, rng=0)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from popdyn.tasks import PerceptualDecision
 
 @pytest.fixture(scope="module")
 def net():
-    return Rate.random(30, g=0.9, n_outputs=2, rng=0)
+    return Rate.random(30, g=0.9, rng=0)
 
 
 @pytest.fixture(scope="module")
@@ -125,12 +125,17 @@ def test_an_interrupted_run_goes_on_from_the_last_tile(net, trials, tmp_path, mo
 
 @pytest.mark.parametrize("change", [{"rng": 2}, {"bin_width": 0.02}, {"record": ("state",)}])
 def test_another_run_does_not_go_on_with_what_was_left(net, trials, tmp_path, monkeypatch, change):
-    path = tmp_path / "sim.nc"
+    path, left = tmp_path / "sim.nc", tmp_path / "sim.nc.partial"
     keywords = {"rng": 1, "noise_density": 0.3, "tile": 3}
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(recording, "evolve_blocks", Interrupting(at=3))
         pdn.simulate(net, trials, path=path, **keywords)
-    with pdn.simulate(net, trials, path=path, **(keywords | change)) as there:
+    before = left.read_bytes()
+    with pytest.raises(SourceError, match=r"sim.nc.partial is what another call left.*overwrite"):
+        pdn.simulate(net, trials, path=path, **(keywords | change))
+    assert left.read_bytes() == before
+    changed = keywords | change | {"overwrite": True}
+    with pdn.simulate(net, trials, path=path, **changed) as there:
         assert there.load().identical(pdn.simulate(net, trials, **(keywords | change)))
 
 
@@ -146,12 +151,50 @@ def test_a_run_that_fails_leaves_what_was_there(net, trials, tmp_path, monkeypat
     before = path.read_bytes()
     wild = Rate.random(30, g=60.0, nonlinearity="linear", tau=0.01, rng=0)
     with pytest.raises(FitError, match=r"first in neuron \d+ of trial \d+"):
-        pdn.simulate(wild, trials, path=path, tile=2)
+        pdn.simulate(wild, trials, path=path, tile=2, overwrite=True)
     monkeypatch.setattr(recording, "evolve_blocks", Interrupting(at=1))
     with pytest.raises(KeyboardInterrupt):
-        pdn.simulate(net, trials, path=path)
+        pdn.simulate(net, trials, path=path, overwrite=True)
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == before
+
+
+def test_a_file_that_exists_is_left_as_it_is(net, trials, tmp_path):
+    inputs, itself, sim = (tmp_path / f"{name}.nc" for name in ("inputs", "itself", "sim"))
+    pdn.save(trials, inputs)
+    pdn.save(net, itself)
+    before = {path: path.read_bytes() for path in (inputs, itself)}
+    with pdn.load(inputs, lazy=True) as lazy:
+        for path in (inputs, itself):
+            with pytest.raises(SourceError, match=rf"{path.name} exists and was left as it is"):
+                pdn.simulate(pdn.load(itself), lazy, path=path)
+            assert path.read_bytes() == before[path]
+    pdn.simulate(net, trials, path=sim).close()
+    with pytest.raises(SourceError, match="overwrite=True"):
+        pdn.simulate(net, trials, path=sim, rng=3, record=("state",))
+    with pdn.simulate(net, trials, path=sim, rng=3, overwrite=True) as there:
+        assert there.load().identical(pdn.simulate(net, trials, rng=3))
+    spiking = Spiking.random(10, rng=0)
+    with pytest.raises(SourceError, match="exists"):
+        pdn.simulate(spiking, duration=0.1, path=itself, record=("spikes",))
+    assert itself.read_bytes() == before[itself]
+
+
+@pytest.mark.parametrize("name", ["x.txt", "sim.csv", "sim"])
+def test_runs_are_written_as_netcdf_alone(net, trials, tmp_path, name):
+    with pytest.raises(SourceError, match=rf"written as netCDF: name the file .*found {name}"):
+        pdn.simulate(net, trials, path=tmp_path / name)
+    with pytest.raises(SourceError, match="path must name a netCDF file to write, found 3"):
+        pdn.simulate(net, trials, path=3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_program_left_is_no_run(net, trials, tmp_path):
+    left = pdn.save(trials, tmp_path / "sim.nc.partial")
+    before = left.read_bytes()
+    with pytest.raises(SourceError, match="another call left"):
+        pdn.simulate(net, trials, path=tmp_path / "sim.nc")
+    assert left.read_bytes() == before
 
 
 def test_places_that_cannot_be_written_are_named(net, trials, tmp_path):

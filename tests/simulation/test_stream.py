@@ -15,7 +15,7 @@ from popdyn.tensor.session import neuron_spikes
 
 @pytest.fixture(scope="module")
 def net():
-    return Rate.random(25, g=1.2, n_outputs=2, rng=0)
+    return Rate.random(25, g=1.2, rng=0)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,8 @@ def test_tensors_with_time_around_can_be_aligned_beyond_the_trial(net, trials):
     rate = pdn.align(sim["rate"], "stimulus_on_time", (-0.8, 1.2))
     assert np.isfinite(rate.values[:, :, 1:]).all()
     plain = pdn.simulate(net, trials, continuous=True)
-    with pytest.warns(pdn.PopdynWarning, match="reaches past the tensor's time"):
+    said = r"in 7 of 7 trials .* past what was simulated of the trial.*continuous=True and around="
+    with pytest.warns(pdn.PopdynWarning, match=said):
         cut = pdn.align(plain["rate"], "stimulus_on_time", (-0.8, 1.2))
     seen = np.isfinite(cut.values)
     assert 0.2 < seen.mean() < 0.8
@@ -351,3 +352,17 @@ def test_time_around_spikes_is_in_the_session_anyway(spiking, spiking_trials):
         pdn.simulate(
             spiking, spiking_trials, continuous=True, around=(0.1, 0.0), record=("spikes",)
         )
+
+
+def test_trials_that_end_within_a_window_are_counted_as_those_past_the_tensor(net):
+    trials = PerceptualDecision(delay_duration=(0.1, 0.9)).sample(6, rng=0)
+    rate = pdn.simulate(net, trials)["rate"]
+    lasts = (trials["stop_time"] - trials["start_time"]).values
+    # Ends within the tensor, but for the longest trial's.
+    stop = float(np.sort(lasts)[2]) + 0.02
+    said = rf"in {(lasts < stop - 0.01).sum()} of 6 trials .*past what was simulated"
+    with pytest.warns(pdn.PopdynWarning, match=said):
+        pdn.align(rate, "start_time", (0.0, round(stop, 2)))
+    pdn.align(rate, "start_time", (0.0, round(float(lasts.min()), 2)))
+    with pytest.raises(TensorError, match=r"outside the tensor's time. Simulate with continuous="):
+        pdn.align(rate, "start_time", (-0.5, -0.2))

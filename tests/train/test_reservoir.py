@@ -139,9 +139,12 @@ def test_the_interval_is_that_of_scipy(n_correct, n):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"n_trials": 1}, "n_trials must be at least 2, found 1"),
-        ({"n_validation": 0}, "n_validation must be at least 1, found 0"),
+        ({"n_trials": 1}, "n_trials must be at least 2, a whole number, found 1"),
+        ({"n_validation": 0}, "n_validation must be at least 1, a whole number, found 0"),
         ({"regularization": -1.0}, "zero or positive, or 'cv', found -1.0"),
+        ({"n_trials": 2.5}, "n_trials must be at least 2, a whole number, found 2.5"),
+        ({"n_trials": "many"}, "n_trials must be at least 2, a whole number, found 'many'"),
+        ({"regularization": True}, "or 'cv', found True"),
         ({"regularization": "best"}, "or 'cv', found 'best'"),
         ({"noise_density": -1.0}, "noise_density must be zero or positive"),
     ],
@@ -172,6 +175,20 @@ def test_trials_that_count_nowhere_cannot_be_fitted(net):
 def test_a_task_must_be_made_first(task):
     with pytest.raises(pdn.TensorError, match="for example pdn.tasks.PerceptualDecision()"):
         pdn.train.reservoir(pdn.network.Rate.random(10), task)
+
+
+def test_what_is_no_rate_network_or_no_task_is_refused(net):
+    task = PerceptualDecision()
+    with pytest.raises(TensorError, match="net must be a rate network, .* found Spiking; only"):
+        reservoir(pdn.network.Spiking.random(10), task)
+    with pytest.raises(TensorError, match="net must be a rate network, .* found NoneType"):
+        reservoir(None, task)
+    with pytest.raises(TensorError, match="found PerceptualDecision: the network comes first"):
+        reservoir(task, net)
+    with pytest.raises(TensorError, match="a Dataset: give the task itself, not its trials"):
+        reservoir(net, task.sample(3, rng=0))
+    with pytest.raises(TensorError, match=r"for example pdn.tasks.*found None"):
+        reservoir(net, None)
 
 
 def test_a_network_whose_outputs_feed_back_is_refused():

@@ -97,7 +97,7 @@ def write_weights(path: str | os.PathLike[str], weights: Any) -> Path:
     Parameters
     ----------
     path : path-like
-        Ends with ``.npz`` or ``.nc``.
+        Ends with ``.npz`` or ``.nc``.  As with `popdyn.save`, a file that is there is replaced.
     weights : network or mapping of text to array
         Of a network its fields, as its ``to_dataset`` has them: arrays, constants in their units,
         and text.

@@ -153,7 +153,8 @@ def check_step(dt: float, tau: float | Array) -> None:
         whose = f" (neuron {int(np.argmin(tau))})" if np.ndim(tau) else ""
         message = (
             f"dt must not be longer than tau, found dt={dt:g} s and tau={shortest:g} s{whose}: "
-            "Euler steps would overshoot. Use a smaller dt"
+            "Euler steps would overshoot, and exponential ones pass over what happens within them. "
+            "Use a smaller dt"
         )
         raise TensorError(message)
 

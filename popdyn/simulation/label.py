@@ -11,10 +11,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.simulation.start import TrialInputs
 from popdyn.tasks import Task, task_of
+from popdyn.tasks.reading import check_outputs, check_trials
+from popdyn.tasks.registry import TASKS
 from popdyn.tensor.build import make_tensor
 from popdyn.tensor.columns import table_columns, table_ids
 from popdyn.tensor.contract import DIMS, bin_centers
@@ -41,20 +44,39 @@ class Labels:
 
 
 def judges(task: Task | None, trials: xr.Dataset | None) -> Task | None:
-    """Return the task that says what outputs on these trials mean, None where nothing does."""
+    """Return the task that says what outputs on these trials mean, None where nothing does.
+
+    Raises
+    ------
+    TensorError
+        If it is no task, or not that of the trials.
+    """
     if trials is None or not {"mask", "target"} <= set(trials.data_vars):
         return None
-    return task_of(trials) if task is None else task
+    if task is None:
+        return task_of(trials)
+    if not callable(getattr(task, "response", None)) or isinstance(task, type):
+        message = f"expected a task such as pdn.tasks.Detection(), found {task!r}"
+        raise TensorError(message)
+    if type(task).__name__ in TASKS:
+        check_trials(task, trials)
+    return task
 
 
 def behavior_of(judge: Task | None, trials: xr.Dataset, step_output: Any) -> dict[str, Column]:
     """Ask the task what the outputs mean: columns with attributes.
 
     Some trials at a time: the outputs ``(output, step_time, trial)`` may lie in a file.
+
+    Raises
+    ------
+    TensorError
+        If the outputs are not as many as the targets.
     """
     if judge is None:
         return {}
     n_outputs, n_steps, n_trials = step_output.shape
+    check_outputs(n_outputs, trials)
     at_once = max(1, _AT_ONCE // (n_outputs * n_steps))
     answers = [
         judge.response(

@@ -113,9 +113,7 @@ class Plan:
         margin = read_around(around, net.dt, every, continuous, wanted)
         generator, seed = as_generator(rng)
         if (trials is None) == (duration is None):
-            message = (
-                "give either trials (from task.sample) or a duration in seconds, one of the two"
-            )
+            message = "give trials (from task.sample) or a duration in seconds, one of the two"
             raise TensorError(message)
         check_whole("tile", tile, "trial")
         given, fits = trials, partial(check_memory, net, record=wanted, in_file=place is not None)
@@ -128,10 +126,6 @@ class Plan:
         fits(n_steps, n_steps // every, run.n_trials)
         generators = spawn(generator, run.n_trials)
         senses = InputNoise(net.dt, *input_noise, generators)
-        parameters = {
-            **{"noise_density": noise[0], "noise_step": noise[1]},
-            **{"bin_width": bin_width, "dt": net.dt},
-        }
         new = {
             "input_noise_density": input_noise[0],
             "input_noise_step": input_noise[1],
@@ -159,7 +153,7 @@ class Plan:
             source_id=source_id,
             dtype=dtype,
             method=method,
-            parameters=parameters | {key: value for key, value in new.items() if value},
+            parameters=_remembered(noise, bin_width, net.dt, new),
             net_digest=digest(net.to_dataset()),
         )
 
@@ -199,6 +193,16 @@ class Plan:
             "dtype": self.dtype,
         }
         return json.dumps(said, sort_keys=True, default=str)
+
+
+def _remembered(
+    noise: tuple[float, float], bin_width: float, dt: float, new: dict[str, Any]
+) -> dict[str, Any]:
+    """Say what the history of a result keeps: what came later only where it was used."""
+    always = {
+        "noise_density": noise[0], "noise_step": noise[1], "bin_width": bin_width, "dt": dt,
+    }  # fmt: skip
+    return always | {key: value for key, value in new.items() if value}
 
 
 def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:

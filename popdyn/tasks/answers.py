@@ -47,7 +47,7 @@ def mean_during(output: xr.DataArray, start: Steps, stop: Steps) -> NDArray[np.f
 
     NaN where there are no such steps.
     """
-    values = output.transpose("output", "step_time", "trial").to_numpy()
+    values = output.to_numpy()
     step = np.arange(values.shape[1])[:, None]
     inside = (step >= start) & (step < stop)
     total = np.where(inside, values, 0.0).sum(axis=1)

@@ -41,6 +41,7 @@ from popdyn.tasks.parameters import (
     shortest,
     whole_steps,
 )
+from popdyn.tasks.reading import read_output
 from popdyn.tasks.signals import check_senses, during, measure, pulse, white_noise
 from popdyn.tasks.trial_set import Column, Draw, make_trials, name_channels, task_attrs
 
@@ -231,7 +232,13 @@ class Detection:
             targets of yes and no; ``choice (trial)``: its sign, 1 (yes) or -1 (no), NaN where
             it is exactly 0; ``correct (trial)``: 1 or 0; ``outcome (trial)``: "hit", "miss",
             "false alarm", "correct rejection", or "" without a choice.
+
+        Raises
+        ------
+        TensorError
+            If the output does not belong to the trials, or the trials to another task.
         """
+        output = read_output(self, output, trials)
         report = event_steps(trials, "decision_time"), event_steps(trials, "stop_time")
         mean = mean_during(output, *report)[0] - (1 + self.no_target) / 2
         behavior = choose(mean, trials["target_choice"].to_numpy())

@@ -20,6 +20,7 @@ from popdyn.resample import Seed
 from popdyn.tasks.answers import choose, event_steps, mean_during
 from popdyn.tasks.fields import check_durations, check_name_pairs, check_names, check_shared
 from popdyn.tasks.parameters import Duration, as_tuples
+from popdyn.tasks.reading import read_output
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -204,7 +205,13 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
             ``correct (trial)``, 1 where that is the target, else 0, NaN on catch trials.  Of the
             decision about the distractor, the same as ``distractor_response``,
             ``distractor_choice``, ``distractor_correct``, NaN in trials without one.
+
+        Raises
+        ------
+        TensorError
+            If the output does not belong to the trials, or the trials to another task.
         """
+        output = read_output(self, output, trials)
         step = {name: event_steps(trials, name) for name in [*_EPOCHS.values(), "stop_time"]}
         last = mean_during(output, step["decision_time"], step["stop_time"])[0]
         inner = mean_during(output, step["distractor_decision_time"], step["distractor_stop_time"])[

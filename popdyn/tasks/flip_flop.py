@@ -18,6 +18,7 @@ from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.fields import check_flags, check_numbers, check_share, check_shared, check_whole
 from popdyn.tasks.parameters import Duration, draw_seconds, whole_steps
+from popdyn.tasks.reading import DIMS, read_output
 from popdyn.tasks.signals import pulse, white_noise
 from popdyn.tasks.trial_set import Column, Draw, make_trials, name_channels, task_attrs
 
@@ -174,12 +175,17 @@ class FlipFlop:
             ``correct (trial)``: share of steps in which all bits have the right sign.  A bit
             is judged from `settling_duration` after its last flip on; steps in which none is
             judged are left out, NaN when that leaves none.  ``choice (trial)``: corner of the
-            cube in which the outputs end, bit k adding 2**k where it is positive.
+            cube in which the outputs end, bit k adding 2**k where it is positive; NaN where
+            an output is exactly 0 or NaN.
             ``response (trial)``: root mean squared difference from the target.
+
+        Raises
+        ------
+        TensorError
+            If the output does not belong to the trials, or the trials to another task.
         """
-        dims = ("output", "step_time", "trial")
-        target = trials["target"].transpose(*dims).to_numpy()
-        values = output.transpose(*dims).to_numpy()[: len(target)]
+        values = read_output(self, output, trials).to_numpy()
+        target = trials["target"].transpose(*DIMS).to_numpy()
         n_wait = int(whole_steps(np.array(self.settling_duration), float(trials.attrs["dt"])))
         judged = (target != 0) & (_steps_since_flip(target) >= n_wait)
         right = (np.sign(values) == target) | ~judged
@@ -190,7 +196,7 @@ class FlipFlop:
         error = np.sqrt(((values - target) ** 2).mean(axis=(0, 1)))
         said = {
             "response": (error, "root mean squared difference of outputs and targets"),
-            "choice": (_corner(values[:, -1]), "corner in which the outputs end"),
+            "choice": (_corner(values[:, -1]), "corner in which the outputs end; NaN if one is 0"),
             "correct": (share, "share of settled steps in which all bits have the right sign"),
         }
         return xr.Dataset(
@@ -237,17 +243,18 @@ def _steps_since_flip(target: Array) -> NDArray[np.int64]:
 
 
 def _corner(bits: Array) -> Array:
-    """Return the corner of the cube that bits ``(bit, trial)`` are in, see `response`."""
-    return np.asarray(((bits > 0) * 2.0 ** np.arange(len(bits))[:, None]).sum(axis=0))
+    """Return the corner of the cube of bits ``(bit, trial)``; NaN where one is 0 or NaN."""
+    corner = ((bits > 0) * 2.0 ** np.arange(len(bits))[:, None]).sum(axis=0)
+    undecided = ~(np.abs(bits) > 0).all(axis=0)
+    return np.where(undecided, np.nan, corner)
 
 
 def _table(sign: Array, target: Array) -> dict[str, Column]:
     """Columns of the trial table with their attributes."""
     last = target[:, -1]
-    corner = np.where((last == 0).any(axis=0), np.nan, _corner(last))
-    says = "corner in which the bits end: bit k adds 2**k where it is positive"
+    says = "corner in which the bits end: bit k adds 2**k where it is positive; NaN if one is 0"
     n_pulses: Any = (sign != 0).sum(axis=(0, 1)).astype(np.float64)
     return {
         "n_pulses": (n_pulses, {"units": "1", "description": "pulses of all channels"}),
-        "target_choice": (corner, {"units": "1", "description": says}),
+        "target_choice": (_corner(last), {"units": "1", "description": says}),
     }

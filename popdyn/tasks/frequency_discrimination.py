@@ -198,6 +198,11 @@ decision_duration : float, pair or exponential
             ``response (trial)``: mean output from `response_delay` into the decision to its
             end; ``choice (trial)``: its sign, 1 (second faster) or -1, NaN where it is exactly
             0; ``correct (trial)``: 1 or 0, NaN on catch trials.
+
+        Raises
+        ------
+        TensorError
+            If the output does not belong to the trials, or the trials to another task.
         """
         return compare(self, output, trials)
 

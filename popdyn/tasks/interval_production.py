@@ -216,6 +216,11 @@ class IntervalProduction:
             is none before the trial's end; ``production_time (trial)``: when, on the session's
             clock; ``correct (trial)``: 1 within `tolerance`, else 0, also without a response;
             NaN on catch trials.
+
+        Raises
+        ------
+        TensorError
+            If the output does not belong to the trials, or the trials to another task.
         """
         return produced(self, output, trials, "go_time")
 

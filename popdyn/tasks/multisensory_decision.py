@@ -202,8 +202,13 @@ float or pair
             ``response (trial)``: mean output over the decision; ``choice (trial)``: its sign,
             -1 or 1, NaN where it is exactly 0; ``correct (trial)``: 1 where that is the sign
             of the evidence, else 0, NaN on catch trials.
+
+        Raises
+        ------
+        TensorError
+            If the output does not belong to the trials, or the trials to another task.
         """
-        return sign_of_output(output, trials)
+        return sign_of_output(self, output, trials)
 
 
 def _cells(

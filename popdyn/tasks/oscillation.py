@@ -19,6 +19,7 @@ from popdyn.resample import Seed
 from popdyn.tasks.conditions import Rows
 from popdyn.tasks.fields import check_durations, check_numbers, check_shared
 from popdyn.tasks.parameters import Duration, as_tuples, check_option
+from popdyn.tasks.reading import DIMS, read_output
 from popdyn.tasks.signals import pulse
 from popdyn.tasks.timeline import Timeline, assemble
 from popdyn.tasks.trial_set import Column, Draw, name_channels
@@ -195,10 +196,14 @@ class Oscillation:
             ``response (trial)``: mean squared difference from the target over the first
             period, divided by the target's variance there; ``correct (trial)``: 1 where that
             is at most `tolerance`, else 0.  There is no choice.
+
+        Raises
+        ------
+        TensorError
+            If the output does not belong to the trials, or the trials to another task.
         """
-        dims = ("output", "step_time", "trial")
-        target = trials["target"].transpose(*dims).to_numpy()[0]
-        values = output.transpose(*dims).to_numpy()[0]
+        values = read_output(self, output, trials).to_numpy()[0]
+        target = trials["target"].transpose(*DIMS).to_numpy()[0]
         mask = trials["mask"].transpose("step_time", "trial").to_numpy().astype(bool)
         first = (np.arange(len(mask)) + 0.5) * float(trials.attrs["dt"]) < self.period
         weight = (mask & first[:, None]) / (mask & first[:, None]).sum(axis=0)

@@ -15,6 +15,7 @@ from popdyn.tasks.answers import choose, event_steps, mean_during
 from popdyn.tasks.conditions import Conditions, draw_positions
 from popdyn.tasks.fields import check_durations, check_numbers, check_shared
 from popdyn.tasks.parameters import as_tuples, shortest
+from popdyn.tasks.reading import read_output
 from popdyn.tasks.signals import check_senses, measure
 from popdyn.tasks.timeline import Timeline
 from popdyn.tasks.trial_set import Column, Draw
@@ -114,6 +115,7 @@ def target_and_mask(
 
 def compare(task: Any, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
     """Take the sign of the first output, from `response_delay` into the decision, as choice."""
+    output = read_output(task, output, trials)
     delay = round(task.response_delay / float(trials.attrs["dt"]))
     start = event_steps(trials, "decision_time") + delay
     # A coarse step must leave one to read from.

@@ -173,8 +173,13 @@ class PerceptualDecision:
             ``response (trial)``: mean output over the decision; ``choice (trial)``: its sign,
             -1 or 1, NaN where it is exactly 0; ``correct (trial)``: 1 where that is the sign of
             the stimulus, else 0, NaN on catch trials and where the stimulus is 0.
+
+        Raises
+        ------
+        TensorError
+            If the output does not belong to the trials, or the trials to another task.
         """
-        return sign_of_output(output, trials)
+        return sign_of_output(self, output, trials)
 
 
 def _table(

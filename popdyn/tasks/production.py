@@ -26,6 +26,7 @@ from popdyn.tasks.parameters import (
     shortest,
     whole_steps,
 )
+from popdyn.tasks.reading import read_output
 from popdyn.tasks.signals import check_senses
 from popdyn.tasks.trial_set import Draw
 
@@ -185,8 +186,8 @@ def produced(task: Any, output: xr.DataArray, trials: xr.Dataset, event: str) ->
         crossed; ``production_time`` on the session's clock; ``correct``, 1 or 0, NaN on catch
         trials.
     """
+    values = read_output(task, output, trials).to_numpy()[0]
     dt = float(trials.attrs["dt"])
-    values = output.transpose("output", "step_time", "trial").to_numpy()[0]
     start = event_steps(trials, event)
     earliest = start + round(task.earliest / dt)
     stop = event_steps(trials, "stop_time")

@@ -244,6 +244,11 @@ class ReadySetGo:
             is none before the trial's end; ``production_time (trial)``: when, on the session's
             clock; ``correct (trial)``: 1 within `tolerance`, else 0, also without a response;
             NaN on catch trials.
+
+        Raises
+        ------
+        TensorError
+            If the output does not belong to the trials, or the trials to another task.
         """
         return produced(self, output, trials, "set_time")
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from popdyn.tasks.answers import choose, event_steps, mean_during
 from popdyn.tasks.conditions import count_conditions, draw_positions
 from popdyn.tasks.parameters import Steps, draw_seconds, epoch_steps
+from popdyn.tasks.reading import read_output
 from popdyn.tasks.signals import during, white_noise
 from popdyn.tasks.trial_set import Column, Draw, make_trials, task_attrs
 
@@ -156,7 +157,8 @@ def _count(*columns: NDArray[Any]) -> dict[str, int]:
     return count | ({"catch": n_catch} if n_catch else {})
 
 
-def sign_of_output(output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
+def sign_of_output(task: Any, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
     """Take the sign of the first output's mean over the decision as choice, see `choose`."""
+    output = read_output(task, output, trials)
     start, stop = event_steps(trials, "decision_time"), event_steps(trials, "stop_time")
     return choose(mean_during(output, start, stop)[0], trials["target_choice"].to_numpy())

@@ -291,7 +291,7 @@ def test_a_task_of_ones_own_says_what_the_output_means(net, trials):
         ({"initial_state": np.zeros(3)}, r"shape \(40,\) or \(40, 12\).*found \(3,\)"),
         ({"initial_state": np.full(40, np.nan)}, "initial_state must be finite"),
         ({"tile": 0}, "tile must be at least 1 trial, found 0"),
-        ({"duration": 1.0}, "give either trials .* or a duration"),
+        ({"duration": 1.0}, "give trials .* or a duration"),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_plain_words(net, trials, arguments, words):

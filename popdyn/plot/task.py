@@ -33,6 +33,8 @@ _LANES_HEIGHT = 1.4
 _LETTER = 0.055
 # The part of a lane that its line spans.
 _LANE_FILL = 0.8
+# A target that counts in less than this part of the steps gets a dot.
+_FEW = 0.02
 # The part of the axes' width that an upright name takes.
 _NAME_WIDTH = 0.045
 
@@ -40,8 +42,9 @@ _NAME_WIDTH = 0.045
 def task(trials: xr.Dataset, *, trial: Any = None, ax: Axes | None = None) -> Axes:
     """Draw the inputs, the target and the events of one trial.
 
-    Each input and each target has a lane of its own, scaled to its range, which stands beside its
-    name; a gray line is zero.  The target is drawn where it counts; these steps are shaded.
+    Each input and each target has a lane of its own, with its range beside its name; a gray line is
+    zero.  All inputs have one scale and all targets another, so that noise looks as small as it is.
+    The target is drawn where it counts; these steps are shaded.
 
     Parameters
     ----------
@@ -123,25 +126,54 @@ def _draw_lanes(
 ) -> None:
     """Draw each line in a lane of its own, the first on top."""
     bottoms = np.arange(len(lines))[::-1].astype(np.float64)
-    labels = []
+    labels, scales = [], _scales(lines)
     for bottom, (name, color) in zip(bottoms, condition_colors(lines).items(), strict=True):
         values = lines[name]
-        low, high = min(0.0, np.nanmin(values)), max(0.0, np.nanmax(values))
-        scale = _LANE_FILL / (high - low or 1.0)
+        (low, high), scale = _range(values), scales[_kind(name)]
         width = LINE_WIDTH * (1.5 if name.startswith("target") else 0.7)
         zero = bottom - low * scale
         ax.axhline(zero, color=NULL_COLOR, linewidth=0.5, zorder=0.4)
         drawn = ax.stairs(zero + values * scale, edges, baseline=None, color=color, linewidth=width)
         drawn.set_gid(name)
+        shown = np.flatnonzero(np.isfinite(values))
+        if shown.size < _FEW * values.size:
+            # A target of a few steps would be a speck.
+            middle = (edges[shown[0]] + edges[shown[-1] + 1]) / 2
+            ax.plot(middle, zero + values[shown].mean() * scale, "o", color=color, markersize=3)
         span = f"{low:.3g} to {high:.3g}" if high > low else f"{low:.3g}"
         labels.append(f"{plain(name)}\n{span}")
     ax.set_yticks(bottoms + _LANE_FILL / 2, labels)
     ax.tick_params(axis="y", length=0)
 
 
+def _scales(lines: dict[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Return how much of a lane a unit takes: the widest line of its kind fills one."""
+    widest = {"input": 0.0, "target": 0.0}
+    for name, values in lines.items():
+        low, high = _range(values)
+        widest[_kind(name)] = max(widest[_kind(name)], high - low)
+    return {kind: _LANE_FILL / (span or 1.0) for kind, span in widest.items()}
+
+
+def _range(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the range of a line, zero within."""
+    return min(0.0, float(np.nanmin(values))), max(0.0, float(np.nanmax(values)))
+
+
+def _kind(name: str) -> str:
+    return "target" if name.startswith("target ") else "input"
+
+
 def _one_trial(trials: xr.Dataset, trial: Any) -> xr.Dataset:
     """Pick a trial by its id, or say what is missing."""
     wanted = ("inputs", "target", "mask")
+    given: object = trials
+    if not isinstance(given, xr.Dataset):
+        message = (
+            f"expected trials from task.sample(n_trials, rng), found {type(given).__name__}: "
+            "a task is drawn by its trials"
+        )
+        raise TensorError(message)
     missing = [name for name in wanted if name not in trials]
     if missing:
         message = (

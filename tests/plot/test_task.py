@@ -154,3 +154,24 @@ def test_the_title_tells_the_columns_that_have_a_role():
     catch = pdn.tasks.DelayedMatch(catch_fraction=0.9, delay_duration=0.1).sample(1)
     assert pdn.plot.task(catch).get_title() == "trial 0, catch trial"
     assert pdn.plot.task(pdn.tasks.Oscillation().sample(1)).get_title() == "trial 0"
+
+
+def test_what_is_no_trials_is_refused_in_words():
+    for given in (None, pdn.tasks.Detection()):
+        with pytest.raises(TensorError, match=r"expected trials from task.sample\(n_trials, rng\)"):
+            pdn.plot.task(given)
+
+
+def test_noise_is_drawn_as_small_as_it_is_beside_a_stimulus():
+    trials = pdn.tasks.DualTask().sample(1, rng=1)
+    ax = pdn.plot.task(trials)
+    heights = {
+        patch.get_gid(): np.ptp(patch.get_data().values[np.isfinite(patch.get_data().values)])
+        for patch in ax.patches
+        if patch.get_gid()
+    }
+    inputs = trials["inputs"].values[:, :, 0]
+    spans = np.ptp(np.concatenate([inputs, np.zeros((len(inputs), 1))], axis=1), axis=1)
+    drawn = [height for name, height in heights.items() if not name.startswith("target")]
+    np.testing.assert_allclose(np.array(drawn) / max(drawn), np.ptp(inputs, axis=1) / spans.max(),
+                               rtol=0.2)  # fmt: skip

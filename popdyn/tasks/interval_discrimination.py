@@ -25,7 +25,7 @@ from popdyn.tasks.parameters import (
     shortest,
     whole_steps,
 )
-from popdyn.tasks.signals import pulse
+from popdyn.tasks.signals import no_shorter, pulse
 from popdyn.tasks.timeline import Timeline, assemble
 from popdyn.tasks.trial_set import Draw, name_channels
 
@@ -173,7 +173,7 @@ class IntervalDiscrimination:
         _check_step(conditions, draw.dt)
         pairs = Pairs.draw(self, conditions, draw)
         least = draw.dt + (self.pulse_duration if self.coding == "pulses" else 0.0)
-        first, second = np.maximum(pairs.measured, least)
+        first, second = no_shorter(pairs.measured, least)
         lasting = {
             "fixation_duration": self.fixation_duration,
             "stimulus_duration": first,

@@ -16,7 +16,7 @@ from popdyn.resample import Seed
 from popdyn.tasks.conditions import Conditions, Rows, read_conditions
 from popdyn.tasks.parameters import Duration, epoch_steps
 from popdyn.tasks.production import Asked, check_fits, check_production, produced
-from popdyn.tasks.signals import measure, pulse
+from popdyn.tasks.signals import measure, no_shorter, pulse
 from popdyn.tasks.timeline import Timeline, assemble, draw_rows
 from popdyn.tasks.trial_set import Draw, name_channels
 
@@ -169,7 +169,7 @@ class IntervalProduction:
         asked = Asked.draw(self, interval, draw)
         lasting = {
             "fixation_duration": self.fixation_duration,
-            "stimulus_duration": np.maximum(measured, self.pulse_duration + draw.dt),
+            "stimulus_duration": no_shorter(measured, self.pulse_duration + draw.dt),
             "delay_duration": self.delay_duration,
         }
         steps = epoch_steps(lasting, n_trials, draw.dt, draw.generator)

@@ -20,7 +20,7 @@ from popdyn.tasks.conditions import Rows, read_conditions
 from popdyn.tasks.fields import check_strengths
 from popdyn.tasks.parameters import Duration, as_tuples, check_number, doubt_seconds, epoch_steps
 from popdyn.tasks.production import Asked, check_fits, check_production, produced
-from popdyn.tasks.signals import cue_levels, measure, pulse
+from popdyn.tasks.signals import cue_levels, measure, no_shorter, pulse
 from popdyn.tasks.timeline import Timeline, assemble, draw_rows
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
@@ -201,7 +201,7 @@ class ReadySetGo:
         asked = Asked.draw(self, stimulus * gain, draw)
         lasting = {
             "fixation_duration": self.fixation_duration,
-            "stimulus_duration": np.maximum(measured, self.pulse_duration + draw.dt),
+            "stimulus_duration": no_shorter(measured, self.pulse_duration + draw.dt),
         }
         steps = epoch_steps(lasting, n_trials, draw.dt, draw.generator)
         n_steps = {name.removesuffix("_duration"): steps[name] for name in lasting}

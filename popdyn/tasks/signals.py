@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from popdyn.errors import TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.tasks.parameters import Steps, as_tuples, check_number
 
 # The step (s) at which `stimulus_noise` is stated.
 NOISE_STEP = 0.02
+# Share of intervals whose length may be that of a pulse without a word.
+_MOST_CUT = 0.02
 
 
 def during(start: Steps | int, stop: Steps | int, n_steps: int) -> NDArray[np.bool_]:
@@ -151,6 +153,32 @@ def measure(
     std = np.hypot(fixed, share * true)
     measured: NDArray[np.float64] = true + std * generator.standard_normal(true.shape)
     return measured
+
+
+def no_shorter(measured: NDArray[np.float64], least: Any) -> NDArray[np.float64]:
+    """Return measured intervals that can be shown: none is shorter than `least`.
+
+    Parameters
+    ----------
+    measured : ndarray
+        Seconds, from `measure`.
+    least : float or ndarray
+        Seconds that a pulse and a step take.
+
+    Warns
+    -----
+    PopdynWarning
+        When more than 2 % of them were shorter, so that mean and spread are not as asked for.
+    """
+    share = float(np.mean(measured < least))
+    if share > _MOST_CUT:
+        warn(
+            f"{100 * share:.0f} % of the intervals shown would be shorter than a pulse and a step, "
+            "and are as long as these: their mean is above the stimulus and their spread below "
+            "what sensory_noise and weber say. Lower them, or shorten pulse_duration"
+        )
+    shown: NDArray[np.float64] = np.maximum(measured, least)
+    return shown
 
 
 def cue_levels(name: str, given: Any, n_levels: int) -> NDArray[np.float64]:

@@ -87,6 +87,7 @@ def test_the_senses_err_by_a_share_of_the_interval():
     assert std == pytest.approx(0.02, rel=0.07)
 
 
+@pytest.mark.filterwarnings("ignore:.*shorter than a pulse:popdyn.errors.PopdynWarning")
 def test_measured_intervals_are_never_shorter_than_a_pulse():
     trials = IntervalDiscrimination(((0.1, 0.2),), weber=1.0).sample(300, rng=0)
     assert trials["measured_stimulus"].min() >= 0.06 - 1e-9

@@ -149,3 +149,11 @@ def test_errors_that_make_no_sense_are_refused(name):
             TASKS[name](**{field: -0.1})
     with pytest.raises(TensorError, match=r"weber is a share of the stimulus, at most 1, found 2"):
         TASKS[name](weber=2)
+
+
+@pytest.mark.parametrize("name", ["IntervalDiscrimination", "IntervalProduction", "ReadySetGo"])
+def test_intervals_that_senses_make_shorter_than_a_pulse_are_said(name):
+    make = getattr(pdn.tasks, name)
+    make(weber=0.15).sample(200, rng=0)
+    with pytest.warns(pdn.PopdynWarning, match=r"% of the intervals shown would be shorter"):
+        make(weber=1.0).sample(200, rng=0)

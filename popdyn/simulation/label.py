@@ -43,23 +43,28 @@ class Labels:
     first_bin: int = 0  # bins before the trials' starts
 
 
-def judges(task: Task | None, trials: xr.Dataset | None) -> Task | None:
+def judges(task: Task | None, trials: xr.Dataset | None, n_outputs: int) -> Task | None:
     """Return the task that says what outputs on these trials mean, None where nothing does.
 
     Raises
     ------
     TensorError
-        If it is no task, or not that of the trials.
+        If it is no task, or not that of the trials, or the network's `n_outputs` are not as many
+        as the targets.
     """
     if trials is None or not {"mask", "target"} <= set(trials.data_vars):
         return None
     if task is None:
-        return task_of(trials)
+        judge = task_of(trials)
+        if judge is not None:
+            check_outputs(n_outputs, trials)
+        return judge
     if not callable(getattr(task, "response", None)) or isinstance(task, type):
         message = f"expected a task such as pdn.tasks.Detection(), found {task!r}"
         raise TensorError(message)
     if type(task).__name__ in TASKS:
         check_trials(task, trials)
+    check_outputs(n_outputs, trials)
     return task
 
 
@@ -67,16 +72,10 @@ def behavior_of(judge: Task | None, trials: xr.Dataset, step_output: Any) -> dic
     """Ask the task what the outputs mean: columns with attributes.
 
     Some trials at a time: the outputs ``(output, step_time, trial)`` may lie in a file.
-
-    Raises
-    ------
-    TensorError
-        If the outputs are not as many as the targets.
     """
     if judge is None:
         return {}
     n_outputs, n_steps, n_trials = step_output.shape
-    check_outputs(n_outputs, trials)
     at_once = max(1, _AT_ONCE // (n_outputs * n_steps))
     answers = [
         judge.response(

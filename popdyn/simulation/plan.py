@@ -144,7 +144,7 @@ class Plan:
             generators=generators,
             seed=seed,
             initial_state=state,
-            judge=judges(task, trials),
+            judge=judges(task, trials, net.n_outputs),
             continuous=continuous,
             around=margin,
             path=place,

@@ -6,7 +6,6 @@ parts, and for each part a few encoders and decoders are found that rebuild it f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -20,14 +19,14 @@ from popdyn.analysis.dpca_options import check_options, sizes
 from popdyn.analysis.dpca_significance import check_components
 from popdyn.analysis.dpca_terms import marginalizations
 from popdyn.analysis.statespace_samples import (
-    from_average,
-    from_tensor,
+    checked_values,
     same_neurons,
 )
+from popdyn.analysis.stored_estimator import check_fitted, not_yet_restored
 from popdyn.analysis.trials import is_average
-from popdyn.errors import FitError, TensorError
+from popdyn.errors import TensorError
 from popdyn.resample import Seed, as_generator
-from popdyn.tensor.contract import check, check_average
+from popdyn.tensor.contract import check
 from popdyn.tensor.result import make_result
 
 
@@ -215,9 +214,8 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
-        values = from_average(check_average(x)) if is_average(x) else from_tensor(check(x))
-        values = same_neurons(values, self.decoder_["neuron"])
+        check_fitted(self)
+        values = same_neurons(checked_values(x), self.decoder_["neuron"])
         rest = [str(dim) for dim in values.dims if dim != "neuron"]
         state: xr.DataArray = xr.dot(self.decoder_, values - self.mean_, dim="neuron")
         state = state.transpose("component", *rest).rename("state")
@@ -245,7 +243,7 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
+        check_fitted(self)
         known = self.encoder_["component"].to_numpy()
         if not isinstance(state, xr.DataArray) or "component" not in state.dims:
             found = dict(state.sizes) if isinstance(state, xr.DataArray) else type(state).__name__
@@ -307,7 +305,7 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
         TensorError
             If there are no trials, or the arguments are out of range.
         """
-        self._check_fitted()
+        check_fitted(self)
         if is_average(x):
             message = "significance needs trials: give it the tensor (neuron, time, trial)"
             raise TensorError(message)
@@ -357,7 +355,7 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
+        check_fitted(self)
         return self.result_
 
     @classmethod
@@ -379,20 +377,6 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
         TensorError
             If it is not such a result.
         """
-        if dataset.attrs.get("method") != "dpca":
-            message = (
-                "expected a result of method 'dpca', found method "
-                f"{dataset.attrs.get('method', 'none')!r}"
-            )
-            raise TensorError(message)
-        seed = str(dataset.attrs.get("seed", ""))
-        known = json.loads(str(dataset.attrs["parameters"]))
-        self = cls(**known, rng=int(seed) if seed.isdigit() else 0)
+        self = not_yet_restored(cls, dataset, "dpca")
         self._learn(dataset)
         return self
-
-    def _check_fitted(self) -> None:
-        """Refuse to use what was not learnt yet."""
-        if not hasattr(self, "encoder_"):
-            message = "this DPCA has not been fitted: call fit with a tensor or an average first"
-            raise FitError(message)

@@ -16,12 +16,12 @@ from sklearn.base import BaseEstimator
 
 from popdyn.analysis.least_squares import fit_least_squares
 from popdyn.analysis.multi_tdr_subspaces import Subspaces, find_subspaces
+from popdyn.analysis.stored_estimator import check_fitted, not_yet_restored
 from popdyn.analysis.tdr_describe import check_options, described_test, share_along
 from popdyn.analysis.tdr_permutation import population_test
 from popdyn.analysis.tdr_projections import ONE, described_conditions, project
 from popdyn.analysis.tdr_samples import By, Prepared, prepare
 from popdyn.analysis.tdr_splits import average_samples
-from popdyn.errors import FitError, TensorError
 from popdyn.resample import BOUND, Seed, as_generator, spawn
 from popdyn.tensor.result import make_result
 
@@ -239,7 +239,7 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
+        check_fitted(self, "a tensor")
         units = str(self.result_.attrs["activity_units"])
         return project(x, self.axes_, self.mean_, self.scale_, units)
 
@@ -256,7 +256,7 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
+        check_fitted(self, "a tensor")
         return self.result_
 
     @classmethod
@@ -278,15 +278,7 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         TensorError
             If it is not such a result.
         """
-        if dataset.attrs.get("method") != "multi_tdr":
-            message = (
-                "expected a result of method 'multi_tdr', found method "
-                f"{dataset.attrs.get('method', 'none')!r}"
-            )
-            raise TensorError(message)
-        seed = str(dataset.attrs.get("seed", ""))
-        known = json.loads(str(dataset.attrs["parameters"]))
-        self = cls(**known, rng=int(seed) if seed.isdigit() else 0)
+        self = not_yet_restored(cls, dataset, "multi_tdr")
         self.result_ = dataset
         self._learn()
         return self
@@ -298,12 +290,6 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         self.raw_axes_, self.axes_ = found["raw_axes"], found["axes"]
         self.n_ranks_ = found["n_ranks"]
         self.mean_, self.scale_ = found["mean"], found["scale"]
-
-    def _check_fitted(self) -> None:
-        """Refuse to use what was not learnt yet."""
-        if not hasattr(self, "axes_"):
-            message = "this MultiTDR has not been fitted: call fit with a tensor first"
-            raise FitError(message)
 
 
 def _coords(ready: Prepared, found: Subspaces) -> dict[Any, Any]:

@@ -8,7 +8,6 @@ each other by a rotation with one scale (orthogonal Procrustes: Schönemann 1966
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,12 +25,15 @@ from popdyn.analysis.space_map_fit import (
     space_of,
 )
 from popdyn.analysis.space_map_judge import Judge, check_sizes, flat, values_of
-from popdyn.analysis.statespace_samples import from_average, from_tensor, same_neurons
+from popdyn.analysis.statespace_samples import (
+    checked_values,
+    same_neurons,
+)
+from popdyn.analysis.stored_estimator import check_fitted, not_yet_restored
 from popdyn.analysis.subspace_sides import Side, matched, side_of
-from popdyn.analysis.trials import Array, is_average
-from popdyn.errors import FitError, TensorError
+from popdyn.analysis.trials import Array
+from popdyn.errors import TensorError
 from popdyn.resample import BOUND, Seed, as_generator
-from popdyn.tensor.contract import check, check_average
 from popdyn.tensor.result import digest, make_result
 
 _ONE = {"units": "1"}
@@ -210,9 +212,8 @@ class SpaceMap(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
-        values = from_average(check_average(x)) if is_average(x) else from_tensor(check(x))
-        values = same_neurons(values, self.source_loading_["neuron"])
+        check_fitted(self, "a source and a target")
+        values = same_neurons(checked_values(x), self.source_loading_["neuron"])
         state = self._map.apply(self._source.project(flat(values)))
         return self._labelled(state, values, "component")
 
@@ -237,7 +238,7 @@ class SpaceMap(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
+        check_fitted(self, "a source and a target")
         if not isinstance(state, xr.DataArray) or state.sizes.get("component") != self.n_components:
             found = dict(state.sizes) if isinstance(state, xr.DataArray) else type(state).__name__
             message = f"expected states with {self.n_components} components, found {found}"
@@ -266,9 +267,8 @@ class SpaceMap(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
-        values = from_average(check_average(x)) if is_average(x) else from_tensor(check(x))
-        values = same_neurons(values, self.target_loading_["neuron"])
+        check_fitted(self, "a source and a target")
+        values = same_neurons(checked_values(x), self.target_loading_["neuron"])
         return self._labelled(self._target.project(flat(values)), values, "component")
 
     def to_dataset(self) -> xr.Dataset:
@@ -287,7 +287,7 @@ class SpaceMap(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
+        check_fitted(self, "a source and a target")
         return self.result_
 
     @classmethod
@@ -309,13 +309,7 @@ class SpaceMap(BaseEstimator):  # type: ignore[no-untyped-call]
         TensorError
             If it is not such a result.
         """
-        if dataset.attrs.get("method") != "space_map":
-            found = dataset.attrs.get("method", "none")
-            message = f"expected a result of method 'space_map', found method {found!r}"
-            raise TensorError(message)
-        seed = str(dataset.attrs.get("seed", ""))
-        known = json.loads(str(dataset.attrs["parameters"]))
-        self = cls(**known, rng=int(seed) if seed.isdigit() else 0)
+        self = not_yet_restored(cls, dataset, "space_map")
         self.result_ = dataset
         self._read(dataset)
         return self
@@ -391,9 +385,3 @@ class SpaceMap(BaseEstimator):  # type: ignore[no-untyped-call]
                 listed = ", ".join(map(repr, known))
                 message = f"{name} is one of {listed}; found {value!r}"
                 raise TensorError(message)
-
-    def _check_fitted(self) -> None:
-        """Refuse to use what was not learnt yet."""
-        if not hasattr(self, "result_"):
-            message = "this SpaceMap has not been fitted: call fit with a source and a target first"
-            raise FitError(message)

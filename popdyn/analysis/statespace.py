@@ -6,7 +6,6 @@ trials they were not fitted to, and the number of dimensions without the noise.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -26,18 +25,17 @@ from popdyn.analysis.statespace_result import (
 from popdyn.analysis.statespace_samples import (
     check_options,
     check_samples,
+    checked_values,
     coords,
-    from_average,
-    from_tensor,
     known_neurons,
     same_neurons,
     samples_of,
     warn_constant,
 )
-from popdyn.analysis.trials import is_average, principal_axes
-from popdyn.errors import FitError, TensorError, warn
+from popdyn.analysis.stored_estimator import check_fitted, not_yet_restored
+from popdyn.analysis.trials import principal_axes
+from popdyn.errors import TensorError, warn
 from popdyn.resample import BOUND, Seed, as_generator
-from popdyn.tensor.contract import check, check_average
 from popdyn.tensor.result import make_result
 
 
@@ -241,9 +239,8 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
-        values = from_average(check_average(x)) if is_average(x) else from_tensor(check(x))
-        values = same_neurons(values, self.loading_["neuron"])
+        check_fitted(self)
+        values = same_neurons(checked_values(x), self.loading_["neuron"])
         attrs = dict(values.attrs)
         if self.soft_normalize:
             values, attrs = values / self.scale_, attrs | {"units": "1"}
@@ -273,7 +270,7 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
+        check_fitted(self)
         n_components = self.loading_.sizes["component"]
         if not isinstance(state, xr.DataArray) or state.sizes.get("component") != n_components:
             found = dict(state.sizes) if isinstance(state, xr.DataArray) else type(state).__name__
@@ -308,7 +305,7 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
+        check_fitted(self)
         return self.result_
 
     @classmethod
@@ -330,15 +327,7 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         TensorError
             If it is not such a result.
         """
-        if dataset.attrs.get("method") != "pca":
-            message = (
-                "expected a result of method 'pca', found method "
-                f"{dataset.attrs.get('method', 'none')!r}"
-            )
-            raise TensorError(message)
-        seed = str(dataset.attrs.get("seed", ""))
-        known = json.loads(str(dataset.attrs["parameters"]))
-        self = cls(**known, rng=int(seed) if seed.isdigit() else 0)
+        self = not_yet_restored(cls, dataset, "pca")
         self.loading_ = dataset["loading"]
         self.mean_ = dataset["mean"]
         self.scale_ = dataset["scale"]
@@ -377,9 +366,3 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
             )
             warn(message)
         return max(1, found)
-
-    def _check_fitted(self) -> None:
-        """Refuse to use what was not learnt yet."""
-        if not hasattr(self, "loading_"):
-            message = "this PCA has not been fitted: call fit with a tensor or an average first"
-            raise FitError(message)

@@ -49,6 +49,11 @@ def from_average(average: xr.Dataset) -> xr.DataArray:
     return values.assign_attrs(attrs)
 
 
+def checked_values(x: xr.DataArray | xr.Dataset) -> xr.DataArray:
+    """Rates (neuron, time, trial or condition) of a tensor or a condition average, checked."""
+    return from_average(check_average(x)) if is_average(x) else from_tensor(check(x))
+
+
 def averaged(trials: ConditionTrials) -> xr.DataArray:
     """Averages (neuron, time, condition) of trials."""
     means = [average_trials(trials.values(i)).mean for i in range(len(trials.labels))]
@@ -103,7 +108,7 @@ def samples_of(
     if average and by is not None:
         message = "by= is for a tensor; this is a condition average already: leave by out"
         raise TensorError(message)
-    values = from_average(check_average(x)) if average else from_tensor(check(x))
+    values = checked_values(x)
     if "neuron" not in values.coords:
         values = values.assign_coords(neuron=np.arange(values.sizes["neuron"]))
     neuron, units = values["neuron"].to_numpy(), str(values.attrs.get("units", "1"))

@@ -13,7 +13,10 @@ import numpy as np
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from popdyn.analysis.statespace_samples import from_average, from_tensor, same_neurons
+from popdyn.analysis.statespace_samples import (
+    checked_values,
+    same_neurons,
+)
 from popdyn.analysis.statespace_splits import error_bounds
 from popdyn.analysis.subspace_angles import (
     alignment_index,
@@ -278,8 +281,7 @@ def _given_covariance(given: Any, neurons: xr.DataArray) -> Array:
             )
             raise TensorError(message)
         return matrix
-    values = from_average(check_average(given)) if is_average(given) else from_tensor(check(given))
-    values = same_neurons(values, neurons)
+    values = same_neurons(checked_values(given), neurons)
     (matrix,) = centered([values.to_numpy().reshape(neurons.size, -1).astype(float)], "neuron")
     return covariance_of(matrix)
 

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator
 
 from popdyn.analysis.design import Design
 from popdyn.analysis.least_squares import Fit, fit_least_squares
+from popdyn.analysis.stored_estimator import check_fitted, not_yet_restored
 from popdyn.analysis.tdr_axes import Windows, axis_names, denoised, windows_of
 from popdyn.analysis.tdr_describe import (
     Axes,
@@ -34,7 +35,6 @@ from popdyn.analysis.tdr_permutation import population_test
 from popdyn.analysis.tdr_projections import ONE, described_conditions, project
 from popdyn.analysis.tdr_samples import By, Index, Prepared, prepare, warn_few_trials
 from popdyn.analysis.tdr_splits import average_samples, split_trials
-from popdyn.errors import FitError, TensorError
 from popdyn.resample import BOUND, Seed, as_generator, spawn
 from popdyn.tensor.contract import bin_width_of
 from popdyn.tensor.result import make_result
@@ -263,7 +263,7 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
+        check_fitted(self, "a tensor")
         units = str(self.result_.attrs["activity_units"])
         return project(x, self.axes_, self.mean_, self.scale_, units)
 
@@ -280,7 +280,7 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         FitError
             If `fit` has not been called.
         """
-        self._check_fitted()
+        check_fitted(self, "a tensor")
         return self.result_
 
     @classmethod
@@ -302,15 +302,7 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         TensorError
             If it is not such a result.
         """
-        if dataset.attrs.get("method") != "tdr":
-            message = (
-                "expected a result of method 'tdr', found method "
-                f"{dataset.attrs.get('method', 'none')!r}"
-            )
-            raise TensorError(message)
-        seed = str(dataset.attrs.get("seed", ""))
-        known = json.loads(str(dataset.attrs["parameters"]))
-        self = cls(**known, rng=int(seed) if seed.isdigit() else 0)
+        self = not_yet_restored(cls, dataset, "tdr")
         self.result_ = dataset
         self._learn()
         return self
@@ -338,12 +330,6 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         self.coefficient_ = found["coefficient"].rename(all_regressor="regressor")
         self.raw_axes_, self.axes_ = found["raw_axes"], found["axes"]
         self.mean_, self.scale_ = found["mean"], found["scale"]
-
-    def _check_fitted(self) -> None:
-        """Refuse to use what was not learnt yet."""
-        if not hasattr(self, "axes_"):
-            message = "this TDR has not been fitted: call fit with a tensor first"
-            raise FitError(message)
 
 
 def _coords(design: Design, time: NDArray[Any], components: Components) -> dict[str, Any]:

@@ -9,11 +9,14 @@ import numpy as np
 import xarray as xr
 
 from popdyn.analysis.statespace_result import trajectory_bound
-from popdyn.analysis.statespace_samples import averaged, from_average, from_tensor, same_neurons
+from popdyn.analysis.statespace_samples import (
+    averaged,
+    checked_values,
+    same_neurons,
+)
 from popdyn.analysis.tdr_samples import Index
-from popdyn.analysis.trials import condition_trials, is_average
+from popdyn.analysis.trials import condition_trials
 from popdyn.errors import TensorError
-from popdyn.tensor.contract import check, check_average
 
 ONE = {"units": "1"}
 
@@ -48,7 +51,7 @@ def project(
     TensorError
         If neurons are missing, or the unit is another one.
     """
-    values = from_average(check_average(x)) if is_average(x) else from_tensor(check(x))
+    values = checked_values(x)
     found = str(values.attrs.get("units", units))
     if found != units:
         message = (

@@ -7,20 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from popdyn.plot.drawable import drawable
-from popdyn.plot.style import (
-    BAND_ALPHA,
-    GUIDE_COLOR,
-    LINE_WIDTH,
-    NULL_COLOR,
-    add_legend,
-    event_line,
-    new_axes,
-    plain,
-    time_label,
-    window_limits,
-)
-
-_LEVEL = 0.05
+from popdyn.plot.score_over_time import draw_score
+from popdyn.plot.style import add_legend, new_axes
 
 
 def decode_quantity(
@@ -57,37 +45,13 @@ def decode_quantity(
     """
     result = drawable(result, "decode_quantity", "r2", "null_r2")
     ax = new_axes(ax)
-    color = "#0072B2" if color is None else color
-    time = result["time"].values
-    null = np.quantile(result["null_r2"].values, [0.025, 0.975], axis=0)
-    ax.fill_between(time, *null, color=NULL_COLOR, alpha=0.6, linewidth=0, label="shuffled labels")
-    lower, upper = result["r2_bound"].values
-    ax.fill_between(time, lower, upper, color=color, alpha=BAND_ALPHA, linewidth=0)
-    ax.plot(
-        time,
-        result["r2"].values,
-        color=color,
-        linewidth=LINE_WIDTH,
-        marker="o" if time.size == 1 else None,
-        label=plain(f"{result.attrs.get('label', 'label')}"),
+    draw_score(
+        result, "r2", ax, color, guide=(0.0, "mean of training"), tested=("cluster_p", "clusters")
     )
-    ax.axhline(0.0, color=GUIDE_COLOR, linewidth=0.8, linestyle="--", label="mean of training")
-    event_line(ax)
-    significant = result["cluster_p"].values < _LEVEL
-    if significant.any():
-        half = float(result.attrs.get("bin_width", 0.0)) / 2
-        ax.hlines(
-            np.full(int(significant.sum()), 1.03),
-            time[significant] - half,
-            time[significant] + half,
-            color=color,
-            linewidth=2.5,
-            label=f"p < {_LEVEL} (clusters)",
-        )
-    window_limits(ax, result)
-    lowest = np.nanmin([result["r2"].values.min(), null.min(), np.nanmin([*lower, 0.0])])
-    ax.set_ylim(max(-1.0, min(-0.1, float(lowest))), 1.06)
-    ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))
+    null = np.quantile(result["null_r2"].values, 0.025, axis=0)
+    drawn = (result["r2"].values, result["r2_bound"].values, null)
+    lowest = min(np.nanmin(values, initial=-0.1) for values in drawn)
+    ax.set_ylim(max(-1.0, float(lowest)), 1.06)
     ax.set_ylabel("cross-validated R2 (dimensionless)")
     add_legend(ax)
     return ax

@@ -124,13 +124,12 @@ def explained_variance(results: Results) -> tuple[str, ...]:
     >>> explained_variance({})[0][:50]
     'Share of the variance that the first components ho'
     """
-    told = [f"{source}: {'; '.join(_variance(result))}." for source, result in results.items()]
     return (
         "Share of the variance that the first components hold together (%): of the condition "
         "averages of the other half of the trials, with 95 % intervals; of the data they were "
         "fitted to (dashed); of a null in which every neuron was shuffled on its own (gray). "
         "Above the gray, components carry over to other trials.",
-        *told,
+        *told_by_source(results, _variance),
     )
 
 
@@ -152,7 +151,6 @@ def relative_distance(results: Results) -> tuple[str, ...]:
     >>> relative_distance({})[0][:45]
     'Distance of each condition to the reference, '
     """
-    told = [f"{source}: {'; '.join(_distance(result))}." for source, result in results.items()]
     if all("corrected_distance" in result for result in results.values()):
         how = (
             "corrected for noise: the square root of the corrected squared distance, drawn as "
@@ -164,7 +162,7 @@ def relative_distance(results: Results) -> tuple[str, ...]:
         f"Distance of each condition to the reference, at the same time, {how}. "
         "Bands are 95 % bootstrap intervals over trials. Distances grow with the number of "
         "neurons: compare their course between sources, not their size.",
-        *told,
+        *told_by_source(results, _distance),
     )
 
 
@@ -186,12 +184,11 @@ def decode(results: Results) -> tuple[str, ...]:
     >>> decode({})[0][:40]
     'Balanced accuracy (dimensionless) of a l'
     """
-    told = [f"{source}: {'; '.join(_decoding(result))}." for source, result in results.items()]
     return (
         "Balanced accuracy (dimensionless) of a linear decoder in each bin, cross-validated over "
         "trials; colored band: 95 % interval; gray band: 95 % of the accuracies with shuffled "
         "labels. All panels share their vertical axis.",
-        *told,
+        *told_by_source(results, _decoding),
     )
 
 
@@ -218,6 +215,28 @@ def scorecard(results: Results) -> tuple[str, ...]:
         "The same numbers: points with 95 % intervals, gray bars for the central 95 % of the null "
         "distribution, one color for each source.",
     )
+
+
+def told_by_source(results: Results, tell: Callable[[xr.Dataset], list[str]]) -> list[str]:
+    """Write what is to be told of each source as a sentence.
+
+    Parameters
+    ----------
+    results
+        Results, keyed by source.
+    tell
+        Gives the parts of the sentence.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> told_by_source({"mouse": xr.Dataset()}, lambda result: ["12 neurons", "p = .01"])
+    ['mouse: 12 neurons; p = .01.']
+    """
+    return [f"{source}: {'; '.join(tell(result))}." for source, result in results.items()]
 
 
 def n_draws(result: xr.Dataset) -> int | None:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from popdyn.plot.encoding import significant_bins
-from popdyn.reporting.captions import Results, n_draws, per_condition
+from popdyn.reporting.captions import Results, n_draws, per_condition, told_by_source
 from popdyn.reporting.wording import band, counted, listed, number, open_band, p_value, quantity
 
 _LEVEL = 0.05
@@ -42,7 +42,7 @@ def encoding(results: Results) -> tuple[str, ...]:
     return (
         f"Share of the neurons that encode each term in a bin ({how}); dashed: 5 %. Neurons of one "
         "session share noise, so their number is no measure of certainty.",
-        *_told(results, _encoded),
+        *told_by_source(results, _encoded),
     )
 
 
@@ -71,7 +71,7 @@ def dpca(results: Results) -> tuple[str, ...]:
         "correlations of the components. Right: condition averages along the decoders, with the "
         "share of variance above; thick bars: held-out trials are classified better than shuffled "
         "ones (p < .05, corrected over bins). Axes belong to their own source.",
-        *_told(results, _demixed),
+        *told_by_source(results, _demixed),
     )
 
 
@@ -97,7 +97,7 @@ def decode_quantity(results: Results) -> tuple[str, ...]:
         "R² (dimensionless) of held-out trials in each bin: 1 less the squared error over that of "
         "predicting the mean of the training trials (dashed). Colored band: 95 % interval over "
         "trials; gray band: 95 % of shuffled labels; bar on top: clusters of bins with p < .05.",
-        *_told(results, _quantity),
+        *told_by_source(results, _quantity),
     )
 
 
@@ -124,7 +124,7 @@ def temporal_generalization(results: Results) -> tuple[str, ...]:
         "trials; white is chance, colors are the same for all sources, black lines enclose "
         "clusters with p < .05. A code that holds still fills a square, one that changes stays on "
         "the diagonal.",
-        *_told(results, _generalized),
+        *told_by_source(results, _generalized),
     )
 
 
@@ -151,13 +151,8 @@ def timescale(results: Results) -> tuple[str, ...]:
         "measured; line: what trials of this length are expected to show; dashed: the process "
         "itself; dotted: the usual exponential fit, which comes out short because each trial's "
         "mean is taken off, and is shown to be compared with the literature.",
-        *_told(results, _remembered),
+        *told_by_source(results, _remembered),
     )
-
-
-def _told(results: Results, tell: Callable[[xr.Dataset], list[str]]) -> list[str]:
-    """Write a sentence per source."""
-    return [f"{source}: {'; '.join(tell(result))}." for source, result in results.items()]
 
 
 def _encoded(result: xr.Dataset) -> list[str]:

@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from popdyn import plot
-from popdyn.reporting.captions import Results, n_draws
+from popdyn.reporting.captions import Results, n_draws, told_by_source
 from popdyn.reporting.phrases import draws, prepared, setting
 from popdyn.reporting.picture import Chapter, Picture
 from popdyn.reporting.provenance import parameters
@@ -43,7 +43,7 @@ def tdr_projections(results: Results) -> tuple[str, ...]:
         "orthogonal in their order; a single axis is drawn over time. Dot: start, triangle: end, "
         "cross and bands: 95 % interval over trials with the axes as they are. Axes belong to "
         "their own source.",
-        *(f"{source}: {'; '.join(_axes(result))}." for source, result in results.items()),
+        *told_by_source(results, _axes),
     )
 
 
@@ -69,7 +69,7 @@ def tdr_strength(results: Results) -> tuple[str, ...]:
         "Variance that a variable explains beyond the others, summed over neurons, over its mean "
         "when what is left of the variable is permuted over trials (dashed: 1); bars: p < .05, "
         "corrected over bins.",
-        *(f"{source}: {'; '.join(tdr_details(result))}." for source, result in results.items()),
+        *told_by_source(results, tdr_details),
     )
 
 

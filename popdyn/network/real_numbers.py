@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
@@ -94,7 +95,7 @@ def real_number(name: str, value: Any, expected: str) -> float:
     popdyn.errors.TensorError: g must be a number, found None
     """
     is_number = isinstance(value, (int, float, np.integer, np.floating))
-    is_number = is_number or (isinstance(value, np.ndarray) and value.shape == ())
+    is_number = is_number or (isinstance(value, (np.ndarray, xr.DataArray)) and value.shape == ())
     if is_number and not isinstance(value, (bool, np.bool_)):
         number = np.asarray(value)
         if number.dtype.kind in "fiu" and np.isfinite(number):

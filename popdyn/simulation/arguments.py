@@ -8,11 +8,11 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError, warn
 from popdyn.network.rate import Rate
+from popdyn.network.real_numbers import real_number
 from popdyn.network.spiking import Spiking
 
 # Seconds from which a time was probably meant in milliseconds.
@@ -93,22 +93,6 @@ def check_known(name: str, value: Any, known: Sequence[str]) -> None:
         raise TensorError(message)
 
 
-def read_number(name: str, value: Any, expected: str = "a number") -> float:
-    """Return a number.
-
-    Raises
-    ------
-    TensorError
-        If it is none; text and flags are none.
-    """
-    if isinstance(value, (np.ndarray, xr.DataArray)) and value.ndim == 0:
-        value = value.item()
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        message = f"{name} must be {expected}, found {_named(value)}"
-        raise TensorError(message)
-    return float(value)
-
-
 def read_names(record: Any) -> tuple[str, ...]:
     """Return the names of what to keep.
 
@@ -143,8 +127,8 @@ def read_duration(duration: Any) -> float:
         If it is so long that milliseconds may have been meant.
     """
     expected = "a positive number of seconds"
-    seconds = read_number("duration", duration, expected)
-    if not (np.isfinite(seconds) and seconds > 0):
+    seconds = real_number("duration", duration, expected)
+    if seconds <= 0:
         message = f"duration must be {expected}, found {duration!r}"
         raise TensorError(message)
     if seconds > _LONG_RUN:

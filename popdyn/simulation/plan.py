@@ -17,6 +17,7 @@ import xarray as xr
 from popdyn import __version__
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
+from popdyn.network.real_numbers import real_number
 from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed, as_generator, spawn
 from popdyn.simulation.arguments import (
@@ -27,7 +28,6 @@ from popdyn.simulation.arguments import (
     read_array,
     read_duration,
     read_names,
-    read_number,
 )
 from popdyn.simulation.label import Labels, behavior_of, judges
 from popdyn.simulation.memory import check_memory
@@ -102,7 +102,7 @@ class Plan:
         place = read_place(path, overwrite=overwrite)
         check_known("dtype", dtype, DTYPES)
         _check_method(net, method)
-        bin_width = read_number("bin_width", bin_width, "a positive number of seconds")
+        bin_width = real_number("bin_width", bin_width, "a positive number of seconds")
         every = steps_per_bin(net.dt, bin_width)
         check_noise(noise_density=noise[0], noise_step=noise[1])
         check_noise(input_noise_density=input_noise[0], input_noise_step=input_noise[1])

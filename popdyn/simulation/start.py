@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
+from popdyn.network.real_numbers import real_number
 from popdyn.network.spiking import Spiking
-from popdyn.simulation.arguments import read_number
 from popdyn.simulation.steps import Array
 from popdyn.tensor.contract import bin_edges
 
@@ -167,8 +167,8 @@ def check_noise(**sizes: float) -> None:
         Naming the argument.
     """
     for name, given in sizes.items():
-        value = read_number(name, given, "a number, zero or positive")
-        if not (np.isfinite(value) and value >= 0):
+        value = real_number(name, given, "a number, zero or positive")
+        if value < 0:
             message = f"{name} must be zero or positive, found {value!r}"
             raise TensorError(message)
     if all(sizes.values()):

@@ -101,12 +101,16 @@ def trial_sums(residual: Array, n_lags: int) -> TrialSums:
     for first in range(0, n_neurons, n_own):
         own = slice(first, first + n_own)
         known = usable(residual[own])
+        complete = known.all()
         centered = np.where(known, residual[own], 0.0)
         centered -= known * (centered.sum(axis=1) / np.maximum(known.sum(axis=1), 1))[:, np.newaxis]
         for lag in range(n_lags):
             early, late = slice(0, n_bins - lag), slice(lag, None)
             products[own, :, lag] = np.einsum("nbt,nbt->nt", centered[:, early], centered[:, late])
-            pairs[own, :, lag] = (known[:, early] & known[:, late]).sum(axis=1)
+            # Counting pairs costs as much as their products, and mostly all bins are known.
+            pairs[own, :, lag] = (
+                n_bins - lag if complete else (known[:, early] & known[:, late]).sum(axis=1)
+            )
     return TrialSums(products, pairs)
 
 

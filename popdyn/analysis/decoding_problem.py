@@ -82,7 +82,7 @@ def pose_classes(
     draws = shuffled_labels(classes, fold, own, n_draws, rng)
     _check_shuffled(draws, classes, groups)
     return Problem(
-        tensor.values[neuron][:, :, trial].transpose(1, 2, 0),
+        _chosen(tensor.values, neuron, trial),
         np.concatenate([classes[np.newaxis], draws]),
         fold,
         own,
@@ -126,7 +126,7 @@ def pose_quantity(
     draws = shuffled_labels(numbers, fold, own, n_draws, rng)
     _check_shuffled(draws, numbers, groups)
     return Problem(
-        tensor.values[neuron][:, :, trial].transpose(1, 2, 0),
+        _chosen(tensor.values, neuron, trial),
         np.concatenate([numbers[np.newaxis], draws]),
         fold,
         own,
@@ -168,15 +168,25 @@ def _complete(
 ) -> tuple[Index, Index]:
     """Positions of the neurons and trials that take part; the others are said."""
     chosen = np.flatnonzero(labelled)
-    observed = np.isfinite(tensor.values[:, :, chosen])
-    seen = observed.any(axis=(1, 2))
-    complete = observed[seen].all(axis=(0, 1))
+    seen = np.zeros(tensor.sizes["neuron"], dtype=bool)
+    throughout = np.zeros((len(seen), len(chosen)), dtype=bool)
+    for neuron, own in enumerate(tensor.values):
+        observed = np.isfinite(own)[:, chosen]
+        seen[neuron], throughout[neuron] = observed.any(), observed.all(axis=0)
+    complete = np.asarray(throughout[seen].all(axis=0))
     n_lacking = int((~labelled).sum())
     lacking = f"{n_lacking} of {labelled.size} trials have no {what}" if n_lacking else ""
     _say_left_out(tensor, lacking, seen, complete, method)
     if not seen.any() or not complete.any():
-        raise FitError(_nothing_complete(tensor, observed, seen, method))
+        raise FitError(_nothing_complete(tensor, throughout, seen, method))
     return np.flatnonzero(seen), chosen[complete]
+
+
+def _chosen(values: NDArray[Any], neuron: Index, trial: Index) -> NDArray[Any]:
+    """Values (time, trial, neuron) of some neurons and trials; all of them are not copied."""
+    if (len(neuron), len(trial)) != values.shape[::2]:
+        values = values[np.ix_(neuron, np.arange(values.shape[1]), trial)]
+    return values.transpose(1, 2, 0)
 
 
 def _say_left_out(
@@ -206,16 +216,16 @@ def _say_left_out(
 
 
 def _nothing_complete(
-    tensor: xr.DataArray, observed: NDArray[np.bool_], seen: NDArray[np.bool_], method: str
+    tensor: xr.DataArray, throughout: NDArray[np.bool_], seen: NDArray[np.bool_], method: str
 ) -> str:
     """Message for data without one complete trial: which neuron or bin to give up."""
-    per_neuron = observed.all(axis=1).sum(axis=1)
+    per_neuron = throughout.sum(axis=1)
     worst = ", ".join(
         f"{tensor['neuron'].values[index]} ({per_neuron[index]})"
         for index in np.argsort(per_neuron, kind="stable")[:5]
     )
     return (
-        f"{method} needs trials observed in every neuron and bin; none of {observed.shape[2]} "
+        f"{method} needs trials observed in every neuron and bin; none of {throughout.shape[1]} "
         f"labelled trials is. Neurons with the fewest complete trials: {worst}, of "
         f"{int(seen.sum())} neurons. Leave neurons out with select(neurons=), shorten the window "
         "with select(time=), or pool neurons with pseudopopulation()"

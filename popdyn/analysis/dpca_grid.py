@@ -19,7 +19,7 @@ from popdyn.tensor.contract import check, check_average
 from popdyn.tensor.view import group_conditions
 
 Array = NDArray[np.float64]
-_SLAB = 2**24  # numbers in memory at once while trials are averaged
+_SLAB = 2**20  # numbers in memory at once while trials are averaged
 
 
 @dataclass(frozen=True, eq=False)

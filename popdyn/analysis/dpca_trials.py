@@ -18,7 +18,7 @@ from popdyn.errors import FitError, TensorError
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-_SLAB = 2**23  # numbers in memory at once
+_SLAB = 2**20  # numbers in memory at once
 
 
 @dataclass(frozen=True, eq=False)

@@ -183,7 +183,7 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         )
         samples = average_samples(ready.scores.values, ready.groups[0])
         averages, conditions = described_conditions(
-            ready.scores, ready.design.kept, ready.columns[0], found.axes, self.n_draws, draw_rng
+            ready.scores, ready.columns[0], found.axes, self.n_draws, draw_rng
         )
         over = ("all_regressor", "neuron", "time")
         course = np.einsum("an,rnt->art", found.raw, fit.coefficient, optimize=True)

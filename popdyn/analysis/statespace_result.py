@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from popdyn.analysis.statespace_bounds import (
     groups_of,
@@ -41,6 +42,7 @@ from popdyn.resample import bootstrap, percentile_bounds, spawn
 
 N_REPEATS = 3
 N_SPLITS = 10
+_SLAB = 2**20  # values in double precision at once
 _ONE = {"units": "1"}
 _NORMAL = 1.959963984540054
 
@@ -154,7 +156,7 @@ def of_conditions(
     over = ("bound", "component")
     units = mean.attrs["units"]
     square = {"units": "1" if units == "1" else f"{units}^2"}
-    trajectory = trajectory_bound(trials, values, loading, mean, n_draws, rng)
+    trajectory = trajectory_bound(trials, loading, mean, n_draws, rng)
     return {
         "cross_validated_ratio": ("component", estimate[:k], _ONE),
         "cross_validated_ratio_bound": (over, bound[:, :k], _ONE),
@@ -249,22 +251,54 @@ def _error(replicates: Array) -> Array:
 
 def trajectory_bound(
     trials: ConditionTrials,
-    values: Sequence[Array],
     loading: xr.DataArray,
     mean: xr.DataArray,
     n_draws: int,
     rng: np.random.Generator,
 ) -> Array:
-    """Bounds (bound, component, time, condition) of averages along the fitted axes."""
+    """Bounds (bound, component, time, condition) of averages along the fitted axes.
+
+    Parameters
+    ----------
+    trials : ConditionTrials
+        Trials of these neurons, and perhaps of others.
+    loading : DataArray (neuron, component)
+        The axes.
+    mean : DataArray (neuron)
+        Taken off before.
+    n_draws : int
+        Draws of the bootstrap of trials.
+    rng : numpy.random.Generator
+        To draw from.
+    """
     by = [str(name) for name in trials.table]
     plan = bootstrap(trials.tensor, by, n_draws, rng)
     times_drawn = plan.times_drawn()
     bounds = []
-    for position, of_condition in zip(trials.position, values, strict=True):
-        average = average_trials(of_condition - mean.to_numpy()[:, None])
-        average = average.project(loading.to_numpy())
-        flat = average.influence.reshape(len(position), -1)
-        error = (times_drawn[:, position] @ flat).reshape(-1, *average.mean.shape)
-        error *= student_factor(len(position))
-        bounds.append(average.mean + percentile_bounds(error))
+    for position in trials.position:
+        average, influence = _along_axes(trials, position, loading, mean.to_numpy())
+        error = times_drawn[:, position] @ influence.reshape(len(position), -1)
+        error = error.reshape(-1, *average.shape) * student_factor(len(position))
+        bounds.append(average + percentile_bounds(error))
     return np.stack(bounds, axis=-1)
+
+
+def _along_axes(
+    trials: ConditionTrials, position: NDArray[np.intp], loading: xr.DataArray, mean: Array
+) -> tuple[Array, Array]:
+    """Average (component, time) along the axes, and what each trial adds to its error.
+
+    Neuron by neuron, a few at a time: trials in double precision are larger than the data.
+    """
+    values, axes = trials.tensor.to_numpy(), loading.to_numpy()
+    chosen = np.flatnonzero(trials.tensor["neuron"].isin(loading["neuron"]).to_numpy())
+    average = np.zeros((axes.shape[1], values.shape[1]))
+    influence = np.zeros((len(position), *average.shape))
+    step = max(1, _SLAB // (values.shape[1] * len(position)))
+    for start in range(0, len(chosen), step):
+        part = slice(start, start + step)
+        own = values[chosen[part]][:, :, position].astype(np.float64) - mean[part, None, None]
+        found = average_trials(np.moveaxis(own, 2, 0)).project(axes[part])
+        average += found.mean
+        influence += found.influence
+    return average, influence

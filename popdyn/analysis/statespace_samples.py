@@ -20,6 +20,8 @@ from popdyn.errors import FitError, TensorError, warn
 from popdyn.preprocess.normalize import rate, soft_scale
 from popdyn.tensor.contract import average_values, bin_width_of, check, check_average
 
+_SLAB = 2**20  # values in double precision at once
+
 
 def check_options(n_components: Any, n_splits: int, n_draws: int) -> None:
     """Refuse arguments out of range."""
@@ -56,11 +58,20 @@ def checked_values(x: xr.DataArray | xr.Dataset) -> xr.DataArray:
 
 def averaged(trials: ConditionTrials) -> xr.DataArray:
     """Averages (neuron, time, condition) of trials."""
-    means = [average_trials(trials.values(i)).mean for i in range(len(trials.labels))]
     tensor = trials.tensor
+    shape = (tensor.sizes["neuron"], tensor.sizes["time"], len(trials.labels))
+    means = np.empty(shape)
+    # A few neurons at a time: trials in double precision are larger than the data.
+    step = max(1, _SLAB // (shape[1] * tensor.sizes["trial"]))
+    for start in range(0, shape[0], step):
+        part = slice(start, start + step)
+        own = np.moveaxis(tensor.to_numpy()[part], 2, 0)
+        for condition, position in enumerate(trials.position):
+            values = own[position].astype(np.float64)
+            means[part, :, condition] = average_trials(values).mean
     coords = trials.coords() | {"neuron": tensor["neuron"].to_numpy(), "time": tensor["time"]}
     dims = ("neuron", "time", "condition")
-    return xr.DataArray(np.stack(means, axis=2), dims=dims, coords=coords, attrs=tensor.attrs)
+    return xr.DataArray(means, dims=dims, coords=coords, attrs=tensor.attrs)
 
 
 def known_neurons(values: xr.DataArray) -> xr.DataArray:

@@ -209,7 +209,7 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         )
         samples = average_samples(values, ready.groups[0])
         averages, conditions = described_conditions(
-            ready.scores, design.kept, ready.columns[0], axes, self.n_draws, rngs[3]
+            ready.scores, ready.columns[0], axes, self.n_draws, rngs[3]
         )
         time = ready.scores["time"].to_numpy()
         over = ("all_regressor", "neuron", "time")

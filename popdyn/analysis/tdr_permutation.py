@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 # Values of permuted regressors in memory at once.
-_BATCH = 2**22
+_BATCH = 2**20
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,6 @@ from popdyn.analysis.statespace_samples import (
     checked_values,
     same_neurons,
 )
-from popdyn.analysis.tdr_samples import Index
 from popdyn.analysis.trials import condition_trials
 from popdyn.errors import TensorError
 
@@ -69,7 +68,6 @@ def project(
 
 def described_conditions(
     scores: xr.DataArray,
-    kept: Index,
     columns: Sequence[str],
     axes: xr.DataArray,
     n_draws: int,
@@ -81,8 +79,6 @@ def described_conditions(
     ----------
     scores : DataArray (neuron, time, trial)
         Standardized activity.
-    kept : ndarray of int
-        Trials that count.
     columns : sequence of str
         That define the conditions.
     axes : DataArray (axis or regressor, neuron)
@@ -97,11 +93,10 @@ def described_conditions(
     variables, coords : dict
         For `make_result`.
     """
-    trials = condition_trials(scores.isel(trial=kept), list(columns))
+    trials = condition_trials(scores, list(columns))
     loading = axes.transpose("neuron", ...)
     zero = xr.zeros_like(axes[0], dtype=np.float64).reset_coords(drop=True)
-    values = [trials.values(i) for i in range(len(trials.labels))]
-    bound = trajectory_bound(trials, values, loading, zero, n_draws, rng)
+    bound = trajectory_bound(trials, loading, zero, n_draws, rng)
     average = xr.dot(axes, averaged(trials), dim="neuron")
     order = (str(axes.dims[0]), "time", "condition")
     variables = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.analysis.design import Design, make_design, refuse_confounded
-from popdyn.analysis.statespace_samples import from_tensor
 from popdyn.analysis.trials import is_average
 from popdyn.errors import FitError, TensorError, warn
-from popdyn.preprocess.smooth import smooth as smoothed
-from popdyn.tensor.contract import check
+from popdyn.preprocess.smooth import sigma_in_bins, smooth_values
+from popdyn.tensor.contract import bin_width_of, check
 from popdyn.tensor.roles import assign_roles
 from popdyn.tensor.view import group_conditions
 
@@ -24,6 +23,7 @@ Index = NDArray[np.intp]
 By = str | Sequence[str] | Sequence[Sequence[str]]
 
 FEW_TRIALS = 10  # per condition: below it, denoising in the averages costs more than it gains
+_SLAB = 2**20  # values in double precision at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +33,18 @@ class Prepared:
     Attributes
     ----------
     scores : DataArray (neuron, time, trial)
-        Standardized activity of the neurons that vary, NaN where not observed.
+        Standardized activity of the neurons that vary in the trials that count, NaN where not
+        observed.
     mean, scale : ndarray, shape (neuron,)
         By which it was standardized.
     units : str
         Of the activity before.
     design : Design
-        Every regressor divided by its largest absolute value.
+        Every regressor divided by its largest absolute value; all trials of the scores.
     columns : list of list of str
         Of each grouping into conditions.
     groups : list of list of ndarray of int
-        Positions of the trials per grouping and condition.
+        Positions of the trials, in the scores, per grouping and condition.
     """
 
     scores: xr.DataArray
@@ -90,60 +91,52 @@ def prepare(
     FitError
         If no neuron varies.
     """
-    tensor = smoothed_rates(x, sigma)
+    tensor = _checked(x)
     tensor = tensor if roles is None else assign_roles(tensor, roles)
     design = make_design(tensor, regressors, levels=levels)
     refuse_confounded(design)
-    design = replace(design, matrix=design.matrix / np.abs(design.matrix).max(axis=0))
     columns = grouping_columns(tensor, by, regressors)
     groups = groupings(tensor, design.kept, columns)
-    scores, mean, scale = standardized(tensor, design.kept)
-    return Prepared(scores, mean, scale, str(tensor.attrs["units"]), design, columns, groups)
+    scores, mean, scale = standardized(tensor, design.kept, sigma)
+    design = replace(
+        design,
+        matrix=design.matrix / np.abs(design.matrix).max(axis=0),
+        kept=np.arange(len(design.kept)),
+    )
+    units = "Hz" if tensor.name == "spike_count" else str(tensor.attrs["units"])
+    return Prepared(scores, mean, scale, units, design, columns, groups)
 
 
-def smoothed_rates(x: xr.DataArray, sigma: float) -> xr.DataArray:
-    """Check a tensor, turn counts into rates and smooth its trials.
-
-    Parameters
-    ----------
-    x : DataArray (neuron, time, trial)
-        Tensor.
-    sigma : float
-        Standard deviation of the Gaussian (s); 0 for none.
-
-    Returns
-    -------
-    DataArray (neuron, time, trial)
-
-    Raises
-    ------
-    TensorError
-        If it is a condition average.
-    """
+def _checked(x: xr.DataArray) -> xr.DataArray:
+    """Check a tensor, and refuse a condition average."""
     if is_average(x):
         message = (
             "TDR regresses single trials, and this is a condition average: pass the tensor "
             "(neuron, time, trial)"
         )
         raise TensorError(message)
-    tensor = from_tensor(check(x))
-    return smoothed(tensor, sigma=sigma) if sigma else tensor
+    return check(x)
 
 
-def standardized(tensor: xr.DataArray, kept: Index) -> tuple[xr.DataArray, Array, Array]:
-    """Bring each neuron to mean 0 and standard deviation 1 over bins and trials.
+def standardized(
+    tensor: xr.DataArray, kept: Index, sigma: float = 0.0
+) -> tuple[xr.DataArray, Array, Array]:
+    """Smooth trials and bring each neuron to mean 0 and standard deviation 1 over them.
 
     Parameters
     ----------
     tensor : DataArray (neuron, time, trial)
-        Rates.
+        Rates, or counts, which become rates.
     kept : ndarray of int
         Trials that count.
+    sigma : float, default 0.0
+        Standard deviation of the Gaussian (s); 0 for none.
 
     Returns
     -------
     tensor : DataArray (neuron, time, trial)
-        In double precision, without neurons that never vary.
+        Of these trials, without neurons that never vary; in the precision of the data, of which
+        there is one copy only.
     mean, scale : ndarray, shape (neuron,)
         What was taken off and divided by.
 
@@ -157,24 +150,50 @@ def standardized(tensor: xr.DataArray, kept: Index) -> tuple[xr.DataArray, Array
     PopdynWarning
         When neurons never vary and are left out.
     """
-    values = tensor.values[:, :, kept].astype(np.float64)
-    n = np.maximum(np.isfinite(values).sum(axis=(1, 2)), 1)
-    mean = np.nansum(values, axis=(1, 2)) / n
-    values -= mean[:, None, None]
-    scale = np.sqrt(np.nansum(values**2, axis=(1, 2)) / n)
-    varies = scale > 1e-12 * np.maximum(np.abs(mean), 1e-300)
-    ids = tensor["neuron"].to_numpy()
+    counts = tensor.name == "spike_count"
+    per_value = 1.0 / bin_width_of(tensor) if counts else 1.0
+    width = sigma_in_bins(tensor, sigma) if sigma else 0.0
+    ids, n_times = tensor["neuron"].to_numpy(), tensor.sizes["time"]
+    precision = np.float64 if tensor.dtype == np.float64 else np.float32
+    scores = np.empty((len(ids), n_times, len(kept)), dtype=precision)
+    mean, scale, varies = np.zeros(len(ids)), np.zeros(len(ids)), np.zeros(len(ids), dtype=bool)
+    for neuron, own in enumerate(_smoothed(tensor.values, kept, width)):
+        own *= per_value
+        mean[neuron], scale[neuron] = _moments(own)
+        varies[neuron] = scale[neuron] > 1e-12 * max(abs(mean[neuron]), 1e-300)
+        if varies[neuron]:
+            scores[varies.sum() - 1] = (own - mean[neuron]) / scale[neuron]
     if not varies.any():
         message = f"none of the {len(ids)} neurons varies: there is nothing to fit"
         raise FitError(message)
     if not varies.all():
         lost = ", ".join(map(str, ids[~varies][:5])) + ", ..." * int((~varies).sum() > 5)
         warn(f"{(~varies).sum()} of {len(ids)} neurons never vary, left out: {lost}")
-    keep = np.flatnonzero(varies)
-    mean, scale = mean[keep], scale[keep]
-    part = tensor.isel(neuron=keep)
-    scores = (part.values - mean[:, None, None]) / scale[:, None, None]
-    return part.copy(data=scores).assign_attrs(units="1"), mean, scale
+    table = tensor.coords.to_dataset().isel(neuron=np.flatnonzero(varies), trial=kept)
+    found = xr.DataArray(
+        scores[: varies.sum()],
+        coords=table.coords,
+        dims=tensor.dims,
+        name="rate" if counts else tensor.name,
+        attrs={**tensor.attrs, "units": "1"},
+    )
+    return found, mean[varies], scale[varies]
+
+
+def _smoothed(values: NDArray[Any], kept: Index, width: float) -> Iterator[Array]:
+    """Give the smoothed trials (time, trial) of one neuron after the other."""
+    step = max(1, _SLAB // max(1, values.shape[1] * len(kept)))
+    for start in range(0, len(values), step):
+        own = values[start : start + step][:, :, kept].astype(np.float64)
+        yield from smooth_values(own, width) if width else own
+
+
+def _moments(values: Array) -> tuple[float, float]:
+    """Mean and standard deviation of what was observed."""
+    known = np.isfinite(values)
+    n = max(int(known.sum()), 1)
+    mean = float(np.where(known, values, 0.0).sum()) / n
+    return mean, float(np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum() / n))
 
 
 def grouping_columns(
@@ -230,13 +249,11 @@ def groupings(
     Returns
     -------
     list of list of ndarray of int
-        Positions of trials per grouping and condition.
+        Positions among the kept trials per grouping and condition.
     """
     found = []
     for own in columns:
-        index = np.asarray(group_conditions(tensor, list(own)).index)
-        used = np.full(index.size, -1)
-        used[kept] = index[kept]
+        used = np.asarray(group_conditions(tensor, list(own)).index)[kept]
         groups = [np.flatnonzero(used == i) for i in range(used.max() + 1)]
         found.append([group for group in groups if group.size])
     return found

@@ -68,20 +68,23 @@ def average_components(values: NDArray[Any], groups: Sequence[Index]) -> Array:
 
 def average_samples(values: NDArray[Any], groups: Sequence[Index]) -> Array:
     """Give the averages over groups of trials, (neuron, sample), where all are known."""
-    means = [_mean(values[:, :, group]) for group in groups if len(group)]
-    if not means:
-        return np.empty((len(values), 0))
-    samples = np.concatenate(means, axis=1)
+    known = [group for group in groups if len(group)]
+    means = np.empty((len(values), len(known), values.shape[1]))
+    for own, mean in zip(values, means, strict=True):
+        for row, group in zip(mean, known, strict=True):
+            row[:] = _mean(own[:, group])
+    samples = means.reshape(len(values), -1)
     return samples[:, np.isfinite(samples).all(axis=0)]
 
 
 def _mean(values: NDArray[Any]) -> Array:
-    """Mean over trials of what was observed; NaN without any."""
+    """Mean over trials (time, trial) of what was observed; NaN without any."""
+    total = values.sum(axis=1, dtype=np.float64)
+    if np.isfinite(total).all():
+        return np.asarray(total / values.shape[1])
     known = np.isfinite(values)
-    if known.all():
-        return np.asarray(values.mean(axis=2, dtype=np.float64))
-    n = known.sum(axis=2)
-    total = np.where(known, values, 0.0).sum(axis=2, dtype=np.float64)
+    n = known.sum(axis=1)
+    total = np.where(known, values, 0.0).sum(axis=1, dtype=np.float64)
     return np.asarray(np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from popdyn.analysis.autocorrelation import TrialSums, expectation_map, trial_sums, usable
+from popdyn.analysis.autocorrelation import expectation_map, trial_sums, usable
 from popdyn.analysis.timescale_fit import Model, fit_one, fit_two, grid, polish
 from popdyn.resample import percentile_bounds
 
@@ -67,64 +67,86 @@ def expanded_level(n_trials: int) -> float:
     return float(1.0 - 2.0 * ndtr(-reach))
 
 
-def make_rows(residual: Array, white: Array, weights: Array, settings: Settings) -> list[Row]:
-    """Measure the autocovariances of neurons and, last, of the population.
+class Rows:
+    """Measures the autocovariance of one neuron after the other, and of all together.
+
+    Only sums are kept: deviations of all neurons would take several times the memory of the data.
 
     Parameters
     ----------
-    residual : ndarray (neuron, time, trial)
-        From `deviations`.
-    white : ndarray (neuron, time, trial)
-        Variance of known white noise in each bin.
     weights : ndarray (draw, trial)
         How often each trial counts in each draw; the first row is ones.
     settings : Settings
-
-    Returns
-    -------
-    list of Row
     """
-    known = usable(residual)
-    sums = trial_sums(residual, settings.n_lags)
-    n_known = weights @ known.sum(axis=1).T  # (draw, neuron)
-    total = weights @ np.where(known, white, 0.0).sum(axis=1).T
-    level = np.divide(total, n_known, out=np.zeros(total.shape), where=n_known > 0).T
-    rows, maps = [], _expectations(known, settings.n_lags)
-    for own, expectation in enumerate(maps):
-        one = TrialSums(sums.products[own : own + 1], sums.pairs[own : own + 1])
-        rows.append(Row(one.autocovariance(weights)[0], level[own], _model(expectation, settings)))
-    return [*rows, _population(rows, settings)]
+
+    _last: Row
+
+    def __init__(self, weights: Array, settings: Settings) -> None:
+        self.weights, self.settings = weights, settings
+        self._maps: dict[bytes, Array] = {}
+        self._sum = [np.zeros((len(weights), settings.n_lags)), np.zeros(len(weights))]
+        self._expectation, self._n_usable = np.zeros(0), 0
+
+    def measure(self, residual: Array, white: Array) -> Row:
+        """Measure a neuron.
+
+        Parameters
+        ----------
+        residual : ndarray (time, trial)
+            From `deviations`.
+        white : ndarray (time, trial)
+            Variance of known white noise in each bin.
+
+        Returns
+        -------
+        Row
+        """
+        known = usable(residual[np.newaxis])[0]
+        sums = trial_sums(residual[np.newaxis], self.settings.n_lags)
+        n_known = self.weights @ known.sum(axis=0)
+        total = self.weights @ np.where(known, white, 0.0).sum(axis=0)
+        level = np.divide(total, n_known, out=np.zeros(len(total)), where=n_known > 0)
+        measured = sums.autocovariance(self.weights)[0]
+        row = Row(measured, level, _model(self._map(known), self.settings))
+        self._add(row)
+        return row
+
+    def population(self) -> Row:
+        """Mean of the neurons, each in units of its own variance."""
+        if not self._n_usable:
+            return Row(self._last.measured * np.nan, self._last.white, self._last.model)
+        measured, white = (total / self._n_usable for total in self._sum)
+        return Row(measured, white, _model(self._expectation / self._n_usable, self.settings))
+
+    def _add(self, row: Row) -> None:
+        """Let a neuron count for the population."""
+        self._last = row
+        if not row.measured[0, 0] > 0:
+            return
+        scale = 1.0 / row.measured[0, 0]
+        # A draw may leave a neuron without a pair of bins.
+        self._sum[0] += scale * np.nan_to_num(row.measured)
+        self._sum[1] += scale * row.white
+        self._expectation = row.model.expectation + (self._expectation if self._n_usable else 0.0)
+        self._n_usable += 1
+
+    def _map(self, known: NDArray[np.bool_]) -> Array:
+        """Give the expectation map of a neuron; neurons observed alike share theirs."""
+        key = np.packbits(known).tobytes()
+        if key not in self._maps:
+            if len(self._maps) >= _MOST_MAPS:
+                self._maps.clear()
+            self._maps[key] = expectation_map(known, self.settings.n_lags)
+        return self._maps[key]
 
 
-def _expectations(known: NDArray[np.bool_], n_lags: int) -> list[Array]:
-    """List the expectation map of every neuron; neurons observed alike share theirs."""
-    maps: dict[bytes, Array] = {}
-    found = []
-    for own in known:
-        key = np.packbits(own).tobytes()
-        if key not in maps:
-            maps[key] = expectation_map(own, n_lags)
-        found.append(maps[key])
-    return found
+# Each holds lags by bins.
+_MOST_MAPS = 16
 
 
 def _model(expectation: Array, settings: Settings) -> Model:
     free = settings.noise == "free"
     return Model(expectation, settings.bin_width, settings.averaged, free)
-
-
-def _population(rows: list[Row], settings: Settings) -> Row:
-    """Sum of the neurons, each in units of its own variance."""
-    usable_rows = [row for row in rows if row.measured[0, 0] > 0]
-    if not usable_rows:
-        return Row(rows[0].measured * np.nan, rows[0].white, rows[0].model)
-    scales = [1.0 / row.measured[0, 0] for row in usable_rows]
-    pairs = list(zip(scales, usable_rows, strict=True))
-    # A draw may leave a neuron without a pair of bins.
-    measured = np.sum([scale * np.nan_to_num(row.measured) for scale, row in pairs], axis=0)
-    white = np.sum([scale * row.white for scale, row in pairs], axis=0)
-    expectation = np.mean([row.model.expectation for row in usable_rows], axis=0)
-    return Row(measured / len(pairs), white / len(pairs), _model(expectation, settings))
 
 
 def estimate_row(

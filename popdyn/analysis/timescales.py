@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.analysis.autocorrelation import deviations, usable
-from popdyn.analysis.timescale_rows import Settings, estimate_row, expanded_level, make_rows
+from popdyn.analysis.timescale_rows import Rows, Settings, estimate_row, expanded_level
 from popdyn.errors import TensorError, warn
 from popdyn.resample import BOUND, Seed, as_generator
 from popdyn.tensor.contract import bin_width_of, check
@@ -125,14 +125,13 @@ def timescale(
     n_lags = _number_of_lags(tensor, max_lag, noise, n_draws)
     generator, seed = as_generator(rng)
     condition = _conditions(tensor, by)
-    residual = deviations(tensor.values, condition)
-    trial = np.flatnonzero(usable(residual).any(axis=(0, 1)))
+    trial = _usable_trials(tensor.values, condition)
     _check_trials(tensor, trial.size)
     settings = Settings(bin_width_of(tensor), averaged, noise, n_lags, expanded_level(trial.size))
     modulation = _modulation_p(tensor.values, condition, generator)
     _say_unfit(tensor, modulation if by is None else modulation[:0])
     weights = _weights(trial.size, n_draws, generator)
-    found = _estimate(tensor.isel(trial=trial), residual[:, :, trial], weights, settings)
+    found = _estimate(tensor, condition, trial, weights, settings)
     result = make_result(
         {**_variables(found), "modulation_p": ("neuron", modulation)},
         coords={
@@ -217,32 +216,32 @@ def _weights(n_trials: int, n_draws: int, rng: np.random.Generator) -> Array:
     return np.concatenate([np.ones((1, n_trials)), drawn, [even, ~even]]).astype(np.float64)
 
 
-def _poisson_variance(tensor: xr.DataArray) -> Array:
-    """Variance a bin of Poisson spikes has: their number, in Hz over the bin's width."""
-    factor = 1.0 if tensor.name == "spike_count" else 1.0 / bin_width_of(tensor)
-    return np.asarray(tensor.values * factor, dtype=np.float64)
+def _usable_trials(values: NDArray[np.floating[Any]], condition: Index) -> Index:
+    """Positions of the trials that some neuron can be measured in."""
+    found = np.zeros(values.shape[2], dtype=bool)
+    for own in values:
+        found |= usable(deviations(own[np.newaxis], condition)).any(axis=(0, 1))
+    return np.flatnonzero(found)
 
 
 def _estimate(
-    tensor: xr.DataArray, residual: Array, weights: Array, settings: Settings
+    tensor: xr.DataArray, condition: Index, trial: Index, weights: Array, settings: Settings
 ) -> list[dict[str, Any]]:
     """Estimate of every neuron and, last, of the population."""
-    poisson = settings.noise == "poisson"
-    white = _poisson_variance(tensor) if poisson else np.zeros_like(residual)
-    rows = make_rows(residual, white, weights, settings)
+    counts = tensor.name == "spike_count"
+    # Poisson spikes vary as their number does, in Hz over the bin's width.
+    per_value = 1.0 if counts else 1.0 / settings.bin_width
     window = tensor.sizes["time"] * settings.bin_width
-    return [
-        estimate_row(row, settings, window, number)
-        for row, number in zip(rows, _spikes(tensor), strict=True)
-    ]
-
-
-def _spikes(tensor: xr.DataArray) -> Array:
-    """Count the spikes of each neuron and of all; infinite for what are not counts."""
-    if tensor.name != "spike_count":
-        return np.full(len(tensor) + 1, np.inf)
-    own = np.nansum(tensor.values, axis=(1, 2), dtype=np.float64)
-    return np.append(own, own.sum())
+    rows, found, n_all = Rows(weights, settings), [], 0.0
+    # One neuron at a time: deviations take four times the memory of the data or more.
+    for own in tensor.values:
+        residual = deviations(own[np.newaxis], condition)[0][:, trial]
+        chosen = own[:, trial].astype(np.float64)
+        white = chosen * (per_value if settings.noise == "poisson" else 0.0)
+        n_spikes = float(np.nansum(chosen)) if counts else np.inf
+        n_all += n_spikes
+        found.append(estimate_row(rows.measure(residual, white), settings, window, n_spikes))
+    return [*found, estimate_row(rows.population(), settings, window, n_all)]
 
 
 def _variables(found: list[dict[str, Any]]) -> dict[str, Any]:

@@ -152,6 +152,44 @@ class Timescale(Table):
     n_draws: Count = 500
 
 
+class Overlap(Table):
+    """How far the subspaces of two epochs, or of two areas, overlap: one of the two.
+
+    Attributes
+    ----------
+    epochs : dict or None
+        Two names with their windows (s), of the same neurons.
+    areas : str or None
+        Neuron column whose two values are compared by their courses over time and conditions.
+    between : tuple of str or None
+        Which two values, of a column that has more.
+    """
+
+    epochs: dict[str, Window] | None = None
+    areas: str | None = None
+    between: Names | None = None
+    n_components: Count = 3
+    n_splits: Count = 20
+    n_draws: Count = 1000
+
+    @model_validator(mode="after")
+    def _one_pair(self) -> Self:
+        if (self.epochs is None) == (self.areas is None):
+            message = (
+                "compares two epochs or two areas: give epochs = {name = [start, stop], name = "
+                '[start, stop]} or areas = "column of the neurons", one of them'
+            )
+            raise ValueError(message)
+        for name, named in (("epochs", self.epochs), ("between", self.between)):
+            if named is not None and len(set(named)) != 2:
+                message = f"{name} should name two, found {len(set(named))}"
+                raise ValueError(message)
+        if self.between is not None and self.areas is None:
+            message = "between names two areas: give areas, the column of the neurons, too"
+            raise ValueError(message)
+        return self
+
+
 class Analyses(Table):
     """The analyses to run, each with its settings; an absent one is not run."""
 
@@ -161,6 +199,7 @@ class Analyses(Table):
     pca: StateSpace | None = None
     dpca: Demixing | None = None
     tdr: TaskAxes | None = None
+    subspace_overlap: Overlap | None = None
     relative_distance: Distance | None = None
     decode: Decoding | None = None
     decode_quantity: Quantity | None = None
@@ -179,3 +218,14 @@ class Analyses(Table):
     def names(self) -> tuple[str, ...]:
         """The analyses that were asked for, in the order of the report."""
         return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    @property
+    def windows(self) -> dict[str, tuple[float, float]]:
+        """The windows (s) within that of the alignment, by their keys."""
+        windows = {}
+        if self.timescale is not None and self.timescale.window is not None:
+            windows["timescale.window"] = self.timescale.window
+        if self.subspace_overlap is not None:
+            for name, window in (self.subspace_overlap.epochs or {}).items():
+                windows[f"subspace_overlap.epochs.{name}"] = window
+        return windows

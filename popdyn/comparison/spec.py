@@ -110,12 +110,11 @@ class Spec(Table):
 
     @model_validator(mode="after")
     def _inside(self) -> Self:
-        asked = self.analyses.timescale
-        if asked is not None and asked.window is not None:
-            (start, stop), (low, high) = asked.window, self.alignment.window
+        low, high = self.alignment.window
+        for name, (start, stop) in self.analyses.windows.items():
             if start < low - 1e-9 or stop > high + 1e-9:
                 message = (
-                    f"analyses.timescale.window = [{start:g}, {stop:g}] reaches beyond "
+                    f"analyses.{name} = [{start:g}, {stop:g}] reaches beyond "
                     f"alignment.window = [{low:g}, {high:g}]: shorten the one or widen the other"
                 )
                 raise ValueError(message)

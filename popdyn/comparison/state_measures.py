@@ -16,6 +16,7 @@ from popdyn.comparison.measures import (
     names_of,
     smallest,
 )
+from popdyn.comparison.overlap_step import overlap_measures
 from popdyn.comparison.tdr_step import tdr_measures
 from popdyn.resample import percentile_bounds, upper_p_value
 
@@ -161,6 +162,7 @@ _ROWS: dict[str, Callable[[Mapping[str, Results]], Iterable[Measure]]] = {
     "encoding": _encoding,
     "dpca": _demixing,
     "tdr": tdr_measures,
+    "subspace_overlap": overlap_measures,
     "decode_quantity": _quantity,
     "temporal_generalization": _generalization,
     "timescale": _timescale,

@@ -14,6 +14,7 @@ from popdyn.analysis.generalization import temporal_generalization
 from popdyn.analysis.quantity_decoding import decode_quantity
 from popdyn.analysis.timescales import timescale
 from popdyn.comparison.analysis_spec import Demixing, Encoding, Generalization, Quantity, Timescale
+from popdyn.comparison.overlap_step import run_subspace_overlap
 from popdyn.comparison.ready import ready
 from popdyn.comparison.shortfall import decoded_label
 from popdyn.comparison.sources import Prepared
@@ -104,6 +105,7 @@ STATE_STEPS: dict[str, Callable[[Prepared, Spec, int], xr.Dataset]] = {
     "encoding": run_encoding,
     "dpca": run_dpca,
     "tdr": run_tdr,
+    "subspace_overlap": run_subspace_overlap,
     "decode_quantity": run_decode_quantity,
     "temporal_generalization": run_temporal_generalization,
     "timescale": run_timescale,

@@ -94,7 +94,12 @@ def _title(result: xr.Dataset) -> str:
     chance = float(result["null_alignment_index"].mean())
     text += f" (chance {chance:.2f}, p = {float(result['p']):.2g})"
     if "cross_validated_index" in result:
-        value = float(result["cross_validated_index"])
-        low, high = result["cross_validated_index_bound"].to_numpy()
-        text += f"\nwithout noise {value:.2f} ({low:.2f} to {high:.2f})"
+        value = _rounded(result["cross_validated_index"].item())
+        low, high = map(_rounded, result["cross_validated_index_bound"].to_numpy())
+        text += f"\nwithout noise {value} ({low} to {high})"
     return text
+
+
+def _rounded(value: float) -> str:
+    """Write two decimals, and a zero without a sign."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")

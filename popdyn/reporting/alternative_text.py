@@ -5,9 +5,15 @@ from __future__ import annotations
 import xarray as xr
 
 from popdyn.reporting import captions, state_captions
+from popdyn.reporting.overlap_chapter import overlap_details
 from popdyn.reporting.tdr_chapter import tdr_details
 
-_DETAILS = {**captions.DETAILS, **state_captions.DETAILS, "tdr": tdr_details}
+_DETAILS = {
+    **captions.DETAILS,
+    **state_captions.DETAILS,
+    "tdr": tdr_details,
+    "subspace_overlap": overlap_details,
+}
 
 
 def in_words(title: str, source: str, result: xr.Dataset) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import xarray as xr
 
+from popdyn.reporting.overlap_chapter import overlap_methods
 from popdyn.reporting.phrases import draws, grouping, prepared, setting, short
 from popdyn.reporting.provenance import parameters
 from popdyn.reporting.state_methods import STATE_SENTENCES
@@ -234,4 +235,5 @@ _SENTENCES: dict[str, Callable[[xr.Dataset], list[str]]] = {
     "scorecard": _scorecard,
     **STATE_SENTENCES,
     "tdr": tdr_methods,
+    "subspace_overlap": overlap_methods,
 }

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from popdyn import plot
 from popdyn.reporting import captions
+from popdyn.reporting.overlap_chapter import SUBSPACES
 from popdyn.reporting.picture import Chapter, Picture, example_neuron
 from popdyn.reporting.state_pictures import (
     DEMIXING,
@@ -107,6 +108,7 @@ CHAPTERS = (
     ),
     DEMIXING,
     TASK_AXES,
+    SUBSPACES,
     Chapter(
         "Distance between conditions",
         "When do the conditions part, and how far?",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import ast
+import builtins
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,6 +145,7 @@ def columns_of_formula(formula: str, table: pd.DataFrame) -> Columns:
     """Columns of a patsy formula, the intercept taken off; NaN where a variable is missing."""
     import patsy  # type: ignore[import-untyped]
 
+    refuse_unknown_names(formula, [str(name) for name in table.columns])
     data = pd.DataFrame({str(name): _for_patsy(table[name]) for name in table.columns})
     right = formula.split("~", 1)[-1]
     try:
@@ -149,12 +153,7 @@ def columns_of_formula(formula: str, table: pd.DataFrame) -> Columns:
         environment = patsy.EvalEnvironment([{"np": np}])
         built = patsy.dmatrix(right, data, environment, "drop", return_type="dataframe")
     except Exception as error:  # patsy evaluates the user's words: anything may come
-        reason = str(error).strip().split("\n", 1)[0]
-        message = (
-            f"{formula!r} is neither a trial column nor a formula that can be read ({reason}); "
-            f"trial columns are {', '.join(map(str, table.columns))}"
-        )
-        raise TensorError(message) from error
+        raise TensorError(_unreadable(formula, error, table.columns)) from error
     places = dict(built.design_info.term_name_slices)
     if "Intercept" not in places:
         message = (
@@ -170,6 +169,82 @@ def columns_of_formula(formula: str, table: pd.DataFrame) -> Columns:
     names = [name for place in places.values() for name in built.columns[place]]
     matrix = built[names].reindex(range(len(table))).to_numpy(dtype=np.float64)
     return matrix, names, term, ["1"] * len(names)
+
+
+def names_in_formula(formula: str) -> list[str]:
+    """Names of columns that a patsy formula uses.
+
+    Parameters
+    ----------
+    formula : str
+        As for `make_design`.
+
+    Returns
+    -------
+    list of str
+        In their order, without functions of patsy, Python and ``np``.
+
+    Raises
+    ------
+    Exception
+        Of patsy or Python, if it cannot be read.
+
+    Examples
+    --------
+    >>> names_in_formula("choice * C(context) + np.log(rt)")
+    ['choice', 'context', 'rt']
+    """
+    import patsy
+    from patsy import builtins as of_patsy
+
+    model = patsy.ModelDesc.from_formula("~" + formula.split("~", 1)[-1])
+    found: list[str] = []
+    for factor in dict.fromkeys(factor for term in model.rhs_termlist for factor in term.factors):
+        for node in ast.walk(ast.parse(factor.code, mode="eval")):
+            if isinstance(node, ast.Name):
+                found.append(node.id)
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Q":
+                found += [one.value for one in node.args if isinstance(one, ast.Constant)]
+    functions = {"np", *of_patsy.__all__, *dir(builtins)}
+    return [name for name in dict.fromkeys(found) if name not in functions]
+
+
+def refuse_unknown_names(formula: str, columns: Sequence[str]) -> None:
+    """Refuse a formula that names a column there is not.
+
+    Parameters
+    ----------
+    formula : str
+        As for `make_design`.
+    columns : sequence of str
+        Trial columns.
+
+    Raises
+    ------
+    TensorError
+        Naming the unknown column and the nearest one, or if the formula cannot be read.
+    """
+    try:
+        unknown = [name for name in names_in_formula(formula) if name not in columns]
+    except Exception as error:  # patsy and Python read the user's words: anything may come
+        raise TensorError(_unreadable(formula, error, columns)) from error
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], columns, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        where = "" if formula == unknown[0] else f", which the formula {formula!r} names"
+        message = (
+            f"there is no trial column {unknown[0]!r}{where}.{hint} Columns: {', '.join(columns)}."
+        )
+        raise TensorError(message)
+
+
+def _unreadable(formula: str, error: Exception, columns: Iterable[Any]) -> str:
+    """Sentence for a formula that cannot be read."""
+    reason = str(error).strip().split("\n", 1)[0]
+    return (
+        f"{formula!r} is neither a trial column nor a formula that can be read ({reason}); "
+        f"trial columns are {', '.join(map(str, columns))}"
+    )
 
 
 def _for_patsy(column: pd.Series) -> pd.Series:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from popdyn.analysis.design_columns import refuse_unknown_names
 from popdyn.comparison.agreement import conditions_of
 from popdyn.comparison.sources import Prepared, blaming
 from popdyn.comparison.spec import Spec
@@ -77,12 +78,15 @@ def check_columns(source: Prepared, analysis: str, spec: Spec) -> None:
 
 
 def _columns(source: Prepared, analysis: str, spec: Spec) -> Iterator[str]:
-    """Give the trial columns that the settings of an analysis name; a formula may name any."""
+    """Give the trial columns that the settings of an analysis name, those of a formula, too."""
     settings = getattr(spec.analyses, analysis, None)
     for key in ("label", "groups", "factors", "by", "regressors"):
         named = getattr(settings, key, None) or ()
         if key == "regressors" and isinstance(named, str):
-            named = [named] if named in column_names(source.tensor, "trial") else []
+            known = column_names(source.tensor, "trial")
+            if not {part.strip() for part in named.split(":")} <= {*known}:
+                refuse_unknown_names(named, known)
+                named = []
         for name in [named] if isinstance(named, str) else named:
             yield from (part.strip() for part in name.split(":")) if key == "regressors" else [name]
 

@@ -90,6 +90,17 @@ def test_trials_without_a_regressor_are_left_out_and_said():
         ({"speed": [2.0, 2.0]}, ["speed"], "'speed' has one value only .2. on the 2 trials"),
         ({"speed": [2.0, np.inf]}, ["speed"], "'speed' holds infinite values"),
         ({"speed": [2.0, 1.0]}, "speed +", "neither a trial column nor a formula"),
+        (
+            {"choice": ["l", "r"], "speed": [2.0, 1.0]},
+            "choise + np.log(speed)",
+            "'choise', which the formula .* names. Did you mean 'choice'[?] Columns: choice, speed",
+        ),
+        (
+            {"speed": [2.0, 1.0]},
+            "Q('sped')",
+            "no trial column 'sped', which .* Did you mean 'speed'",
+        ),
+        ({"speed": [2.0, 1.0]}, "speed + xyz", "no trial column 'xyz', which .* names. Columns"),
         ({"speed": [2.0, 1.0]}, "0 + speed", "leaves the intercept out"),
         ({"speed": [2.0, 1.0]}, "1", "no regressor beside the intercept"),
         ({"a": [np.nan, 1.0], "b": [1.0, np.nan]}, ["a", "b"], "no trial has a value of every"),
@@ -106,6 +117,12 @@ def test_what_cannot_be_a_regressor_is_refused(columns, regressors, message):
 def test_levels_that_do_not_fit_are_named(levels, message):
     with pytest.raises(TensorError, match=message):
         make_design(tensor(choice=["l", "r"]), ["choice"], levels={"choice": levels})
+
+
+def test_functions_in_a_formula_are_no_columns():
+    x = tensor(choice=["l", "r", "l"], speed=[1.0, 2.0, 4.0])
+    design = make_design(x, "center(speed) + C(choice, Sum) + np.log(speed) + abs(speed)")
+    assert len(design.terms) == 4
 
 
 def test_regressors_that_are_the_same_are_named():

@@ -137,6 +137,8 @@ def test_counts_are_asked_for_where_a_family_needs_them(tmp_path):
     [
         ({"encoding": {"regressors": ["choise"]}}, "choise"),
         ({"encoding": {"regressors": ["choice:contex"]}}, "contex"),
+        ({"encoding": {"regressors": "choise + rt"}}, "choise"),
+        ({"tdr": {"regressors": "choice * np.log(rtt)", "by": ["choice"]}}, "rtt"),
         ({"dpca": {"factors": ["choise"]}}, "choise"),
         ({"temporal_generalization": {"label": "choise"}}, "choise"),
         ({"decode_quantity": {"label": "rtt"}}, "rtt"),

@@ -18,6 +18,7 @@ from popdyn.comparison.analysis_spec import Analyses
 from popdyn.comparison.fields import Flag, Names, Number, Positive, Size, Table
 from popdyn.comparison.source_spec import Model, ModelSpec, Network, Source
 from popdyn.comparison.tables import read_tables
+from popdyn.comparison.together_spec import Together
 from popdyn.errors import SpecError, TensorError
 from popdyn.tensor.contract import bin_edges
 
@@ -78,7 +79,7 @@ class Spec(Table):
         Heading of the report, and what its reader must know.
     seed : int
         Every random draw of the comparison derives from it.
-    alignment, conditions, match, prepare, analyses : Table
+    alignment, conditions, match, prepare, analyses, comparison : Table
         The tables of the spec.
     sources : tuple
         The ``[[source]]`` tables in order.
@@ -92,6 +93,7 @@ class Spec(Table):
     match: Match = Match()
     prepare: Prepare = Prepare()
     analyses: Analyses
+    comparison: Together = Together()
     sources: Annotated[
         tuple[Annotated[Source, Field(discriminator="kind")], ...],
         Field(alias="source", min_length=1),
@@ -119,6 +121,18 @@ class Spec(Table):
                 )
                 raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        refused = self.comparison.refused(self.analyses, self.kinds)
+        if refused:
+            raise ValueError(refused)
+        return self
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kind of every source, by its id."""
+        return {source.id: source.kind for source in self.sources}
 
     @property
     def text(self) -> str:

@@ -16,7 +16,7 @@ def decode(result: xr.Dataset, *, ax: Axes | None = None, color: str | None = No
     Parameters
     ----------
     result : Dataset
-        From ``popdyn.decode``.
+        From ``popdyn.decode``, or of several sessions from ``popdyn.pool_decoding``.
     ax : Axes, optional
         Axes to draw on; a new figure without.
     color : str, optional
@@ -25,7 +25,7 @@ def decode(result: xr.Dataset, *, ax: Axes | None = None, color: str | None = No
     Returns
     -------
     Axes
-        Time (s) against balanced accuracy.  Bands hold 95 % of the bootstrap (colored) and of
+        Time (s) against balanced accuracy.  Bands hold the 95 % interval (colored) and 95 % of
         the null (gray), the dashed line is chance, the bar on top marks bins with corrected
         p < 0.05.
 

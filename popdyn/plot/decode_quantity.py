@@ -19,7 +19,7 @@ def decode_quantity(
     Parameters
     ----------
     result : Dataset
-        From ``popdyn.decode_quantity``.
+        From ``popdyn.decode_quantity``, or of several sessions from ``popdyn.pool_decoding``.
     ax : Axes, optional
         Axes to draw on; a new figure without.
     color : str, optional
@@ -28,7 +28,7 @@ def decode_quantity(
     Returns
     -------
     Axes
-        Time (s) against cross-validated R2.  Bands hold 95 % of the bootstrap (colored) and of
+        Time (s) against cross-validated R2.  Bands hold the 95 % interval (colored) and 95 % of
         the null (gray), the dashed line is the training mean's R2, the bar on top marks clusters
         with p < 0.05.
 
@@ -49,8 +49,8 @@ def decode_quantity(
         result, "r2", ax, color, guide=(0.0, "mean of training"), tested=("cluster_p", "clusters")
     )
     null = np.quantile(result["null_r2"].values, 0.025, axis=0)
-    drawn = (result["r2"].values, result["r2_bound"].values, null)
-    lowest = min(np.nanmin(values, initial=-0.1) for values in drawn)
+    drawn = [result[name] for name in ("r2", "r2_bound", "session_r2") if name in result]
+    lowest = min(np.nanmin(values, initial=-0.1) for values in (*drawn, null))
     ax.set_ylim(max(-1.0, float(lowest)), 1.06)
     ax.set_ylabel("cross-validated R2 (dimensionless)")
     add_legend(ax)

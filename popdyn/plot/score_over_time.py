@@ -19,6 +19,7 @@ from popdyn.plot.style import (
 
 _LEVEL = 0.05
 _COLOR = "#0072B2"
+_SESSION_ALPHA = 0.5
 
 
 def draw_score(
@@ -35,7 +36,8 @@ def draw_score(
     Parameters
     ----------
     result : Dataset
-        With the score and, beside it, ``<score>_bound`` and ``null_<score>``.
+        With the score and, beside it, ``<score>_bound`` and ``null_<score>``; of sessions that
+        were pooled also ``session_<score>``, drawn as thin lines.
     score : str
         Variable over time.
     ax : Axes
@@ -53,6 +55,15 @@ def draw_score(
     ax.fill_between(time, *null, color=NULL_COLOR, alpha=0.6, linewidth=0, label="shuffled labels")
     lower, upper = result[f"{score}_bound"].values
     ax.fill_between(time, lower, upper, color=color, alpha=BAND_ALPHA, linewidth=0)
+    for number, session in enumerate(result.get(f"session_{score}", ())):
+        ax.plot(
+            time,
+            session,
+            color=color,
+            linewidth=0.6,
+            alpha=_SESSION_ALPHA,
+            label=None if number else "sessions",
+        )
     ax.plot(
         time,
         result[score].values,

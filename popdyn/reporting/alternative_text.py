@@ -6,6 +6,7 @@ import xarray as xr
 
 from popdyn.reporting import captions, state_captions
 from popdyn.reporting.overlap_chapter import overlap_details
+from popdyn.reporting.pooled_chapter import pooled_details
 from popdyn.reporting.tdr_chapter import tdr_details
 
 _DETAILS = {
@@ -13,6 +14,7 @@ _DETAILS = {
     **state_captions.DETAILS,
     "tdr": tdr_details,
     "subspace_overlap": overlap_details,
+    "pool_decoding": pooled_details,
 }
 
 

@@ -8,6 +8,7 @@ import xarray as xr
 
 from popdyn.reporting.overlap_chapter import overlap_methods
 from popdyn.reporting.phrases import draws, grouping, prepared, setting, short
+from popdyn.reporting.pooled_chapter import pooled_methods
 from popdyn.reporting.provenance import parameters
 from popdyn.reporting.state_methods import STATE_SENTENCES
 from popdyn.reporting.tdr_chapter import tdr_methods
@@ -236,4 +237,5 @@ _SENTENCES: dict[str, Callable[[xr.Dataset], list[str]]] = {
     **STATE_SENTENCES,
     "tdr": tdr_methods,
     "subspace_overlap": overlap_methods,
+    "pool_decoding": pooled_methods,
 }

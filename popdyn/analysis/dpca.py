@@ -21,9 +21,10 @@ from popdyn.analysis.dpca_terms import marginalizations
 from popdyn.analysis.statespace_samples import (
     checked_values,
     same_neurons,
+    same_units,
 )
 from popdyn.analysis.stored_estimator import check_fitted, not_yet_restored
-from popdyn.analysis.trials import is_average
+from popdyn.analysis.trials import is_average, warn_unlabelled
 from popdyn.errors import TensorError
 from popdyn.resample import Seed, as_generator
 from popdyn.tensor.contract import check
@@ -160,11 +161,14 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
         Warns
         -----
         PopdynWarning
-            When neurons are left out or never vary, or conditions have a single trial.
+            When trials or neurons are left out, neurons never vary, or conditions have a single
+            trial.
         """
         check_options(self.missing, self.noise_covariance, self.n_folds)
         generator, seed = as_generator(self.rng)
         grid = make_grid(x, self.factors, self.missing)
+        if grid.cell is not None:
+            warn_unlabelled(grid.cell, self.factors)
         chosen = marginalizations(list(grid.levels), self.join)
         # Many small eigenproblems: threads of the BLAS would only wait for each other.
         with threadpool_limits(limits=1, user_api="blas"):
@@ -210,12 +214,13 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
         Raises
         ------
         TensorError
-            If neurons are missing.
+            If neurons are missing, or the unit is another one than that of the fit.
         FitError
             If `fit` has not been called.
         """
         check_fitted(self)
         values = same_neurons(checked_values(x), self.decoder_["neuron"])
+        same_units(values, self.result_.attrs.get("units"))
         rest = [str(dim) for dim in values.dims if dim != "neuron"]
         state: xr.DataArray = xr.dot(self.decoder_, values - self.mean_, dim="neuron")
         state = state.transpose("component", *rest).rename("state")

@@ -6,26 +6,25 @@ distractor while it is shown.  If both share an axis, the distractor overwrites 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.analysis.epoch_axes_session import METHODS, EpochTrials, along_axes, products
+from popdyn.analysis.epoch_axes_session import METHODS, along_axes, products
 from popdyn.analysis.epoch_axes_stages import by_stage, trend_of
+from popdyn.analysis.epoch_axes_trials import Axes, pose
 from popdyn.analysis.folds import stratified_folds
 from popdyn.analysis.statespace_samples import from_tensor
 from popdyn.analysis.trials import Array
-from popdyn.errors import FitError, TensorError, warn
+from popdyn.errors import TensorError
 from popdyn.progress import watched
 from popdyn.resample import BOUND, Seed, as_generator, spawn
 from popdyn.tensor.contract import check
 from popdyn.tensor.result import digest, make_result
-from popdyn.tensor.view import group_conditions
 
-Axes = Mapping[str, tuple[str, tuple[float, float]]]
 Sessions = xr.DataArray | Sequence[xr.DataArray] | Mapping[str, xr.DataArray]
 _ONE = {"units": "1"}
 
@@ -213,14 +212,8 @@ def _of_session(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Everything that one session says."""
-    session = _pose(tensor, name, axes, time)
-    least = min(int((row == c).sum()) for row in session.label for c in (0, 1))
     n_splits, n_folds = counts
-    if least < n_folds:
-        message = (
-            f"session {name}: {n_folds} folds need as many trials of each class, found {least}"
-        )
-        raise FitError(message)
+    session = pose(tensor, name, axes, time, n_folds)
     product, squared, power = products(session, method, spawn(rng, n_splits))
     length = np.diag(product)
     known = (length[:, None] > 0) & (length[None, :] > 0) & (power > 0)
@@ -237,53 +230,6 @@ def _of_session(
         "transfer_accuracy": accuracy,
         "n_trials": len(session.values),
     }
-
-
-def _pose(tensor: xr.DataArray, name: str, axes: Axes, time: Array) -> EpochTrials:
-    """Choose trials, read labels and epochs."""
-    labels, epochs = [], []
-    for axis, given in _read(axes):
-        label, (start, stop) = given
-        conditions = group_conditions(tensor, label)
-        if len(conditions.labels) != 2:
-            message = (
-                f"axis {axis!r} needs two values of {label!r}; session {name} has "
-                f"{len(conditions.labels)}: {', '.join(map(str, conditions.labels[:6]))}. Choose "
-                "trials with select(trials=)"
-            )
-            raise TensorError(message)
-        inside = (time >= start) & (time < stop)
-        if not inside.any():
-            message = (
-                f"epoch of axis {axis!r} from {start:g} to {stop:g} s holds no bin: the centers "
-                f"of the bins run from {time.min():g} to {time.max():g} s"
-            )
-            raise TensorError(message)
-        labels.append(np.asarray(conditions.index, dtype=np.intp))
-        epochs.append(inside)
-    values = np.moveaxis(tensor.to_numpy(), 2, 0)
-    complete = np.isfinite(values).all(axis=(1, 2))
-    if not complete.any():
-        message = f"session {name} has no trial that is known in every neuron and bin"
-        raise FitError(message)
-    if not complete.all():
-        message = (
-            f"session {name}: {(~complete).sum()} of {complete.size} trials with NaN are left out"
-        )
-        warn(message)
-    kept = np.ascontiguousarray(values[complete], dtype=np.float64)
-    return EpochTrials(kept, np.stack(labels)[:, complete], np.stack(epochs))
-
-
-def _read(axes: Axes) -> Iterator[tuple[str, tuple[str, tuple[float, float]]]]:
-    """Give the axes one by one, or say how they are written."""
-    if not isinstance(axes, Mapping) or len(axes) < 2:
-        message = (
-            "expected axes as a mapping of two names or more to (label, (start, stop)), found "
-            f"{axes!r}"
-        )
-        raise TensorError(message)
-    yield from axes.items()
 
 
 def _described(values: dict[str, Array], units: str) -> dict[str, Any]:

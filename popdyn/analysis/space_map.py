@@ -30,7 +30,7 @@ from popdyn.analysis.statespace_samples import (
     same_neurons,
 )
 from popdyn.analysis.stored_estimator import check_fitted, not_yet_restored
-from popdyn.analysis.subspace_sides import Side, matched, side_of
+from popdyn.analysis.subspace_sides import Side, pair_of
 from popdyn.analysis.trials import Array
 from popdyn.errors import TensorError
 from popdyn.resample import BOUND, Seed, as_generator
@@ -155,10 +155,16 @@ class SpaceMap(BaseEstimator):  # type: ignore[no-untyped-call]
             If conditions or times do not match, or an argument is out of range.
         FitError
             If there are fewer neurons or samples than components.
+
+        Warns
+        -----
+        PopdynWarning
+            When neurons are NaN throughout, conditions take no part because a neuron has no
+            trial there, or conditions are too few for a small p.
         """
         self._check_arguments()
         generator, seed = as_generator(self.rng)
-        sides = matched(side_of(source, self.by), side_of(target, self.by), "sample")
+        sides = pair_of(source, target, self.by, "sample", ("the source", "the target"))
         averages = [values_of(side) for side in sides]
         few = averages[0].shape[2] < _FEW_CONDITIONS
         hold_out = self.hold_out or ("time" if few else "condition")

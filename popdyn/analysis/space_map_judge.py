@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from popdyn.analysis.statespace_bounds import trials_left_out
 from popdyn.analysis.statespace_splits import N_GROUPS, error_bounds
 from popdyn.analysis.subspace_sides import Side
 from popdyn.analysis.trials import Array
-from popdyn.errors import FitError, TensorError
+from popdyn.errors import FitError, TensorError, warn
 from popdyn.resample import spawn, upper_p_value
 
 _ONE = {"units": "1"}
+_FEW_ORDERS = 200
 
 
 def values_of(side: Side) -> Array:
@@ -62,6 +64,7 @@ class Judge:
         self, averages: list[Array], null: str, n_draws: int, rng: np.random.Generator
     ) -> dict[str, Any]:
         """Held-out ratios, there and back, and the null."""
+        self._warn_few_orders(null, n_draws)
         self.fold = dealt(*self.shape, self.hold_out, rng)
         source, target = averages
         there, back = self._both(source, target)
@@ -75,6 +78,22 @@ class Judge:
             "null_held_out_ratio": ("draw", np.array(draws), _ONE),
             "p": ((), float(upper_p_value(there, np.array(draws))), _ONE),
         }
+
+    def _warn_few_orders(self, null: str, n_draws: int) -> None:
+        """Say so when the null holds so few different mismatches that no p can be small."""
+        n_times, n_conditions = self.shape
+        n_different = factorial(min(n_conditions, 20)) * (n_times if null == "time" else 1)
+        if n_different >= min(_FEW_ORDERS, n_draws):
+            return
+        advice = "use more conditions"
+        if null == "condition":
+            advice += ", or null='time', which breaks the match of the times, too"
+        message = (
+            f"{n_conditions} conditions over {n_times} bins can be mismatched in only "
+            f"{n_different} ways by null={null!r}: p cannot fall below about "
+            f"{1 / n_different:.2g}, however good the map; {advice}"
+        )
+        warn(message)
 
     def bounds(
         self, sides: tuple[Side, Side], variables: dict[str, Any], rng: np.random.Generator

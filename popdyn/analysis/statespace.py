@@ -29,8 +29,10 @@ from popdyn.analysis.statespace_samples import (
     coords,
     known_neurons,
     same_neurons,
+    same_units,
     samples_of,
     warn_constant,
+    warn_incomplete_conditions,
 )
 from popdyn.analysis.stored_estimator import check_fitted, not_yet_restored
 from popdyn.analysis.trials import principal_axes
@@ -166,13 +168,16 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         Warns
         -----
         PopdynWarning
-            When neurons are left out, never vary, or a condition has a single trial.
+            When neurons or trials are left out, neurons never vary, a condition has a single
+            trial, or takes no part because a neuron has none there.
         """
         check_options(self.n_components, self.n_splits, self.n_draws)
         generator, seed = as_generator(self.rng)
         values, trials, scale = samples_of(x, self.by, soft_normalize=self.soft_normalize)
         values = known_neurons(values)
         self.scale_ = scale.sel(neuron=values["neuron"].to_numpy())
+        if "condition" in values.dims:
+            warn_incomplete_conditions(values)
         check_samples(values, 1 if isinstance(self.n_components, str) else self.n_components)
         # Many small eigenproblems: threads of the BLAS would only wait for each other.
         with threadpool_limits(limits=1, user_api="blas"):
@@ -235,12 +240,13 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         Raises
         ------
         TensorError
-            If neurons are missing.
+            If neurons are missing, or the unit is another one than that of the fit.
         FitError
             If `fit` has not been called.
         """
         check_fitted(self)
         values = same_neurons(checked_values(x), self.loading_["neuron"])
+        same_units(values, self.scale_.attrs["units"] if "units" in self.result_.attrs else None)
         attrs = dict(values.attrs)
         if self.soft_normalize:
             values, attrs = values / self.scale_, attrs | {"units": "1"}

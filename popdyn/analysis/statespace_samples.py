@@ -88,6 +88,58 @@ def known_neurons(values: xr.DataArray) -> xr.DataArray:
     return values.isel(neuron=np.flatnonzero(known))
 
 
+def warn_incomplete_conditions(*sides: xr.DataArray, of: str = "") -> None:
+    """Name the conditions that take no part because neurons are NaN throughout in them.
+
+    Parameters
+    ----------
+    *sides : DataArray (neuron, time, condition)
+        Averages without neurons that are NaN everywhere; several have the same neurons.
+    of : str
+        What they are averages of, where there is more than one thing.
+    """
+    found: dict[str, set[str]] = {}
+    for side in sides:
+        known = np.isfinite(side.transpose("neuron", "time", "condition").to_numpy())
+        absent = ~known.any(axis=1)
+        # A condition in which no neuron was recorded is absent, not incomplete.
+        lost = ~known.all(axis=0).any(axis=0) & absent.any(axis=0) & ~absent.all(axis=0)
+        names = side.coords["condition"].to_numpy() if "condition" in side.coords else None
+        for at in np.flatnonzero(lost):
+            label = f"condition {at + 1}" if names is None else str(names[at])
+            found.setdefault(label, set()).update(
+                map(str, side["neuron"].to_numpy()[absent[:, at]])
+            )
+    if not found:
+        return
+    neurons = np.array(sorted(set().union(*found.values())))
+    n_all = max(side.sizes["condition"] for side in sides)
+    some = f"some neurons of {of}" if of else "some neurons"
+    message = (
+        f"{len(found)} of {n_all} conditions take no part, because {some} have no trial "
+        f"there: {'; '.join(list(found)[:10])}{'; ...' if len(found) > 10 else ''}. To keep the "
+        f"conditions leave out these neurons with select(neurons=...): {_names(neurons)}"
+    )
+    warn(message)
+
+
+def same_units(values: xr.DataArray, units: str | None) -> None:
+    """Refuse activity in another unit than that of the fit; None where that is not known.
+
+    Raises
+    ------
+    TensorError
+        If the units differ.
+    """
+    found = values.attrs.get("units", units)
+    if units is not None and found != units:
+        message = (
+            f"expected activity in {units}, as in the fit, found {found}: fit to this activity, "
+            "or bring both to the same unit"
+        )
+        raise TensorError(message)
+
+
 def samples_of(
     x: xr.DataArray | xr.Dataset, by: str | Sequence[str] | None, *, soft_normalize: bool
 ) -> tuple[xr.DataArray, ConditionTrials | None, xr.DataArray]:

@@ -34,10 +34,8 @@ from popdyn.analysis.subspace_sides import (
     centered_pair,
     epochs_of,
     is_loading,
-    known_in_both,
     loading_axes,
-    matched,
-    side_of,
+    pair_of,
 )
 from popdyn.analysis.subspace_splits import jackknife_overlap, split_overlap
 from popdyn.analysis.trials import Array, is_average
@@ -111,7 +109,8 @@ def subspace_overlap(
     Warns
     -----
     PopdynWarning
-        When neurons are NaN throughout, or there are too few trials for halves or bounds.
+        When neurons are NaN throughout, conditions take no part because a neuron has no trial
+        there, or there are too few trials for halves or bounds.
 
     Notes
     -----
@@ -154,9 +153,7 @@ def subspace_overlap(
                 attrs={"input_digest": digest(loading_axes(a))}
             )
         else:
-            first, second = matched(side_of(a, by), side_of(b, by), space)
-            if space == "neuron":
-                first, second = known_in_both(first, second)
+            first, second = pair_of(a, b, by, space)
             variables = _of_averages(
                 first, second, n_components, space, covariance, n_draws, generator
             )

@@ -10,7 +10,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.analysis.statespace_samples import averaged, from_average, same_neurons
+from popdyn.analysis.statespace_samples import (
+    averaged,
+    from_average,
+    same_neurons,
+    warn_incomplete_conditions,
+)
 from popdyn.analysis.trials import Array, condition_trials, is_average
 from popdyn.errors import FitError, TensorError, warn
 from popdyn.tensor.contract import check, check_average
@@ -106,24 +111,72 @@ def side_of(x: Any, by: str | Sequence[str] | None) -> Side:
     )
 
 
-def matched(first: Side, second: Side, space: str) -> tuple[Side, Side]:
+def pair_of(
+    a: Any,
+    b: Any,
+    by: str | Sequence[str] | None,
+    space: str,
+    names: tuple[str, str] = ("a", "b"),
+) -> tuple[Side, Side]:
+    """Check two things, match them, and say which neurons and conditions take no part."""
+    first, second = matched(side_of(a, by), side_of(b, by), space, names)
+    if space == "neuron":
+        first, second = known_in_both(first, second)
+        warn_incomplete_conditions(first.average, second.average)
+        return first, second
+    first, second = known_neurons_of(first, names[0]), known_neurons_of(second, names[1])
+    for side, name in zip((first, second), names, strict=True):
+        warn_incomplete_conditions(side.average, of=name)
+    return first, second
+
+
+def matched(
+    first: Side, second: Side, space: str, names: tuple[str, str] = ("a", "b")
+) -> tuple[Side, Side]:
     """Bring the second into the order of the first, or say why they cannot be compared."""
     if space == "neuron":
         return first, _same_neurons(first, second)
-    for dim in ("time", "condition"):
-        sizes = first.average.sizes[dim], second.average.sizes[dim]
-        if sizes[0] != sizes[1]:
-            message = (
-                f"space='sample' compares the courses of both over the same times and conditions; "
-                f"found {sizes[0]} and {sizes[1]} along {dim!r}"
-            )
-            raise TensorError(message)
-    labels = [side.average.coords["condition"].to_numpy().astype(str).tolist()
-              for side in (first, second) if "condition" in side.average.coords]  # fmt: skip
-    if len(labels) == 2 and labels[0] != labels[1]:
-        message = f"expected the same conditions, found {labels[0]} and {labels[1]}"
+    sides = (first, second)
+    sizes = [side.average.sizes["time"] for side in sides]
+    if sizes[0] != sizes[1]:
+        described = (
+            f"{name} has {_times(side.average)}" for name, side in zip(names, sides, strict=True)
+        )
+        message = (
+            f"courses are compared over the same times: {', '.join(described)}. Cut or bin both "
+            "alike (align, select)"
+        )
+        raise TensorError(message)
+    labels = [_labels(side.average) for side in sides]
+    if len(labels[0]) != len(labels[1]) or (all(map(_named, sides)) and labels[0] != labels[1]):
+        described = (
+            f"{name} has {len(own)} ({'; '.join(own[:10])}{'; ...' if len(own) > 10 else ''})"
+            for name, own in zip(names, labels, strict=True)
+        )
+        message = (
+            f"courses are compared over the same conditions, in order: {', '.join(described)}. "
+            "Choose the trials of conditions that both have with select(trials=...)"
+        )
         raise TensorError(message)
     return first, second
+
+
+def _times(average: xr.DataArray) -> str:
+    """Describe the bins of averages."""
+    time = average.coords["time"].to_numpy() if "time" in average.coords else None
+    n = average.sizes["time"]
+    return f"{n} bins" if time is None else f"{n} bins from {time[0]:g} to {time[-1]:g} s"
+
+
+def _named(side: Side) -> bool:
+    return "condition" in side.average.coords
+
+
+def _labels(average: xr.DataArray) -> list[str]:
+    """Labels of the conditions, numbers without."""
+    if "condition" not in average.coords:
+        return [str(number) for number in range(1, average.sizes["condition"] + 1)]
+    return [str(label) for label in average["condition"].to_numpy()]
 
 
 def _same_neurons(first: Side, second: Side) -> Side:
@@ -156,6 +209,22 @@ def known_in_both(first: Side, second: Side) -> tuple[Side, Side]:
     message = f"{(~known).sum()} of {known.size} neurons are NaN throughout, left out: {names}"
     warn(message)
     return _kept(first, known), _kept(second, known)
+
+
+def known_neurons_of(side: Side, name: str) -> Side:
+    """Leave out, with a warning, neurons of one side that are NaN throughout."""
+    known = np.isfinite(side.average.to_numpy()).any(axis=(1, 2))
+    if known.all():
+        return side
+    if not known.any():
+        message = f"every neuron of {name} is NaN throughout: there is nothing to compare"
+        raise FitError(message)
+    names = ", ".join(map(str, side.average["neuron"].to_numpy()[~known][:10]))
+    message = (
+        f"{(~known).sum()} of {known.size} neurons of {name} are NaN throughout, left out: {names}"
+    )
+    warn(message)
+    return _kept(side, known)
 
 
 def _kept(side: Side, known: NDArray[np.bool_]) -> Side:

@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.errors import FitError, TensorError
+from popdyn.errors import FitError, TensorError, warn
 from popdyn.preprocess.normalize import rate
 from popdyn.preprocess.smooth import smooth
 from popdyn.tensor.contract import check
@@ -94,6 +94,11 @@ def condition_trials(
     ------
     TensorError
         If ``by`` is missing or no trial has a condition.
+
+    Warns
+    -----
+    PopdynWarning
+        When trials have no condition.
     """
     tensor = check(x)
     if by is None:
@@ -108,11 +113,32 @@ def condition_trials(
         tensor = smooth(tensor, sigma=sigma)
     groups = group_conditions(tensor, [by] if isinstance(by, str) else list(by))
     index = np.asarray(groups.index)
+    warn_unlabelled(index, by)
     position = tuple(np.flatnonzero(index == i) for i in range(len(groups.labels)))
     if not position:
         message = f"no trial has a value of {by!r}: there is no condition to average"
         raise TensorError(message)
     return ConditionTrials(tensor, position, tuple(map(str, groups.labels)), groups.table)
+
+
+def warn_unlabelled(index: NDArray[np.intp], by: str | Sequence[str], of: str = "") -> None:
+    """Say how many trials have no value.
+
+    Parameters
+    ----------
+    index : ndarray of int, shape (trial,)
+        Condition of each trial, -1 for none.
+    by : str or sequence of str
+        The columns.
+    of : str
+        What the trials belong to, where there is more than one thing.
+    """
+    n_left_out = int((index < 0).sum())
+    if not n_left_out:
+        return
+    names = by if isinstance(by, str) else ", ".join(map(str, by))
+    message = f"{of}{n_left_out} of {index.size} trials have no value in {names!r} and are left out"
+    warn(message)
 
 
 @dataclass(frozen=True, eq=False)

@@ -345,6 +345,23 @@ def test_states_and_rates_are_decoded_and_encoded():
     np.testing.assert_allclose(dpca.transform(order), dpca.transform(tensor), atol=1e-10)
 
 
+def test_another_unit_than_that_of_the_fit_is_refused():
+    tensor, _ = planted()
+    fitted = pdn.DPCA(n_components=1).fit(tensor)
+    with pytest.raises(pdn.TensorError, match="expected activity in 1, as in the fit, found Hz"):
+        fitted.transform(abs(tensor).assign_attrs(tensor.attrs | {"units": "Hz"}))
+
+
+def test_trials_without_a_label_are_counted():
+    tensor, _ = planted()
+    stimulus = tensor["stimulus"].values.astype(float)
+    first = np.flatnonzero(stimulus == stimulus[0])[0]
+    stimulus[first] = np.nan
+    n = tensor.sizes["trial"]
+    with pytest.warns(pdn.PopdynWarning, match=f"^1 of {n} trials have no value in 'stimulus, "):
+        pdn.DPCA(n_components=1).fit(tensor.assign_coords(stimulus=("trial", stimulus)))
+
+
 def test_explained_variance_is_of_the_reconstruction_and_bounded_by_that_of_pca():
     """Not that of the projection: https://github.com/machenslab/dPCA/issues/32, 45, 49."""
     result = pdn.DPCA().fit(planted(noise=1.0)[0]).result_
@@ -588,3 +605,17 @@ def test_what_was_not_fitted_is_not_used():
         dpca.significance(tensor, n_draws=0)
     with pytest.raises(pdn.TensorError, match="missing: 19"):
         dpca.transform(tensor.isel(neuron=slice(19)))
+
+
+@pytest.mark.parametrize("join", ["time", None])
+def test_contrasts_of_a_part_have_its_products_and_fewer_columns(join):
+    averages = np.random.default_rng(3).normal(size=(5, 4, 2, 3, 7))
+    chosen = marginalizations(["a", "b", "c"], join)
+    for one, part in zip(chosen, split(averages, chosen), strict=True):
+        expected = part.values @ part.values.T
+        np.testing.assert_allclose(part.contrasts @ part.contrasts.T, expected, atol=1e-12)
+        varying = [
+            size for axis, size in enumerate((4, 2, 3)) if {axis} <= set.union(*map(set, one.terms))
+        ]
+        times = 7 if any(3 in term for term in one.terms) else 1
+        assert part.contrasts.shape[1] == np.prod([size - 1 for size in varying]) * times

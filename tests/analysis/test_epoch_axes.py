@@ -153,8 +153,33 @@ def test_trials_with_nan_are_left_out():
     with pytest.warns(pdn.PopdynWarning, match="8 of 40 trials with NaN are left out"):
         result = run(x.copy(data=values))
     np.testing.assert_allclose(result.overlap, run(x.isel(trial=slice(8, None))).overlap)
-    with pytest.raises(pdn.FitError, match="no trial that is known in every neuron and bin"):
+    with pytest.raises(
+        pdn.FitError, match="none of 40 trials is known in every neuron and bin.*select"
+    ):
         run(x * np.nan)
+
+
+def test_trials_without_a_label_are_counted_by_axis():
+    x = planted()
+    sample = np.where(np.arange(40) < 4, np.nan, x["sample"].values)
+    words = "^axis 'memory', session 1: 4 of 40 trials have no value in 'sample'"
+    with pytest.warns(pdn.PopdynWarning, match=words):
+        run(x.assign_coords(sample=("trial", sample)))
+
+
+def test_classes_lost_with_nan_are_listed_with_what_to_do():
+    x = planted()
+    values = x.values.copy()
+    values[3][:, x["distractor"].values == 1] = np.nan
+    words = (
+        "session 1: 5 folds need .* after leaving out 20 trials with NaN in "
+        "axis 'distractor': distractor = 1 \\(0\\). Leave the session out"
+    )
+    with (
+        pytest.warns(pdn.PopdynWarning, match="20 of 40 trials"),
+        pytest.raises(pdn.FitError, match=words),
+    ):
+        run(x.copy(data=values))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +187,11 @@ def test_trials_with_nan_are_left_out():
     [
         ({"method": "svm"}, pdn.TensorError, "'mean_difference', 'lda'; found 'svm'"),
         ({"n_folds": 1}, pdn.TensorError, "n_folds >= 2"),
-        ({"n_folds": 30}, pdn.FitError, "30 folds need as many trials of each class, found 20"),
+        (
+            {"n_folds": 30},
+            pdn.FitError,
+            "30 folds need 30 trials or more of each value; too few in axis",
+        ),
         ({"stage": ["a", "b"]}, pdn.TensorError, "for each of 1 sessions, found 2"),
         ({"axes": {"memory": ("sample", (0, 1))}}, pdn.TensorError, "two names or more"),
         (

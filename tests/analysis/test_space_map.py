@@ -131,6 +131,36 @@ def test_two_conditions_are_judged_on_times_left_out():
     assert float(result.held_out_ratio) == pytest.approx(1.0, abs=1e-8)
 
 
+def test_neurons_and_conditions_without_data_are_named_by_source_and_target():
+    a, b = source(latents(), 8, 1), source(latents(), 12, 2)
+    values = b.values.copy()
+    values[3] = np.nan
+    with pytest.warns(pdn.PopdynWarning, match="1 of 12 neurons of the target .* left out: s2_3"):
+        result = mapped(a, b.copy(data=values)).result_
+    np.testing.assert_allclose(
+        result.held_out_ratio, mapped(a, b.drop_isel(neuron=3)).result_.held_out_ratio
+    )
+    values = a.values.copy()
+    values[4][:, a["stimulus"].values == "c2"] = np.nan
+    words = "1 of 6 conditions take no part, because some neurons of the source .*: c2. .*: s1_4$"
+    with pytest.warns(pdn.PopdynWarning, match=words):
+        mapped(a.copy(data=values), b)
+    with pytest.raises(pdn.FitError, match="every neuron of the target is NaN"):
+        mapped(a, b * np.nan)
+
+
+@pytest.mark.parametrize("n_conditions", [4, 5])
+def test_few_conditions_warn_that_no_p_can_be_small(n_conditions):
+    latent = latents(n_conditions=n_conditions)
+    a, b = source(latent, 20, 1), source(latent, 9, 2)
+    least = {4: "0.042", 5: "0.0083"}[n_conditions]
+    with pytest.warns(pdn.PopdynWarning, match=f"fall below about {least}.* null='time'"):
+        result = mapped(a, b, n_draws=500).result_
+    # A perfect match, whose p is that of the shuffles that leave it as it is.
+    assert float(result.p) == pytest.approx(float(least), rel=0.7)
+    assert float(mapped(a, b, n_draws=500, null="time").result_.p) < 0.005
+
+
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1000), factor=st.floats(0.01, 100))
 def test_rotation_order_and_units_change_nothing(seed, factor):
@@ -179,11 +209,15 @@ def test_bad_requests_are_refused_in_plain_words(change, error, words):
 
 def test_sources_that_do_not_match_are_refused():
     a, b = source(latents(), 8, 1), source(latents(), 6, 2)
-    with pytest.raises(pdn.TensorError, match="found 15 and 10 along 'time'"):
+    with pytest.raises(
+        pdn.TensorError, match="source has 15 bins from 0 to 0.28 s, the target has 10"
+    ):
         mapped(a, b.isel(time=slice(0, 10)))
-    with pytest.raises(pdn.TensorError, match="found 6 and 2 along 'condition'"):
+    with pytest.raises(
+        pdn.TensorError, match=r"source has 6 \(c0; c1;.*, the target has 2 \(c0; c1\)"
+    ):
         mapped(a, b.isel(trial=b["stimulus"].isin(["c0", "c1"])))
-    with pytest.raises(pdn.TensorError, match="the same conditions"):
+    with pytest.raises(pdn.TensorError, match=r"source has 6 \(c0; .* the target has 6 \(xc0"):
         mapped(a, b.assign_coords(stimulus=("trial", [f"x{s}" for s in b["stimulus"].values])))
     with pytest.raises(pdn.TensorError, match="by= is for tensors"):
         pdn.SpaceMap(3, by="stimulus").fit(a, pdn.condition_average(b, "stimulus"))

@@ -229,6 +229,43 @@ def test_neurons_without_data_are_left_out_by_name_and_constant_ones_are_named()
     assert np.abs(pca.loading_.sel(neuron=4)).max() < 1e-12
 
 
+def test_a_condition_without_trials_of_a_neuron_is_named_with_what_to_do():
+    tensor, _, _ = planted()
+    values = tensor.values.copy()
+    values[4][:, tensor["choice"].values == 1] = np.nan
+    words = "1 of 2 conditions take no part, because .* no trial there: 1. .*neurons=...\\): 4$"
+    with (
+        pytest.warns(pdn.PopdynWarning, match="cross-validation .* goes without 1$"),
+        pytest.warns(pdn.PopdynWarning, match=words),
+    ):
+        fitted(tensor.copy(data=values))
+    average = pdn.condition_average(tensor.copy(data=values), "choice")
+    with pytest.warns(pdn.PopdynWarning, match=words):
+        pdn.PCA(2).fit(average)
+
+
+def test_trials_without_a_label_are_counted():
+    tensor, _, _ = planted()
+    choice = np.where(np.arange(24) < 6, np.nan, tensor["choice"].values)
+    with pytest.warns(pdn.PopdynWarning, match="^6 of 24 trials have no value in 'choice'"):
+        pca = fitted(tensor.assign_coords(choice=("trial", choice)))
+    expected = fitted(tensor.isel(trial=slice(6, None)))
+    np.testing.assert_allclose(pca.loading_, expected.loading_)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_activity_in_another_unit_than_that_of_the_fit_is_refused(soft):
+    tensor, _, _ = planted()
+    pca = fitted(tensor, soft_normalize=soft)
+    assert np.isfinite(pca.transform(tensor)).all()
+    other = abs(tensor).assign_attrs(tensor.attrs | {"units": "Hz"})
+    with pytest.raises(pdn.TensorError, match="expected activity in 1, as in the fit, found Hz"):
+        pca.transform(other)
+    # Of bare averages no unit is known.
+    bare = pdn.condition_average(tensor, "choice")["rate"].drop_attrs()
+    pdn.PCA(2).fit(bare).transform(other)
+
+
 def test_a_condition_of_one_trial_is_not_cross_validated():
     tensor, _, _ = planted()
     one = tensor.isel(trial=[0, *range(1, 24, 2)])

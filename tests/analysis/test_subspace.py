@@ -175,7 +175,7 @@ def test_areas_with_neurons_of_their_own_are_compared_by_their_courses():
     assert float(same.p_higher) < 0.05
     other = area[1].copy(data=rng.normal(size=area[1].shape) + area[1].values[:, :, ::-1][:, ::-1])
     assert float(overlap(area[0], other, space="sample").cross_validated_index) < 0.7
-    with pytest.raises(pdn.TensorError, match="found 20 and 10 along 'time'"):
+    with pytest.raises(pdn.TensorError, match="a has 20 bins from 0 to 0.38 s, b has 10"):
         overlap(area[0], area[1].isel(time=slice(0, 10)), space="sample")
     with pytest.raises(pdn.TensorError, match="covariance= is one over neurons"):
         overlap(*area, space="sample", covariance=np.eye(12))
@@ -210,6 +210,20 @@ def test_a_neuron_without_data_is_left_out_by_name():
     np.testing.assert_allclose(result.alignment_index, expected.alignment_index)
     with pytest.raises(pdn.FitError, match="NaN throughout in one of the two"):
         overlap(a, b * np.nan)
+
+
+def test_a_condition_without_trials_of_a_neuron_is_named_with_what_to_do():
+    x = moving(axes(8, 3, 0), 0.5)
+    values = x.values.copy()
+    values[4][:, x["choice"].values == 1] = np.nan
+    halves = {"first": (0.0, 0.2), "second": (0.2, 1.0)}
+    words = "1 of 2 conditions take no part.*: 1. To keep .* with select\\(neurons=...\\): 4$"
+    with pytest.warns(pdn.PopdynWarning, match=words) as heard:
+        overlap(x.copy(data=values), epochs=halves)
+    assert sum("take no part" in str(one.message) for one in heard) == 1
+    other = moving(axes(6, 3, 1), 0.5).assign_coords(neuron=list("abcdef"))
+    with pytest.warns(pdn.PopdynWarning, match="some neurons of a have no trial there: 1."):
+        overlap(x.copy(data=values), other, space="sample")
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def names_in_formula(formula: str) -> list[str]:
             if isinstance(node, ast.Name):
                 found.append(node.id)
             elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Q":
-                found += [one.value for one in node.args if isinstance(one, ast.Constant)]
+                found += [str(one.value) for one in node.args if isinstance(one, ast.Constant)]
     functions = {"np", *of_patsy.__all__, *dir(builtins)}
     return [name for name in dict.fromkeys(found) if name not in functions]
 

@@ -122,10 +122,10 @@ def solver(known: Products, noise: Array | None = None) -> Solver:
 
 def _basis(part: Part) -> Array | None:
     """Directions that a part has variance along; None where there are as many as neurons."""
-    n_neurons, n_samples = part.values.shape
-    if n_samples >= n_neurons:
+    n_neurons, n_contrasts = part.contrasts.shape
+    if n_contrasts >= n_neurons:
         return None
-    basis: Array = np.linalg.qr(part.values)[0]
+    basis: Array = np.linalg.qr(part.contrasts)[0]
     return basis
 
 

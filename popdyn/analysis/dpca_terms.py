@@ -13,6 +13,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import helmert
 
 from popdyn.errors import TensorError
 
@@ -147,11 +148,15 @@ class Part:
         How often.
     axes : tuple of int
         Axes of the grid that ``sample`` runs over.
+    contrasts : ndarray, shape (neuron, contrast)
+        The part with one sample less along each factor over whose levels it sums to 0: the same
+        products and the same span, from fewer numbers.
     """
 
     values: Array
     n_copies: int
     axes: tuple[int, ...]
+    contrasts: Array
 
     def power(self) -> float:
         """Sum of squares over the grid."""
@@ -159,7 +164,7 @@ class Part:
 
     def products(self, other: Part | None = None) -> Array:
         """Products (neuron, neuron) with the same part of other averages, over the grid."""
-        matrix: Array = (self.values if other is None else other.values) @ self.values.T
+        matrix: Array = (self.contrasts if other is None else other.contrasts) @ self.contrasts.T
         return self.n_copies * matrix
 
 
@@ -208,4 +213,9 @@ def _part(one: Marginalization, terms: Mapping[Term, Array], shape: Sequence[int
     for term in one.terms:
         values += terms[term]
     n_copies = int(np.prod(shape[1:])) // int(np.prod(own[1:]))
-    return Part(values.reshape(shape[0], -1), n_copies, axes)
+    contrasts = values
+    for axis in frozenset.intersection(*one.terms) - {len(shape) - 2}:
+        across = helmert(shape[axis + 1])
+        contrasts = np.moveaxis(np.tensordot(across, contrasts, (1, axis + 1)), 0, axis + 1)
+    flat = np.ascontiguousarray(contrasts).reshape(shape[0], -1)
+    return Part(values.reshape(shape[0], -1), n_copies, axes, flat)

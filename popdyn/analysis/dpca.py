@@ -19,6 +19,7 @@ from popdyn.analysis.dpca_options import check_options, sizes
 from popdyn.analysis.dpca_significance import check_components
 from popdyn.analysis.dpca_terms import marginalizations
 from popdyn.analysis.statespace_samples import (
+    assumed_units,
     checked_values,
     same_neurons,
     same_units,
@@ -176,7 +177,7 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
         known = self.get_params()  # type: ignore[no-untyped-call]
         parameters = {name: value for name, value in known.items() if name != "rng"}
         result = as_result(variables, grid, chosen, parameters, seed)
-        self._learn(result.assign_attrs(popdyn_class="analysis.dpca:DPCA"))
+        self._learn(result.assign_attrs(popdyn_class="analysis.dpca:DPCA", **assumed_units(x)))
         return self
 
     def _settings(self) -> Settings:
@@ -220,7 +221,7 @@ class DPCA(BaseEstimator):  # type: ignore[no-untyped-call]
         """
         check_fitted(self)
         values = same_neurons(checked_values(x), self.decoder_["neuron"])
-        same_units(values, self.result_.attrs.get("units"))
+        same_units(x, values, self.result_, self.mean_.attrs["units"])
         rest = [str(dim) for dim in values.dims if dim != "neuron"]
         state: xr.DataArray = xr.dot(self.decoder_, values - self.mean_, dim="neuron")
         state = state.transpose("component", *rest).rename("state")

@@ -23,6 +23,7 @@ from popdyn.analysis.statespace_result import (
     of_single_trials,
 )
 from popdyn.analysis.statespace_samples import (
+    assumed_units,
     check_options,
     check_samples,
     checked_values,
@@ -221,7 +222,7 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
             },
             source=values,
             seed=seed,
-        ).assign_attrs(popdyn_class="analysis.statespace:PCA")
+        ).assign_attrs(popdyn_class="analysis.statespace:PCA", **assumed_units(x))
         return self
 
     def transform(self, x: xr.DataArray | xr.Dataset) -> xr.DataArray:
@@ -246,7 +247,7 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         """
         check_fitted(self)
         values = same_neurons(checked_values(x), self.loading_["neuron"])
-        same_units(values, self.scale_.attrs["units"] if "units" in self.result_.attrs else None)
+        same_units(x, values, self.result_, self.scale_.attrs["units"])
         attrs = dict(values.attrs)
         if self.soft_normalize:
             values, attrs = values / self.scale_, attrs | {"units": "1"}

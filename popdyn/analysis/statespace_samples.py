@@ -123,16 +123,37 @@ def warn_incomplete_conditions(*sides: xr.DataArray, of: str = "") -> None:
     warn(message)
 
 
-def same_units(values: xr.DataArray, units: str | None) -> None:
-    """Refuse activity in another unit than that of the fit; None where that is not known.
+def assumed_units(x: xr.DataArray | xr.Dataset) -> dict[str, int]:
+    """Give an attribute for results of bare averages, which do not say their unit."""
+    bare = isinstance(x, xr.DataArray) and is_average(x) and "units" not in x.attrs
+    return {"units_assumed": 1} if bare else {}
+
+
+def same_units(
+    x: xr.DataArray | xr.Dataset, values: xr.DataArray, fitted: xr.Dataset, units: str
+) -> None:
+    """Refuse activity in another unit than that of the fit, where both are known.
+
+    Parameters
+    ----------
+    x : DataArray or Dataset
+        What is projected: a tensor or a condition average.
+    values : DataArray
+        Its rates, from `checked_values`.
+    fitted : Dataset
+        Result of the fit.
+    units : str
+        Of the activity that was fitted.
 
     Raises
     ------
     TensorError
         If the units differ.
     """
+    if assumed_units(x) or "units_assumed" in fitted.attrs:
+        return
     found = values.attrs.get("units", units)
-    if units is not None and found != units:
+    if found != units:
         message = (
             f"expected activity in {units}, as in the fit, found {found}: fit to this activity, "
             "or bring both to the same unit"

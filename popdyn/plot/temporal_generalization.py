@@ -73,6 +73,8 @@ def temporal_generalization(
         ax.axvline(0.0, color=GUIDE_COLOR, linewidth=0.6)
         ax.axhline(0.0, color=GUIDE_COLOR, linewidth=0.6)
     bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.8)
+    # Colors are symmetric around chance; an accuracy ends at 0 and 1.
+    bar.ax.set_ylim(max(0.0, chance - largest), min(1.0, chance + largest))
     bar.set_label("balanced accuracy (share of trials)", fontsize=FONT_SIZE)
     bar.ax.tick_params(labelsize=SMALL_FONT_SIZE)
     ax.set_aspect("equal")

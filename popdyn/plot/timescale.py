@@ -53,14 +53,11 @@ def timescale(
     prefix = "population_" if neuron is None else ""
     lag = result["lag"].values
     measured = row[f"{prefix}autocorrelation"].values
-    ax.plot(lag, measured, "o", color=color, markersize=3, label="measured")
-    ax.plot(
-        lag,
-        row[f"{prefix}fitted_autocorrelation"].values,
-        color=color,
-        linewidth=LINE_WIDTH,
-        label="expected in such trials",
-    )
+    fitted = row[f"{prefix}fitted_autocorrelation"].values
+    if np.isfinite(measured).any():
+        ax.plot(lag, measured, "o", color=color, markersize=3, label="measured")
+    if np.isfinite(fitted).any():
+        ax.plot(lag, fitted, color=color, linewidth=LINE_WIDTH, label="expected in such trials")
     found, direct = (float(row[f"{prefix}{name}"]) for name in ("timescale", "direct_fit"))
     fine = np.linspace(0.0, lag[-1], 200)
     if np.isfinite(found):
@@ -88,6 +85,8 @@ def timescale(
     set_title(ax, f"{name}: {reason}" if reason else name)
     known = measured[1:][np.isfinite(measured[1:])]
     ax.set_ylim(min(-0.1, float(known.min(initial=0.0)) * 1.1), max(1.05, known.max(initial=0.0)))
+    if not known.size:  # no points that would set the limits
+        ax.set_xlim(0.0, lag[-1])
     ax.set_xlabel("lag (s)")
     ax.set_ylabel("autocorrelation (dimensionless)")
     add_legend(ax)

@@ -255,13 +255,16 @@ def _chapter(context: _Context, chapter: Chapter) -> page.Section:
     """Make one chapter: its question, and every figure for every source."""
     blocks: list[page.Block] = [page.Text((chapter.question,))]
     shown = [picture for picture in chapter.pictures if context.results(picture.analysis)]
+    said: list[tuple[str, str]] = []
     # When no source has anything, one row of reasons stands for all figures.
     for picture in shown or chapter.pictures[:1]:
         results = context.results(picture.analysis)
         blocks.append(_figure(context, picture))
         named = {source: _named(result, context.event) for source, result in results.items()}
         if picture.numbers:
-            blocks.extend(_quote(*pair) for pair in methods.shared(named))
+            new = [pair for pair in methods.shared(named) if pair not in said]
+            blocks.extend(_quote(*pair) for pair in new)
+            said += new
     return page.Section(chapter.title, tuple(blocks))
 
 
@@ -332,5 +335,5 @@ def _csv(context: _Context, result: xr.Dataset, words: list[str]) -> tuple[page.
     for name, table in tables.tables(result).items():
         names = [*context.prefix, *words, name]
         link = context.folder.add("tables", names, ".csv", tables.csv(table))
-        links.append(page.Link(f"CSV by {name.replace('_', ', ')}", link.path))
+        links.append(page.Link(f"CSV by {name.replace('_', ' ')}", link.path))
     return tuple(links)

@@ -123,3 +123,15 @@ def draws(result: xr.Dataset, name: str) -> str:
     """Count draws: the length of the dim of that name, else of ``draw``, else the parameter."""
     given = result.sizes.get("draw", parameters(result).get("n_draws", "?"))
     return str(result.sizes.get(name, given))
+
+
+def regularizations(result: xr.Dataset) -> str:
+    """Write the regularization of each marginalization, once where they share it.
+
+    Examples
+    --------
+    >>> regularizations(xr.Dataset({"regularization": ("marginalization", [0.06492, 0.06492])}))
+    '0.0649'
+    """
+    found = [short(float(f"{value:.3g}")) for value in result["regularization"].values]
+    return ", ".join(dict.fromkeys(found))

@@ -9,6 +9,7 @@ import xarray as xr
 
 from popdyn.plot.encoding import significant_bins
 from popdyn.reporting.captions import Results, n_draws, per_condition, told_by_source
+from popdyn.reporting.phrases import regularizations
 from popdyn.reporting.wording import band, counted, listed, number, open_band, p_value, quantity
 
 _LEVEL = 0.05
@@ -180,7 +181,10 @@ def _encoded(result: xr.Dataset) -> list[str]:
 def _demixed(result: xr.Dataset) -> list[str]:
     """Tell the shares of the marginalizations, and what their first components tell apart."""
     n_neurons, n_components = result.sizes["neuron"], result.sizes["component"]
-    told = [f"{counted(n_components, 'component')} of {counted(n_neurons, 'neuron')}"]
+    told = [
+        f"{counted(n_components, 'component')} of {counted(n_neurons, 'neuron')}, "
+        f"λ = {regularizations(result)}"
+    ]
     which = "signal_ratio" if "signal_ratio" in result else "marginal_ratio"
     shares = []
     for name in [str(name) for name in result["marginalization"].values]:

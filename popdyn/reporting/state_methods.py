@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from popdyn.reporting.phrases import draws, prepared, setting, short
+from popdyn.reporting.phrases import draws, prepared, regularizations, setting, short
 from popdyn.reporting.provenance import parameters
 from popdyn.reporting.wording import listed
 
@@ -58,19 +58,18 @@ def _encoding(result: xr.Dataset) -> list[str]:
 
 def _dpca(result: xr.Dataset) -> list[str]:
     values = parameters(result)
-    found = ", ".join(short(float(value)) for value in dict.fromkeys(_flat(result)))
     by_folds = values.get("regularization") == "cv"
-    how = (
+    chosen = (
         f"chosen by holding out one trial of every combination {values.get('n_folds', '?')} times"
         if by_folds
-        else "given beforehand"
+        else f"= {regularizations(result)}"
     )
     parts = [
         prepared(result),
         "Demixed principal components (Kobak et al. 2016) of the averages over "
         f"{listed([str(name) for name in values.get('factors', [])])} {setting(result)}: "
         f"{_components(values.get('n_components', '?'))} of each marginalization "
-        f"({listed([str(name) for name in result['marginalization'].values])}); λ = {found}, {how}"
+        f"({listed([str(name) for name in result['marginalization'].values])}); λ {chosen}"
         f"; noise covariance in the loss: {_noise(result)}.",
     ]
     if values.get("missing") == "drop_neurons":
@@ -150,11 +149,6 @@ def _timescale(result: xr.Dataset) -> list[str]:
 
 def _is_positive(penalty: Any) -> bool:
     return isinstance(penalty, (int, float)) and penalty > 0
-
-
-def _flat(result: xr.Dataset) -> list[float]:
-    """Regularization of each marginalization, with three digits."""
-    return [float(f"{value:.3g}") for value in result["regularization"].values]
 
 
 def _components(asked: Any) -> str:

@@ -23,7 +23,7 @@ def tables(result: xr.Dataset) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict of DataFrame
-        Keyed by the dims (``"time_condition"``, ``"values"`` for numbers without dims).
+        Keyed by the dims (``"time, condition"``, ``"values"`` for numbers without dims).
         The dim ``bound`` becomes the columns ``<name>_lower`` and ``<name>_upper``; the dim
         ``draw`` (or ``null_draw``) becomes the median and the 2.5 and 97.5 % quantiles over
         draws (every draw is in the netCDF file).
@@ -40,7 +40,7 @@ def tables(result: xr.Dataset) -> dict[str, pd.DataFrame]:
     for name, variable in result.data_vars.items():
         for column, values in _columns(str(name), variable).items():
             groups.setdefault(tuple(str(dim) for dim in values.dims), {})[column] = values
-    return {"_".join(dims) or "values": _table(group, dims) for dims, group in groups.items()}
+    return {", ".join(dims) or "values": _table(group, dims) for dims, group in groups.items()}
 
 
 def csv(table: pd.DataFrame) -> bytes:

@@ -30,7 +30,7 @@ def test_every_variable_of_a_result_is_in_some_table():
 
 def test_rows_follow_the_values():
     result = pca(np.random.default_rng(0), LABELS)
-    table = tables(result)["component_time_condition"]
+    table = tables(result)["component, time, condition"]
     row = table[(table["component"] == 2) & (table["condition"] == "1")].iloc[3]
     assert row["trajectory"] == result["trajectory"].values[1, 3, 1]
 
@@ -40,7 +40,7 @@ def test_numbers_without_dims_make_one_row():
 
 
 def test_a_scorecard_keeps_unit_and_analysis():
-    table = tables(scorecard(["a", "b"]))["measure_source"]
+    table = tables(scorecard(["a", "b"]))["measure, source"]
     assert len(table) == 8
     assert {"unit", "analysis", "value_lower", "null_value_upper", "reason"} <= set(table.columns)
 

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.analysis.slabs import averages_of
 from popdyn.analysis.statespace_samples import from_average, from_tensor
 from popdyn.analysis.trials import is_average
 from popdyn.errors import FitError, TensorError, warn
@@ -19,7 +20,6 @@ from popdyn.tensor.contract import check, check_average
 from popdyn.tensor.view import group_conditions
 
 Array = NDArray[np.float64]
-_SLAB = 2**20  # numbers in memory at once while trials are averaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,22 +121,7 @@ def _of_tensor(x: xr.DataArray, factors: Sequence[str]) -> Grid:
 
 def cell_averages(values: NDArray[Any], cell: NDArray[np.intp], n_cells: int) -> Array:
     """Average trials of each cell: (neuron, time, cell), NaN where nothing was observed."""
-    n_neurons, n_times, n_trials = values.shape
-    members = np.zeros((n_trials, n_cells))
-    members[np.flatnonzero(cell >= 0), cell[cell >= 0]] = 1.0
-    found = np.full((n_neurons, n_times, n_cells), np.nan)
-    step = max(1, _SLAB // max(1, n_times * n_trials))
-    for start in range(0, n_neurons, step):
-        part = values[start : start + step].astype(np.float64)
-        known = np.isfinite(part)
-        if known.all():
-            found[start : start + step] = part @ (members / members.sum(axis=0))
-            continue
-        counts = known.astype(np.float64) @ members
-        part[~known] = 0.0
-        sums = part @ members
-        np.divide(sums, counts, out=found[start : start + step], where=counts > 0)
-    return found
+    return averages_of(values, [np.flatnonzero(cell == number) for number in range(n_cells)])
 
 
 def _of_average(x: xr.DataArray | xr.Dataset, factors: Sequence[str]) -> Grid:

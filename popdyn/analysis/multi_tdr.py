@@ -181,7 +181,7 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
             n_splits=self.n_splits,
             rng=split_rng,
         )
-        samples = average_samples(ready.scores.values, ready.groups[0])
+        samples, _ = average_samples(ready.scores.values, ready.groups[0])
         averages, conditions = described_conditions(
             ready.scores, ready.columns[0], found.axes, self.n_draws, draw_rng
         )

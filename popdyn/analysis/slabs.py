@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,39 @@ def observed_alike(rows: Array) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.
         return
     for observed, members in same_mask(np.isfinite(rows).T):
         yield observed, members, rows[np.ix_(members, np.flatnonzero(observed))]
+
+
+def averages_of(values: NDArray[np.floating[Any]], groups: Sequence[NDArray[np.intp]]) -> Array:
+    """Average groups of trials, a few neurons at a time.
+
+    Parameters
+    ----------
+    values : ndarray, shape (neuron, time, trial)
+        NaN where not observed.
+    groups : sequence of ndarray of int
+        Positions of the trials of each group; a trial may be in several.
+
+    Returns
+    -------
+    ndarray, shape (neuron, time, group)
+        NaN where no trial of the group was observed.
+    """
+    members = np.zeros((values.shape[2], len(groups)))
+    for number, group in enumerate(groups):
+        members[group, number] = 1.0
+    sizes = members.sum(axis=0)
+    found = np.full((*values.shape[:2], len(groups)), np.nan)
+    step = _neurons_per_slab(values, np.arange(values.shape[2]))
+    for start in range(0, len(values), step):
+        part = values[start : start + step].astype(np.float64)
+        known = np.isfinite(part)
+        if known.all() and sizes.all():
+            found[start : start + step] = part @ (members / sizes)
+            continue
+        counts = known.astype(np.float64) @ members
+        part[~known] = 0.0
+        np.divide(part @ members, counts, out=found[start : start + step], where=counts > 0)
+    return found
 
 
 def n_slabs(values: NDArray[np.floating[Any]], kept: NDArray[np.intp]) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from popdyn.analysis.statespace_bounds import (
     groups_of,
@@ -275,8 +274,8 @@ def trajectory_bound(
     plan = bootstrap(trials.tensor, by, n_draws, rng)
     times_drawn = plan.times_drawn()
     bounds = []
-    for position in trials.position:
-        average, influence = _along_axes(trials, position, loading, mean.to_numpy())
+    found = _along_axes(trials, loading, mean.to_numpy())
+    for position, (average, influence) in zip(trials.position, found, strict=True):
         error = times_drawn[:, position] @ influence.reshape(len(position), -1)
         error = error.reshape(-1, *average.shape) * student_factor(len(position))
         bounds.append(average + percentile_bounds(error))
@@ -284,21 +283,24 @@ def trajectory_bound(
 
 
 def _along_axes(
-    trials: ConditionTrials, position: NDArray[np.intp], loading: xr.DataArray, mean: Array
-) -> tuple[Array, Array]:
-    """Average (component, time) along the axes, and what each trial adds to its error.
+    trials: ConditionTrials, loading: xr.DataArray, mean: Array
+) -> list[tuple[Array, Array]]:
+    """Averages (component, time) along the axes, and what each trial adds to their errors.
 
-    Neuron by neuron, a few at a time: trials in double precision are larger than the data.
+    A few neurons at a time: trials in double precision are larger than the data.
     """
     values, axes = trials.tensor.to_numpy(), loading.to_numpy()
     chosen = np.flatnonzero(trials.tensor["neuron"].isin(loading["neuron"]).to_numpy())
-    average = np.zeros((axes.shape[1], values.shape[1]))
-    influence = np.zeros((len(position), *average.shape))
-    step = max(1, _SLAB // (values.shape[1] * len(position)))
+    shape = (axes.shape[1], values.shape[1])
+    averages = np.zeros((len(trials.position), *shape))
+    influences = [np.zeros((len(position), *shape)) for position in trials.position]
+    step = max(1, _SLAB // (values.shape[1] * values.shape[2]))
     for start in range(0, len(chosen), step):
         part = slice(start, start + step)
-        own = values[chosen[part]][:, :, position].astype(np.float64) - mean[part, None, None]
-        found = average_trials(np.moveaxis(own, 2, 0)).project(axes[part])
-        average += found.mean
-        influence += found.influence
-    return average, influence
+        own = np.moveaxis(values[chosen[part]], 2, 0)
+        for number, position in enumerate(trials.position):
+            centered = own[position].astype(np.float64) - mean[part, None]
+            found = average_trials(centered).project(axes[part])
+            averages[number] += found.mean
+            influences[number] += found.influence
+    return list(zip(averages, influences, strict=True))

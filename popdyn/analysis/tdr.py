@@ -106,9 +106,10 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
     (`half_split_cosine`): the cosine between a regressor's axes of two halves of the trials, each
     made as that of all trials is.  *Angles*: `cosine` between raw axes is biased where regressors
     are correlated, as the errors of their coefficients are; `cross_cosine` is between axes of
-    different halves, and `cosine_p` compares its size with that of axes drawn at random with the
-    covariance of the averages (`cosine_null`).  Noise makes cross cosines small and the axes
-    themselves are part of that covariance, so that the test is conservative.
+    different halves, and `cosine_p` compares its size with that of random contrasts of averages,
+    the two axes of a pair from different halves of the window (`cosine_null`).  Noise makes cross
+    cosines small and the axes themselves are part of the averages, so that the test errs on the
+    safe side.
 
     Bounds of projections come from a bootstrap of the trials along the axes as they are.
 
@@ -187,15 +188,15 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         Warns
         -----
         PopdynWarning
-            When neurons never vary, or, with a number of components given, conditions have fewer
-            than 10 trials on average.
+            When neurons never vary, or when coefficients are denoised in averages of conditions
+            that have fewer than 10 trials on average.
         """
         check_options(self.n_components, self.n_splits, self.n_draws)
         generator, seed = as_generator(self.rng)
         ready = prepare(
             x, self.regressors, self.by, sigma=self.smooth, roles=self.roles, levels=self.levels
         )
-        if self.n_components not in (None, "cv"):
+        if self.n_components is not None:
             warn_few_trials(ready.groups)
         known = list(ready.design.names[:-1])
         names = axis_names(known, self.axes)
@@ -207,7 +208,7 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
             found.orthonormal,
             {"regressor": np.array(names), "neuron": ready.scores["neuron"].to_numpy()},
         )
-        samples = average_samples(values, ready.groups[0])
+        samples, bins = average_samples(values, ready.groups[0])
         averages, conditions = described_conditions(
             ready.scores, ready.columns[0], axes, self.n_draws, rngs[3]
         )
@@ -220,7 +221,7 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
             "scale": ("neuron", ready.scale, {"units": ready.units}),
             **described_components(components),
             **described_axes(found, inside, samples, bin_width_of(ready.scores), time),
-            **described_angles(found, samples, self.n_draws, rngs[2]),
+            **described_angles(found, samples, bins, self.n_draws, rngs[2]),
             **described_test(population_test(values, design, self.n_draws, rngs[1])),
             **averages,
         }

@@ -260,13 +260,17 @@ def angle_cosines(axes: Array) -> Array:
     return cosines
 
 
-def random_cosines(covariance: Array, n_draws: int, rng: np.random.Generator) -> Array:
+def random_cosines(
+    samples: Array, bins: NDArray[np.intp], n_draws: int, rng: np.random.Generator
+) -> Array:
     """Draw cosines between independent axes that vary as the activity does.
 
     Parameters
     ----------
-    covariance : ndarray, shape (neuron, neuron)
-        Of the activity: axes of an isotropic null would look too orthogonal.
+    samples : ndarray, shape (neuron, sample)
+        Averages: axes of an isotropic null would look too orthogonal.
+    bins : ndarray of int, shape (sample,)
+        Time bin of each sample.
     n_draws : int
         Number of pairs.
     rng : Generator
@@ -275,13 +279,34 @@ def random_cosines(covariance: Array, n_draws: int, rng: np.random.Generator) ->
     Returns
     -------
     ndarray, shape (draw,)
+        NaN where a half has a single sample.
+
+    Notes
+    -----
+    Each axis is a random contrast of samples of its own half of the window (a run of bins that
+    starts anywhere and goes on at the beginning).  Two axes of the same few samples would share
+    their span, and look closer than those of the population these were taken from.
     """
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    first, second = (rng.standard_normal((n_draws, len(root))) @ root.T for _ in range(2))
-    length = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    cosines: Array = np.einsum("dn,dn->d", first, second) / length
+    order = np.unique(bins, return_inverse=True)[1].ravel()
+    n_bins = int(order.max(initial=-1)) + 1
+    if n_bins < 2:
+        return np.full(n_draws, np.nan)
+    start = rng.integers(n_bins, size=(n_draws, 1))
+    length = n_bins // 2 + rng.integers(1 + n_bins % 2, size=(n_draws, 1))
+    inside = (order - start) % n_bins < length
+    first, second = (
+        _contrasts(rng.standard_normal(half.shape), half) @ samples.T for half in (inside, ~inside)
+    )
+    size = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    product = np.einsum("dn,dn->d", first, second)
+    cosines: Array = np.divide(product, size, out=np.full(n_draws, np.nan), where=size > 0)
     return cosines
+
+
+def _contrasts(weights: Array, inside: NDArray[np.bool_]) -> Array:
+    """Weights (draw, sample) that are 0 outside and sum to 0 inside: halves share no mean."""
+    kept = weights * inside
+    return np.asarray(kept - inside * (kept.sum(axis=1) / inside.sum(axis=1))[:, None])
 
 
 def window_of(bins: NDArray[np.intp], time: Array, width: float) -> tuple[Any, Any]:

@@ -221,12 +221,10 @@ def described_components(components: Components) -> dict[str, Any]:
 
 
 def described_angles(
-    found: Axes, samples: Array, n_draws: int, rng: np.random.Generator
+    found: Axes, samples: Array, bins: Index, n_draws: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Variables of the angles between axes, beside those of random ones."""
-    null = np.full(n_draws, np.nan)
-    if samples.shape[1] > 1:
-        null = random_cosines(np.cov(samples), n_draws, rng)
+    """Variables of the angles between axes, beside those of random ones of averages."""
+    null = random_cosines(samples, bins, n_draws, rng)
     size = np.abs(found.across)
     p = upper_p_value(size, np.abs(null)[:, None, None])
     p[np.isnan(null).any() | np.eye(len(p), dtype=bool)] = np.nan

@@ -266,5 +266,5 @@ def warn_few_trials(groups: Sequence[Sequence[Index]]) -> None:
         warn(
             f"conditions have {n_trials:.1f} trials on average: components of such noisy averages "
             "can take away weak axes; average over fewer columns with by=, or pass "
-            "n_components='cv' or None"
+            "n_components=None"
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from popdyn.analysis.design import Design
 from popdyn.analysis.least_squares import fit_least_squares
+from popdyn.analysis.slabs import averages_of
 from popdyn.analysis.tdr_axes import Windows, chosen_bins, denoised, raw_axes
 from popdyn.analysis.trials import principal_axes
 from popdyn.errors import FitError
@@ -56,7 +57,7 @@ def average_components(values: NDArray[Any], groups: Sequence[Index]) -> Array:
     FitError
         If fewer than two samples are complete.
     """
-    samples = average_samples(values, groups)
+    samples, _ = average_samples(values, groups)
     if samples.shape[1] < 2:
         message = (
             "no bin of any condition has an average of every neuron, so that there is no state "
@@ -66,26 +67,28 @@ def average_components(values: NDArray[Any], groups: Sequence[Index]) -> Array:
     return principal_axes(samples - samples.mean(axis=1, keepdims=True))[0]
 
 
-def average_samples(values: NDArray[Any], groups: Sequence[Index]) -> Array:
-    """Give the averages over groups of trials, (neuron, sample), where all are known."""
-    known = [group for group in groups if len(group)]
-    means = np.empty((len(values), len(known), values.shape[1]))
-    for own, mean in zip(values, means, strict=True):
-        for row, group in zip(mean, known, strict=True):
-            row[:] = _mean(own[:, group])
+def average_samples(values: NDArray[Any], groups: Sequence[Index]) -> tuple[Array, Index]:
+    """Give the averages over groups of trials where all neurons are known.
+
+    Parameters
+    ----------
+    values : ndarray, shape (neuron, time, trial)
+        NaN where not observed.
+    groups : sequence of ndarray of int
+        Positions of the trials of each average.
+
+    Returns
+    -------
+    samples : ndarray, shape (neuron, sample)
+        Of every group and bin.
+    bins : ndarray of int, shape (sample,)
+        Position of their bins.
+    """
+    kept = [group for group in groups if len(group)]
+    means = averages_of(values, kept).transpose(0, 2, 1)
     samples = means.reshape(len(values), -1)
-    return samples[:, np.isfinite(samples).all(axis=0)]
-
-
-def _mean(values: NDArray[Any]) -> Array:
-    """Mean over trials (time, trial) of what was observed; NaN without any."""
-    total = values.sum(axis=1, dtype=np.float64)
-    if np.isfinite(total).all():
-        return np.asarray(total / values.shape[1])
-    known = np.isfinite(values)
-    n = known.sum(axis=1)
-    total = np.where(known, values, 0.0).sum(axis=1, dtype=np.float64)
-    return np.asarray(np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0))
+    complete = np.isfinite(samples).all(axis=0)
+    return samples[:, complete], np.tile(np.arange(values.shape[1]), len(kept))[complete]
 
 
 def halves(

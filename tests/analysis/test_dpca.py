@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 import popdyn as pdn
-from popdyn.analysis import dpca_grid, dpca_trials
+from popdyn.analysis import dpca_trials, slabs
 from popdyn.analysis.dpca_grid import make_grid
 from popdyn.analysis.dpca_lambda import fold_errors
 from popdyn.analysis.dpca_terms import marginalizations, split
@@ -449,7 +449,7 @@ def test_single_bins_have_no_part_in_time():
 
 
 def test_a_fit_needs_little_more_memory_than_its_data(monkeypatch):
-    for module in (dpca_grid, dpca_trials):  # large data come in many slabs
+    for module in (slabs, dpca_trials):  # large data come in many slabs
         monkeypatch.setattr(module, "_SLAB", 2**16)
     tensor, _ = planted(n_neurons=60, n_times=50, n_trials=100)
     tensor = tensor.astype(np.float32)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import popdyn as pdn
 from popdyn.analysis.design import make_design
+from popdyn.analysis.tdr_axes import random_cosines
 from popdyn.analysis.tdr_permutation import _tested, population_test
 from popdyn.analysis.tdr_samples import standardized
 from popdyn.errors import FitError, PopdynWarning, TensorError
@@ -81,6 +82,26 @@ def test_planted_axes_are_found_in_1600_trials(n_components):
     assert (found[[0, 3]] >= 0.995).all()
     assert (found[[1, 2]] >= 0.97).all()
     np.testing.assert_allclose(model.result_["p_any"], 0.05)
+
+
+def test_few_trials_per_condition_are_warned_of_wherever_averages_denoise():
+    x = tensor()
+    few = x.isel(trial=np.arange(0, 100, 4))
+    for number in (2, "cv"):
+        with pytest.warns(PopdynWarning, match=r"conditions have \d.* trials on average"):
+            fit(few, n_components=number)
+    fit(few, n_components=None)
+
+
+def test_random_axes_are_no_closer_than_those_of_the_population():
+    rng, bins = np.random.default_rng(1), np.tile(np.arange(10), 2)
+    cosines = []
+    for _ in range(100):
+        course = rng.normal(size=(60, 10))
+        samples = np.tile(course, (1, 2)) + 0.1 * rng.normal(size=(60, 20))
+        cosines.append(random_cosines(samples, bins, 50, rng))
+    # Independent directions of 60 neurons; two of the same ten bins would have 1 / 60 + 1 / 10.
+    assert np.mean(np.square(cosines)) == pytest.approx(1 / 60, rel=0.15)
 
 
 def test_with_few_trials_each_regressor_keeps_what_its_axis_needs():

@@ -74,13 +74,14 @@ ax = pdn.plot.tdr(axes.to_dataset(), ax=figure.subplots())
 
 # %%
 # **Do two epochs share their directions?** Angles between the subspaces before and after the event,
-# beside those of random directions (gray) and of halves of the same trials (dashed).
+# beside those of random directions (gray) and of halves of the same trials (dashed). A gap keeps
+# what smoothing carries over the border out of both.
 figure = Figure(figsize=(8, 3.2), layout="constrained")
 left, right = figure.subplots(1, 2, sharey=True)
-epochs = {"before": (-1.0, 0.0), "after": (0.0, 1.0)}
+epochs = {"before": (-1.0, -0.1), "after": (0.1, 1.0)}
 overlap = pdn.subspace_overlap(human, by="stimulus", epochs=epochs, n_components=3, rng=10)
 pdn.plot.subspace_overlap(overlap, ax=left)
-epochs = {"early": (0.0, 0.4), "late": (0.4, 0.8)}
+epochs = {"early": (0.0, 0.35), "late": (0.45, 0.8)}
 overlap = pdn.subspace_overlap(network, by=factors, epochs=epochs, n_components=3, rng=10)
 pdn.plot.subspace_overlap(overlap, ax=right)
 

@@ -92,8 +92,11 @@ def dpca(
     _draw_shares(_panel(ax, (0.0, 0.415, _LEFT, 0.04)), result, colors)
     _draw_angles(_panel(ax, (0.0, 0.0, _LEFT - 0.02, 0.25)), result)
     own = result["marginalization_of"].values.astype(str)
-    rows = [name for name in names if (own == name).any()][:_MOST_ROWS]
-    _draw_courses(ax, result, rows, significance, n_columns, colors)
+    rows = [name for name in names if (own == name).any()]
+    _draw_courses(ax, result, rows[:_MOST_ROWS], significance, n_columns, colors)
+    if rows[_MOST_ROWS:]:
+        text = plain(f"not drawn: {', '.join(rows[_MOST_ROWS:])}")
+        ax.text(1.0, -0.02, text, ha="right", va="top", fontsize=SMALL_FONT_SIZE)
     return ax
 
 
@@ -116,6 +119,7 @@ def _draw_cumulative(ax: Axes, result: xr.Dataset) -> None:
     if "total_noise_ratio" in result:
         signal = 100 * (1 - float(result["total_noise_ratio"]))
         ax.axhline(signal, color=GUIDE_COLOR, linewidth=0.8, linestyle="--", label="without noise")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylim(0, 100)
     ax.set_ylabel("explained variance (%)", fontsize=FONT_SIZE)
     ax.legend(frameon=False, fontsize=SMALL_FONT_SIZE, loc="best")
@@ -277,7 +281,8 @@ def _looks(result: xr.Dataset) -> tuple[list[dict[str, Any]], list[Line2D]]:
         columns = {"condition": _texts(result["condition"].values)}
     first, *others = columns
     palette = condition_colors(dict.fromkeys(columns[first]))
-    rest = [", ".join(parts) for parts in zip(*(columns[name] for name in others), strict=True)]
+    named = [[f"{name} {text}" for text in columns[name]] for name in others]
+    rest = [", ".join(parts) for parts in zip(*named, strict=True)]
     rest = rest or [""] * len(columns[first])
     styles = {
         text: _STYLES[number % len(_STYLES)] for number, text in enumerate(dict.fromkeys(rest))
@@ -292,8 +297,7 @@ def _looks(result: xr.Dataset) -> tuple[list[dict[str, Any]], list[Line2D]]:
     ]
     if others:
         for text, style in styles.items():
-            label = plain(f"{', '.join(others)} {text}")
-            handles.append(Line2D([], [], color=GUIDE_COLOR, label=label))
+            handles.append(Line2D([], [], color=GUIDE_COLOR, label=plain(text)))
             handles[-1].set_linestyle(style)
     return looks, handles
 

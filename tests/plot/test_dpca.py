@@ -74,3 +74,12 @@ def test_bars_mark_what_is_significant():
 def test_another_result_is_refused():
     with pytest.raises(pdn.TensorError, match=r"plot\.dpca draws trajectory"):
         pdn.plot.dpca(xr.Dataset(attrs={"method": "decode"}))
+
+
+def test_with_three_factors_lines_are_named_in_full_and_what_is_not_drawn_is_said():
+    levels = {name: np.array([1, 2]) for name in ("motion", "color", "context")}
+    ax = pdn.show(pdn.DPCA(tuple(levels), 1).fit(average(levels)).to_dataset())
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts[2] == "color 1, context 1"
+    drawn = [text.get_text() for text in ax.texts]
+    assert "not drawn: color x context, motion x color x context" in drawn

@@ -28,7 +28,7 @@ CELLS = {
     "size of p_any, 60 trials": ("normal", 20, 60, 0.0, 0.0, ANY, 400),
     "size of p_any, 60 trials, 40 neurons": ("normal", 40, 60, 0.0, 0.0, ANY, 400),
     "size of p_any, 60 trials, Poisson counts": ("poisson", 20, 60, 0.0, 0.0, ANY, 400),
-    "size of p_any, 60 trials, a third missing": ("missing", 20, 60, 0.0, 0.0, ANY, 1200),
+    "size of p_any, 60 trials, a third missing": ("missing", 20, 60, 0.0, 0.0, ANY, 3000),
     "size of p_any, 60 trials, variance by choice": ("unequal", 20, 60, 0.0, 0.0, ANY, 400),
     **{
         f"power of p_any, {n_trials} trials, 20 neurons": (
@@ -56,6 +56,7 @@ CELLS = {
         )
         for effect in (0.0, 0.25, 0.5)
     },
+    "size of p_any, 240 trials, a third missing": ("missing", 20, 240, 0.0, 0.0, ANY, 400),
 }  # fmt: skip
 
 
@@ -160,10 +161,11 @@ def test_the_committed_size_is_within_the_binomial_interval(label):
 
 
 @pytest.mark.parametrize("n_trials", [60, 240])
-def test_axes_drawn_at_random_are_rarely_called_close(n_trials):
+def test_axes_drawn_at_random_are_called_close_at_the_nominal_rate(n_trials):
     row = rows()[f"size of cosine_p, {n_trials} trials"]
+    lower, upper = interval(int(row["n_sets"]))
     assert int(row["n_sets"]) >= 400
-    assert float(row["rejected_at_05"]) <= interval(int(row["n_sets"]))[1]
+    assert lower <= float(row["rejected_at_05"]) <= upper
 
 
 def test_close_axes_are_found():

@@ -46,7 +46,7 @@ def test_angles_are_drawn_in_degrees_beside_noise_and_chance(tensor):
 
 def test_a_map_is_drawn_over_its_null(tensor):
     average = pdn.condition_average(tensor, ["choice", "context"])
-    result = pdn.SpaceMap(2, n_draws=30).fit(average, average)
+    result = pdn.SpaceMap(2, null="time", n_draws=30).fit(average, average)
     ax = space_map(result.to_dataset())
     there = [line for line in ax.lines if line.get_linestyle() == "-"]
     assert there[0].get_xdata()[0] == pytest.approx(100 * float(result.result_.held_out_ratio))

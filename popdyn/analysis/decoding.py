@@ -7,14 +7,16 @@ against shuffled labels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import joblib
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.accuracy import accuracy_statistics
-from popdyn.analysis.decoding_problem import pose_classes
+from popdyn.analysis.decoding_problem import Problem, as_given, pose_classes
 from popdyn.analysis.discriminant import held_out_correct
 from popdyn.analysis.folds import check_folds
 from popdyn.errors import TensorError
@@ -62,7 +64,7 @@ def decode(
     groups : str or list of str, optional
         Trial columns (session, block) whose trials are held out together, so that what trials of
         a block share cannot be mistaken for the label.  Labels are then shuffled within groups,
-        or between whole groups if each has but one label.
+        or between whole groups if each has but one label (see Notes).
     rng : int or Generator
         Seed of folds, shuffles and bootstrap.
     n_jobs : int
@@ -101,6 +103,14 @@ def decode(
     (about 1.3).  The bounds are for a decoder trained on this many trials;
     ``tests/analysis/results/decoding.csv`` holds their measured coverage, 95 to 99 %.
 
+    Whole groups of one label: folds dealt to balance the true label would favor it over its
+    shuffles.  Ten deals are made without looking at labels, and each labeling, the true one or a
+    shuffle, is decoded with the deal that spreads its classes most evenly.
+
+    Neither the order of trials or neurons nor the names of classes and groups change a result:
+    folds and shuffles are dealt to trials in the order of their ids, and to classes in the order
+    in which those trials show them.  Other ids are other deals.
+
     Clusters: accuracies are brought to mean 0 and variance 1 over the shuffles and the measured
     one; neighboring bins above 1.645 form a cluster, whose sum is compared with that of the
     largest cluster of every shuffle.  A cluster is significant as a whole: where it starts and
@@ -128,7 +138,7 @@ def decode(
     classes = problem.target
     with threadpool_limits(limits=1, user_api="blas"):
         results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-            joblib.delayed(held_out_correct)(bin_values, classes, problem.fold, regularization)
+            joblib.delayed(_one_bin)(bin_values, problem, regularization)
             for bin_values in problem.values
         )
         correct = np.stack(list(watched(results, len(problem.values), "decoding")))
@@ -157,7 +167,17 @@ def decode(
         seed=seed,
     )
     describe_decoding(result, tensor, label, problem.values.shape[2])
-    return result
+    return as_given(result, problem)
+
+
+def _one_bin(
+    values: NDArray[np.floating[Any]], problem: Problem, regularization: float
+) -> NDArray[np.bool_]:
+    """Whether each held-out trial of one bin was given to its class, (draw, trial)."""
+    correct = np.empty(problem.target.shape, dtype=bool)
+    for draws, fold in problem.parts():
+        correct[draws] = held_out_correct(values, problem.target[draws], fold, regularization)
+    return correct
 
 
 def describe_decoding(

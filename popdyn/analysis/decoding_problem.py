@@ -1,8 +1,13 @@
-"""What is decoded from what: complete trials, their labels and folds, and the shuffled labels."""
+"""What is decoded from what: complete trials, their labels and folds, and the shuffled labels.
+
+Trials are taken in the order of their ids, and classes and groups in the order in which those
+trials show them first, so that neither the order of trials nor the names of levels change what
+is dealt and drawn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.analysis.decoding_trials import chosen_values, complete_trials
 from popdyn.analysis.folds import (
     dealt_by_size,
     group_folds,
@@ -18,6 +24,7 @@ from popdyn.analysis.folds import (
     stratified_folds,
     trains_every_class,
 )
+from popdyn.analysis.group_labels import blind_deals, constant_within, deal_of, shuffled_between
 from popdyn.errors import FitError, TensorError, warn
 from popdyn.tensor.selection import find_column
 from popdyn.tensor.view import Conditions, group_conditions
@@ -30,7 +37,7 @@ _MANY_VALUES = 8  # a numeric label with more values than this is probably a qua
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Activity of complete trials with their labels, true and shuffled.
+    """Activity of complete trials, in the order of their ids, with labels true and shuffled.
 
     Attributes
     ----------
@@ -38,22 +45,44 @@ class Problem:
         Without NaN.
     target : ndarray (draw, trial)
         Classes (int) or numbers (float): the true ones first, then those of the null.
-    fold : ndarray of int (trial,)
+    deals : ndarray of int (deal, trial)
         Fold in which a trial is held out.
+    deal : ndarray of int (draw,)
+        The deal that serves each labeling.
     group : ndarray of int (trial,) or None
         Trials that must be held out together.
     labels : list of str
         Names of the classes; empty for numbers.
     trial : ndarray
         Ids of the trials.
+    position : ndarray of int (trial,)
+        Where they are in the tensor.
+    class_number : ndarray of int (class,)
+        Place of each class among the sorted ones.
     """
 
     values: NDArray[np.floating[Any]]
     target: NDArray[Any]
-    fold: Index
+    deals: Index
+    deal: Index
     group: Index | None
     labels: list[str]
     trial: NDArray[Any]
+    position: Index
+    class_number: Index
+
+    @property
+    def fold(self) -> Index:
+        """Fold of each trial (trial,) under the true labels."""
+        return np.asarray(self.deals[self.deal[0]])
+
+    def parts(self) -> Iterator[tuple[slice | Index, Index]]:
+        """Labelings that share their folds, the true one first, with the fold of every trial."""
+        if len(self.deals) == 1:
+            yield slice(None), self.deals[0]
+            return
+        for number in dict.fromkeys(self.deal.tolist()):
+            yield np.flatnonzero(self.deal == number), self.deals[number]
 
 
 def pose_classes(
@@ -68,26 +97,29 @@ def pose_classes(
     """Choose neurons and trials, check that the question can be asked, deal out and shuffle."""
     conditions = group_conditions(tensor, label)
     group = _groups(tensor, groups)
-    neuron, trial = _complete(tensor, (conditions.index >= 0) & (group >= 0), method, _what(groups))
-    classes, group = conditions.index[trial], group[trial]
-    counts = np.bincount(classes, minlength=len(conditions.labels))
+    neuron, trial = complete_trials(
+        tensor, (conditions.index >= 0) & (group >= 0), method, _what(groups)
+    )
+    counts = np.bincount(conditions.index[trial], minlength=len(conditions.labels))
     n_incomplete = int((conditions.index >= 0).sum() - trial.size)
     _check_classes(conditions, counts, label, n_folds, n_incomplete)
-    if groups is None:
-        fold, own = stratified_folds(classes, n_folds, rng), None
-    else:
-        own = np.unique(group, return_inverse=True)[1].ravel()
-        fold = group_folds(classes, own, n_folds, rng)
-        _check_trainable(conditions, classes, fold, groups)
-    draws = shuffled_labels(classes, fold, own, n_draws, rng)
-    _check_shuffled(draws, classes, groups)
+    classes, number = _by_appearance(conditions.index[trial])
+    labels = [conditions.labels[n] for n in number]
+    own = None if groups is None else _by_appearance(group[trial])[0]
+    deals = _deals(classes, own, n_folds, rng)
+    _check_trainable(labels, classes, deals, groups)
+    target, deal = _with_null(classes, deals, own, n_draws, rng)
+    _check_shuffled(target, groups)
     return Problem(
-        _chosen(tensor.values, neuron, trial),
-        np.concatenate([classes[np.newaxis], draws]),
-        fold,
+        chosen_values(tensor.values, neuron, trial),
+        target,
+        deals,
+        deal,
         own,
-        conditions.labels,
+        labels,
         tensor["trial"].values[trial],
+        trial,
+        number,
     )
 
 
@@ -102,10 +134,10 @@ def pose_quantity(
     """Choose neurons and trials for a label that is a number; deal out and shuffle."""
     numbers = _numbers(tensor, label)
     group = _groups(tensor, groups)
-    neuron, trial = _complete(
+    neuron, trial = complete_trials(
         tensor, np.isfinite(numbers) & (group >= 0), "decode_quantity", _what(groups)
     )
-    numbers, group = numbers[trial], group[trial]
+    numbers = numbers[trial]
     if trial.size < 2 * n_folds:
         message = (
             f"decode_quantity with {n_folds} folds needs {2 * n_folds} complete trials or more, "
@@ -118,21 +150,75 @@ def pose_quantity(
             f"{numbers[0]:g} ({trial.size}). Choose another column or other trials"
         )
         raise FitError(message)
-    if groups is None:
-        fold, own = dealt_by_size(numbers, n_folds, rng), None
-    else:
-        own = np.unique(group, return_inverse=True)[1].ravel()
-        fold = group_folds(strata_of(numbers), own, n_folds, rng)
-    draws = shuffled_labels(numbers, fold, own, n_draws, rng)
-    _check_shuffled(draws, numbers, groups)
+    own = None if groups is None else _by_appearance(group[trial])[0]
+    deals = _deals(numbers, own, n_folds, rng)
+    target, deal = _with_null(numbers, deals, own, n_draws, rng)
+    _check_shuffled(target, groups)
     return Problem(
-        _chosen(tensor.values, neuron, trial),
-        np.concatenate([numbers[np.newaxis], draws]),
-        fold,
+        chosen_values(tensor.values, neuron, trial),
+        target,
+        deals,
+        deal,
         own,
         [],
         tensor["trial"].values[trial],
+        trial,
+        np.arange(0),
     )
+
+
+def as_given(result: xr.Dataset, problem: Problem) -> xr.Dataset:
+    """Bring the trials of a result into the order of the tensor, and conditions into that of names.
+
+    Parameters
+    ----------
+    result : Dataset
+        With dims ``trial`` and ``condition``, either, or none.
+    problem : Problem
+        What was decoded.
+
+    Returns
+    -------
+    Dataset
+    """
+    order = {
+        "trial": np.argsort(problem.position),
+        "condition": np.argsort(problem.class_number),
+    }
+    return result.isel({dim: order[dim] for dim in order if dim in result.dims})
+
+
+def _by_appearance(codes: Index) -> tuple[Index, Index]:
+    """Give classes the number of their appearance, and say which class each number was."""
+    found, first, place = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return np.argsort(order)[place.ravel()], found[order]
+
+
+def _deals(
+    label: NDArray[Any], group: Index | None, n_folds: int, rng: np.random.Generator
+) -> Index:
+    """Deal trials, or whole groups, into folds: (deal, trial)."""
+    is_number = label.dtype.kind == "f"
+    if group is None:
+        deal = dealt_by_size if is_number else stratified_folds
+        return deal(label, n_folds, rng)[np.newaxis]
+    if constant_within(label, group):
+        return blind_deals(group, n_folds, rng)
+    classes = strata_of(label) if is_number else label
+    return group_folds(classes, group, n_folds, rng)[np.newaxis]
+
+
+def _with_null(
+    label: NDArray[Any], deals: Index, group: Index | None, n_draws: int, rng: np.random.Generator
+) -> tuple[NDArray[Any], Index]:
+    """Labelings (draw, trial), the true one first, and the deal of each."""
+    if group is not None and constant_within(label, group):
+        draws = shuffled_between(label, deals, group, n_draws, rng)
+        target = np.concatenate([label[np.newaxis], draws])
+        return target, np.array([deal_of(own, deals) for own in target])
+    draws = shuffled_labels(label, deals[0] if group is None else group, n_draws, rng)
+    return np.concatenate([label[np.newaxis], draws]), np.zeros(n_draws + 1, dtype=np.intp)
 
 
 def _numbers(tensor: xr.DataArray, label: Any) -> Array:
@@ -161,75 +247,6 @@ def _groups(tensor: xr.DataArray, groups: str | Sequence[str] | None) -> Index:
 def _what(groups: Any) -> str:
     """Name what a trial must have."""
     return "label" if groups is None else "label or group"
-
-
-def _complete(
-    tensor: xr.DataArray, labelled: NDArray[np.bool_], method: str, what: str
-) -> tuple[Index, Index]:
-    """Positions of the neurons and trials that take part; the others are said."""
-    chosen = np.flatnonzero(labelled)
-    seen = np.zeros(tensor.sizes["neuron"], dtype=bool)
-    throughout = np.zeros((len(seen), len(chosen)), dtype=bool)
-    for neuron, own in enumerate(tensor.values):
-        observed = np.isfinite(own)[:, chosen]
-        seen[neuron], throughout[neuron] = observed.any(), observed.all(axis=0)
-    complete = np.asarray(throughout[seen].all(axis=0))
-    n_lacking = int((~labelled).sum())
-    lacking = f"{n_lacking} of {labelled.size} trials have no {what}" if n_lacking else ""
-    _say_left_out(tensor, lacking, seen, complete, method)
-    if not seen.any() or not complete.any():
-        raise FitError(_nothing_complete(tensor, throughout, seen, method))
-    return np.flatnonzero(seen), chosen[complete]
-
-
-def _chosen(values: NDArray[Any], neuron: Index, trial: Index) -> NDArray[Any]:
-    """Values (time, trial, neuron) of some neurons and trials; all of them are not copied."""
-    if (len(neuron), len(trial)) != values.shape[::2]:
-        values = values[np.ix_(neuron, np.arange(values.shape[1]), trial)]
-    return values.transpose(1, 2, 0)
-
-
-def _say_left_out(
-    tensor: xr.DataArray,
-    unlabelled: str,
-    seen: NDArray[np.bool_],
-    complete: NDArray[np.bool_],
-    method: str,
-) -> None:
-    """Warn about trials and neurons that do not take part."""
-    lines = []
-    if unlabelled:
-        lines.append(unlabelled)
-    if not seen.all():
-        names = ", ".join(str(name) for name in tensor["neuron"].values[~seen][:5])
-        lines.append(
-            f"{int((~seen).sum())} of {seen.size} neurons were not observed in any bin ({names})"
-        )
-    if not complete.all():
-        lines.append(
-            f"{int((~complete).sum())} of {complete.size} labelled trials were not observed in "
-            "every neuron and bin (NaN)"
-        )
-    if lines:
-        message = f"{method} leaves out: {'; '.join(lines)}"
-        warn(message)
-
-
-def _nothing_complete(
-    tensor: xr.DataArray, throughout: NDArray[np.bool_], seen: NDArray[np.bool_], method: str
-) -> str:
-    """Message for data without one complete trial: which neuron or bin to give up."""
-    per_neuron = throughout.sum(axis=1)
-    worst = ", ".join(
-        f"{tensor['neuron'].values[index]} ({per_neuron[index]})"
-        for index in np.argsort(per_neuron, kind="stable")[:5]
-    )
-    return (
-        f"{method} needs trials observed in every neuron and bin; none of {throughout.shape[1]} "
-        f"labelled trials is. Neurons with the fewest complete trials: {worst}, of "
-        f"{int(seen.sum())} neurons. Leave neurons out with select(neurons=), shorten the window "
-        "with select(time=), or pool neurons with pseudopopulation()"
-    )
 
 
 def _check_classes(
@@ -269,14 +286,14 @@ def _check_classes(
     raise FitError(message)
 
 
-def _check_trainable(conditions: Conditions, classes: Index, fold: Index, groups: Any) -> None:
+def _check_trainable(labels: list[str], classes: Index, deals: Index, groups: Any) -> None:
     """Refuse groups that hold all trials of a class."""
-    if trains_every_class(classes, fold):
+    if any(trains_every_class(classes, fold) for fold in deals):
         return
     lone = [
-        conditions.labels[number]
-        for number in np.unique(classes)
-        if np.unique(fold[classes == number]).size < 2
+        name
+        for number, name in enumerate(labels)
+        if any(np.unique(fold[classes == number]).size < 2 for fold in deals)
     ]
     message = (
         f"all trials of {', '.join(lone)} are held out together, because groups={groups!r} keeps "
@@ -286,16 +303,13 @@ def _check_trainable(conditions: Conditions, classes: Index, fold: Index, groups
     raise FitError(message)
 
 
-def _check_shuffled(draws: NDArray[Any], label: NDArray[Any], groups: Any) -> None:
+def _check_shuffled(target: NDArray[Any], groups: Any) -> None:
     """Warn when the null holds so few different labelings that no p value can be small."""
-    n_different = (
-        len(np.unique(np.concatenate([label[np.newaxis], draws]), axis=0))
-        if groups is not None
-        else 0
-    )
-    if groups is not None and n_different < min(20, len(draws)):
+    n_draws = len(target) - 1
+    n_different = len(np.unique(target, axis=0)) if groups is not None else n_draws
+    if n_different < min(20, n_draws):
         warn(
             f"shuffling labels by groups={groups!r} gives only {n_different} different labelings "
-            f"in {len(draws)} draws: p cannot fall below about {1 / n_different:.2g}. Use smaller "
+            f"in {n_draws} draws: p cannot fall below about {1 / n_different:.2g}. Use smaller "
             "groups, or more of them"
         )

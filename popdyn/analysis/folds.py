@@ -14,7 +14,6 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 _N_STRATA = 5
-_N_TRIES = 1000
 
 
 def stratified_folds(label: Index, n_folds: int, rng: np.random.Generator) -> Index:
@@ -64,15 +63,7 @@ def group_folds(label: Index, group: Index, n_folds: int, rng: np.random.Generat
     FitError
         If there are fewer groups than folds.
     """
-    n_groups = int(group.max()) + 1
-    if n_groups < n_folds:
-        message = (
-            f"{n_folds} folds need {n_folds} groups or more, found {n_groups}: use n_folds="
-            f"{n_groups}, or smaller groups"
-            if n_groups > 1
-            else "groups= has one value in all trials: folds of whole groups need two or more"
-        )
-        raise FitError(message)
+    n_groups = check_groups(group, n_folds)
     table = np.zeros((n_groups, int(label.max()) + 1))
     np.add.at(table, (group, label), 1.0)
     share = table / np.maximum(table.sum(axis=0), 1.0)
@@ -87,8 +78,24 @@ def group_folds(label: Index, group: Index, n_folds: int, rng: np.random.Generat
     return home[group]
 
 
+def check_groups(group: Index, n_folds: int) -> int:
+    """Count groups; refuse fewer than there are folds."""
+    n_groups = int(group.max()) + 1
+    if n_groups >= n_folds:
+        return n_groups
+    message = (
+        f"{n_folds} folds need {n_folds} groups or more, found {n_groups}: use n_folds="
+        f"{n_groups}, or smaller groups"
+        if n_groups > 1
+        else "groups= has one value in all trials: folds of whole groups need two or more"
+    )
+    raise FitError(message)
+
+
 def strata_of(values: Array) -> Index:
     """Classes of similar numbers, for spreading a quantity evenly over folds.
+
+    Equal numbers are in one class, so that who has which of them does not matter.
 
     Examples
     --------
@@ -96,12 +103,12 @@ def strata_of(values: Array) -> Index:
     >>> from popdyn.analysis.folds import strata_of
     >>> strata_of(np.array([3.0, 1.0, 2.0, 9.0, 7.0])).tolist()
     [2, 0, 1, 4, 3]
+    >>> strata_of(np.array([3.0, 1.0, 3.0, 1.0])).tolist()
+    [2, 0, 2, 0]
     """
-    rank = np.unique(values, return_inverse=True)[1].ravel()
-    order = np.argsort(rank, kind="stable")
-    place = np.empty(values.size, dtype=np.intp)
-    place[order] = np.arange(values.size) * min(_N_STRATA, values.size) // values.size
-    return place
+    _, number, count = np.unique(values, return_inverse=True, return_counts=True)
+    n_smaller = np.cumsum(count) - count
+    return np.asarray(n_smaller * min(_N_STRATA, values.size) // values.size)[number.ravel()]
 
 
 def dealt_by_size(values: Array, n_folds: int, rng: np.random.Generator) -> Index:
@@ -129,21 +136,16 @@ def dealt_by_size(values: Array, n_folds: int, rng: np.random.Generator) -> Inde
 
 
 def shuffled_labels(
-    label: NDArray[Any], fold: Index, group: Index | None, n_draws: int, rng: np.random.Generator
+    label: NDArray[Any], strata: Index, n_draws: int, rng: np.random.Generator
 ) -> NDArray[Any]:
-    """Shuffle labels as the null allows it.
-
-    Without groups labels change places within folds.  With groups they do so within groups; a
-    label that is constant within every group goes from group to group as a whole.
+    """Shuffle labels within strata: folds, or groups.
 
     Parameters
     ----------
     label : ndarray (trial,)
         Classes or numbers.
-    fold : ndarray of int (trial,)
-        Fold of each trial.
-    group : ndarray of int (trial,), optional
-        Group of each trial.
+    strata : ndarray of int (trial,)
+        Labels change places within these.
     n_draws : int
         Number of shuffles.
     rng : Generator
@@ -152,40 +154,8 @@ def shuffled_labels(
     Returns
     -------
     ndarray (draw, trial)
-
-    Raises
-    ------
-    FitError
-        If no shuffle leaves every class in the training trials of every fold.
     """
-    own = spawn(rng, n_draws)
-    if group is None or not _constant_within(label, group):
-        strata = fold if group is None else group
-        return np.stack([permute_labels(label, one, strata) for one in own])
-    return np.stack([_between_groups(label, fold, group, one) for one in own])
-
-
-def _constant_within(label: NDArray[Any], group: Index) -> bool:
-    """Whether every group has one label only."""
-    first = np.unique(group, return_index=True)[1]
-    return bool((label == label[first][group]).all())
-
-
-def _between_groups(
-    label: NDArray[Any], fold: Index, group: Index, rng: np.random.Generator
-) -> NDArray[Any]:
-    """Give every group the label of another one; try again until all folds can be trained."""
-    first = np.unique(group, return_index=True)[1]
-    for _ in range(_N_TRIES):
-        shuffled = label[first][rng.permutation(first.size)][group]
-        if label.dtype.kind == "f" or trains_every_class(shuffled, fold):
-            return shuffled
-    message = (
-        f"the label is constant within each of {first.size} groups, and too few groups have each "
-        "value to shuffle it between them and still train in every fold. Use more groups or "
-        "fewer folds"
-    )
-    raise FitError(message)
+    return np.stack([permute_labels(label, own, strata) for own in spawn(rng, n_draws)])
 
 
 def trains_every_class(label: Index, fold: Index) -> bool:

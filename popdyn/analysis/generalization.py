@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.decoding import check_ridge, describe_decoding
-from popdyn.analysis.decoding_problem import Problem, pose_classes
+from popdyn.analysis.decoding_problem import Problem, as_given, pose_classes
 from popdyn.analysis.discriminant import discriminants
 from popdyn.analysis.folds import check_folds
 from popdyn.analysis.shuffle_test import over_matrix
@@ -121,16 +121,31 @@ def temporal_generalization(
         seed=seed,
     )
     describe_decoding(result, tensor, label, problem.values.shape[2])
-    return result
+    return as_given(result, problem)
 
 
 def _train_once(problem: Problem, bin_number: int, regularization: float) -> NDArray[np.float32]:
     """Balanced accuracy in every test bin of decoders trained in one, (draw, test_time)."""
-    classes, values = problem.target, problem.values
+    accuracy = np.empty((len(problem.target), len(problem.values)), dtype=np.float32)
+    for draws, fold in problem.parts():
+        accuracy[draws] = _same_folds(
+            problem.values, problem.target[draws], fold, bin_number, regularization
+        )
+    return accuracy
+
+
+def _same_folds(
+    values: NDArray[np.floating[Any]],
+    classes: NDArray[np.intp],
+    fold: NDArray[np.intp],
+    bin_number: int,
+    regularization: float,
+) -> NDArray[np.float32]:
+    """Accuracies (draw, test_time) of labelings that share their folds."""
     n_classes = int(classes[0].max()) + 1
     n_right = np.zeros((n_classes, len(classes), len(values)))
-    for number in np.unique(problem.fold):
-        test = problem.fold == number
+    for number in np.unique(fold):
+        test = fold == number
         own = discriminants(
             values[bin_number, ~test].astype(np.float64), classes[:, ~test], regularization
         )

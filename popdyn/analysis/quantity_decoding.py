@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.decoding import check_ridge, describe_decoding
-from popdyn.analysis.decoding_problem import Problem, pose_quantity
+from popdyn.analysis.decoding_problem import Problem, as_given, pose_quantity
 from popdyn.analysis.folds import check_folds
 from popdyn.analysis.ridge import held_out_numbers
 from popdyn.analysis.shuffle_test import over_time
@@ -144,7 +144,7 @@ def decode_quantity(
     )
     describe_decoding(result, tensor, label, problem.values.shape[2])
     result.attrs["label_units"] = units
-    return result
+    return as_given(result, problem)
 
 
 def _ridges(regularization: float | str | Sequence[float]) -> Array:
@@ -178,12 +178,17 @@ class _Bin:
 def _one_bin(values: NDArray[np.floating[Any]], problem: Problem, ridges: Array) -> _Bin:
     """Decode one bin for all labelings."""
     target = problem.target
-    prediction, guess, ridge = held_out_numbers(values, target, problem.fold, ridges, problem.group)
+    prediction, guess, chosen = np.empty(target.shape), np.empty(target.shape), []
+    for draws, fold in problem.parts():
+        prediction[draws], guess[draws], ridge = held_out_numbers(
+            values, target[draws], fold, ridges, problem.group
+        )
+        chosen.append(ridge)
     error, baseline = (target - prediction) ** 2, (target - guess) ** 2
     total = baseline.sum(axis=1)
     r2 = 1.0 - error.sum(axis=1) / total
     influence = (error - (1.0 - r2)[:, np.newaxis] * baseline) / total[:, np.newaxis]
-    return _Bin(prediction[0], error[0], baseline[0], r2, ridge, influence)
+    return _Bin(prediction[0], error[0], baseline[0], r2, chosen[0], influence)
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,8 @@ def test_two_classes_are_told_apart_along_the_direction_of_ridge_regression():
 
 def test_the_planted_time_is_found_and_no_other():
     result = pdn.decode(planted(counts=(40, 40), effect=1.5), "choice", n_draws=200)
-    assert (result["accuracy"][3:] > 0.85).all()
+    # The true accuracy is Phi(1.5 sqrt(3) / 2), 0.90.
+    assert (result["accuracy"][3:] > 0.8).all()
     assert (result["p_corrected"][3:] < 0.01).all()
     assert (result["p_corrected"][:3] > 0.05).all()
     assert float(result["mean_p"]) < 0.01

@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 import popdyn as pdn
 from popdyn.analysis.folds import group_folds, shuffled_labels, strata_of, trains_every_class
+from popdyn.analysis.group_labels import blind_deals, deal_of, shuffled_between
 from tests.analysis.test_decode_quantity import planted as planted_number
 from tests.analysis.test_decoding import planted
 
@@ -63,7 +66,7 @@ def test_classes_are_spread_over_folds_of_groups_as_well_as_by_scikit_learn():
 def test_labels_are_shuffled_within_groups():
     tensor = blocked()
     label, group = tensor["choice"].values, tensor["block"].values
-    draws = shuffled_labels(label, group % 4, group, 50, np.random.default_rng(0))
+    draws = shuffled_labels(label, group, 50, np.random.default_rng(0))
     for number in range(8):
         assert (draws[:, group == number].sum(axis=1) == label[group == number].sum()).all()
     assert len(np.unique(draws, axis=0)) == 50
@@ -72,12 +75,92 @@ def test_labels_are_shuffled_within_groups():
 def test_a_label_of_whole_groups_goes_from_group_to_group():
     tensor = blocked()
     label, group = tensor["side"].values, tensor["block"].values
-    fold = group_folds(label, group, 4, np.random.default_rng(1))
-    draws = shuffled_labels(label, fold, group, 50, np.random.default_rng(0))
+    deals = blind_deals(group, 4, np.random.default_rng(1))
+    draws = shuffled_between(label, deals, group, 50, np.random.default_rng(0))
     of_groups = draws[:, ::10]
     np.testing.assert_array_equal(draws, np.repeat(of_groups, 10, axis=1))
     assert (of_groups.sum(axis=1) == 4).all()
-    assert all(trains_every_class(draw, fold) for draw in draws)
+    assert all(trains_every_class(draw, deals[deal_of(draw, deals)]) for draw in draws)
+
+
+def test_deals_of_whole_groups_differ_and_hold_equal_numbers_of_groups():
+    group = np.repeat(np.arange(10), np.arange(3, 13))
+    deals = blind_deals(group, 4, np.random.default_rng(0))
+    first = np.unique(group, return_index=True)[1]
+    assert all(np.array_equal(fold, fold[first][group]) for fold in deals)
+    assert all(sorted(np.bincount(fold[first])) == [2, 2, 3, 3] for fold in deals)
+    assert len(np.unique(deals, axis=0)) == len(deals)
+
+
+def test_every_labeling_has_the_deal_that_spreads_its_classes_most_evenly():
+    deals = np.array([[0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 2, 2], [0, 1, 2, 0, 1, 2]])
+    assert deal_of(np.array([0, 0, 0, 1, 1, 1]), deals) == 2
+    assert deal_of(np.array([0, 1, 0, 1, 0, 1]), deals) == 0
+    assert deal_of(np.array([0.1, 5.0, 0.2, 5.1, 0.3, 5.2]), deals) == 0
+    # The first deal never trains on class 0.
+    label = np.array([0, 0, 1, 1, 1, 1])
+    assert deal_of(label, deals[:1]) == -1
+    assert deal_of(label, deals[:2]) == 1
+
+
+def test_folds_of_groups_know_no_more_of_the_true_label_than_of_its_shuffles():
+    # Over all labels that six groups can have, the scores of the true ones and those of the
+    # shuffles are the same numbers.
+    rng = np.random.default_rng(0)
+    block = np.repeat(np.arange(6), 6)
+    values, scores, nulls = rng.normal(size=(8, 2, 36)), [], []
+    for chosen in combinations(range(6), 3):
+        side = np.isin(block, chosen).astype(int)
+        tensor = pdn.make_tensor(values, [0.0, 0.1], {"side": side, "block": block}, units="1")
+        result = pdn.decode(tensor, "side", groups="block", n_folds=3, n_draws=100)
+        scores.append(float(result["mean_accuracy"]))
+        nulls.append(float(result["null_mean_accuracy"].mean()))
+    assert np.mean(scores) == pytest.approx(np.mean(nulls), abs=0.01)
+    assert np.ptp(scores) > 0.05
+
+
+def test_folds_of_groups_know_no_more_of_the_true_number_than_of_its_shuffles():
+    rng = np.random.default_rng(0)
+    block = np.repeat(np.arange(6), 6)
+    values, scores, nulls = rng.normal(size=(8, 2, 36)), [], []
+    of_block = np.array([0.0, 0.1, 1.0, 1.1, 2.0, 2.1])
+    options = {"groups": "block", "n_folds": 3, "n_draws": 50, "regularization": 1.0}
+    for _ in range(60):
+        number = rng.permutation(of_block)[block]
+        tensor = pdn.make_tensor(values, [0.0, 0.1], {"number": number, "block": block}, units="1")
+        result = pdn.decode_quantity(tensor, "number", **options)
+        scores.append(float(result["mean_r2"]))
+        nulls.append(float(result["null_mean_r2"].mean()))
+    error = np.std(scores) / np.sqrt(len(scores))
+    assert abs(np.mean(scores) - np.mean(nulls)) < 3 * error
+
+
+@pytest.mark.parametrize(
+    ("function", "label", "score"),
+    [
+        (pdn.decode, "side", "null_accuracy"),
+        (pdn.temporal_generalization, "side", "null_mean_accuracy"),
+        (pdn.decode_quantity, "number", "null_r2"),
+    ],
+    ids=["decode", "generalization", "quantity"],
+)
+def test_a_shuffle_scores_what_it_would_score_as_the_true_label(function, label, score):
+    tensor = blocked(n_blocks=8, size=5)
+    number = np.random.default_rng(1).random(8)[tensor["block"].values]
+    tensor = tensor.assign_coords(number=("trial", number))
+    values = tensor[label].values
+    options = {"groups": "block", "n_folds": 4, "n_draws": 8}
+    group = tensor["block"].values
+    generator = np.random.default_rng(0)
+    deals = blind_deals(group, 4, generator)
+    first = values if values.dtype.kind == "f" else np.where(values == values[0], 0, 1)
+    draws = shuffled_between(first, deals, group, 8, generator)
+    null = function(tensor, label, rng=0, **options)[score].values
+    for draw, expected in zip(draws, null, strict=True):
+        other = tensor.assign_coords({label: ("trial", draw)})
+        found = function(other, label, rng=0, **options)
+        measured = found[score.removeprefix("null_")].values
+        np.testing.assert_allclose(measured, expected, atol=1e-6)
 
 
 def test_what_a_block_shares_is_not_taken_for_its_label():

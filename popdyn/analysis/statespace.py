@@ -97,7 +97,8 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
     without conditions it is the former.  ``n_components_null`` counts the leading components with
     ``dimension_p`` of at most 0.05, each larger than the first of what is left over after those
     before it, once every neuron's courses have been moved in time (and mirrored at their ends) and
-    given to other conditions or trials.
+    given to other conditions or trials; components that hold less than 0.01 % of the variance are
+    not tested.
 
     *Bounds* of shares, loadings and the participation ratio: Student intervals from leaving out
     a tenth of the trials in turn; NaN with fewer than four trials per condition.  Of the number

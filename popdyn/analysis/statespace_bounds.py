@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.analysis.statespace_splits import N_GROUPS
-from popdyn.analysis.trials import Array, average_trials, principal_axes
+from popdyn.analysis.trials import Array, mean_trial, principal_axes
 from popdyn.progress import watched
 
 
@@ -54,9 +54,7 @@ def trials_left_out(
         range(n_groups if n_groups >= 4 else 0), n_groups, "leaving trials out"
     ):
         kept = [group != left_out for group in dealt]
-        means = [
-            average_trials(values[keep]).mean for values, keep in zip(trials, kept, strict=True)
-        ]
+        means = [mean_trial(values[keep]) for values, keep in zip(trials, kept, strict=True)]
         yield np.stack(means, axis=2), [keep.astype(np.float64) for keep in kept]
 
 

@@ -1,9 +1,7 @@
-"""How many dimensions do the data have?  Held-out blocks, and shuffled neurons: arrays only.
+"""How many dimensions do the data have?  Held-out blocks, and halves of trials: arrays only.
 
 Bi-cross-validation (Owen and Perry 2009, Annals of Applied Statistics 3:564) leaves out neurons
-and samples at once and predicts what both left out share from the rest; parallel analysis (Horn
-1965, Psychometrika 30:179) asks which components are larger than those of neurons that have
-nothing to do with each other.
+and samples at once and predicts what both left out share from the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ from numpy.typing import NDArray
 
 from popdyn.analysis.statespace_splits import split_halves
 from popdyn.analysis.trials import Array
-from popdyn.resample import upper_p_value
 
 N_FOLDS = 10
 MOST_CANDIDATES = 50
@@ -24,7 +21,6 @@ MOST_CANDIDATES = 50
 MOST_SAMPLES = 10_000
 # With fewer conditions than these, held-out blocks are runs of time.
 LEAST_ITEMS = 4
-LEVEL = 0.05
 _SMALLEST = 1e-10  # of the largest eigenvalue: rounding, not structure
 
 
@@ -50,7 +46,7 @@ def thinned(samples: Array, rng: np.random.Generator) -> Array:
 
 def n_candidates(samples: Array) -> int:
     """Largest number of components that bi-cross-validation can judge."""
-    n_neurons, n_samples = samples.shape[0], int(_complete(samples).sum())
+    n_neurons, n_samples = samples.shape[0], int(complete_samples(samples).sum())
     n_folds = min(N_FOLDS, n_neurons)
     if n_folds < 2 or n_samples < 4:
         return 0
@@ -76,7 +72,7 @@ def bi_cross_validated_errors(samples: Array, generators: Sequence[np.random.Gen
         For 0, 1, 2 ... components; 0 predicts the neuron's mean.
     """
     n_most = n_candidates(samples)
-    complete = _complete(samples)
+    complete = complete_samples(samples)
     matrix = samples.transpose(0, 2, 1)[:, complete.T]
     blocks: list[Array] = []
     for own in generators if n_most else ():
@@ -137,10 +133,10 @@ def split_trial_share(
         A component adds to it while it holds more signal than noise.
     """
     gain, total = np.zeros(n_most + 1), 0.0
-    for own in generators:
-        chunk = None if weights is None else [weight[None] for weight in weights]
-        halves = split_halves(trials, copy.deepcopy(own), chunk)
-        if halves is None or min(halves[0].shape) <= 1:
+    own = copy.deepcopy(list(generators))
+    tiled = None if weights is None else [np.tile(weight, (len(own), 1)) for weight in weights]
+    for halves in split_halves(trials, own, tiled):
+        if min(halves[0].shape) <= 1:
             continue
         between = halves[0] @ halves[1].T
         for first, second in (halves, halves[::-1]):
@@ -154,7 +150,7 @@ def split_trial_share(
     return share
 
 
-def _complete(samples: Array) -> NDArray[np.bool_]:
+def complete_samples(samples: Array) -> NDArray[np.bool_]:
     """Tell which samples (time, item) are known in every neuron."""
     return np.asarray(np.isfinite(samples).all(axis=0))
 
@@ -198,7 +194,7 @@ def _held_out(
 
 def spectrum(samples: Array, n_most: int) -> Array:
     """Shares of the variance along the main axes (component), of complete samples."""
-    matrix = samples.transpose(0, 2, 1)[:, _complete(samples).T]
+    matrix = samples.transpose(0, 2, 1)[:, complete_samples(samples).T]
     matrix = matrix - matrix.mean(axis=1, keepdims=True)
     gram = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
     power = np.maximum(np.linalg.eigvalsh(gram)[::-1], 0.0)
@@ -206,116 +202,6 @@ def spectrum(samples: Array, n_most: int) -> Array:
     if power.sum() > 0:
         shares[: power.size] = power[:n_most] / power.sum()
     return shares
-
-
-def parallel_analysis(
-    samples: Array, n_most: int, generators: Sequence[np.random.Generator]
-) -> tuple[Array, Array]:
-    """Hold each component against the first one of shuffled neurons, largest first.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (neuron, time, item)
-        Samples.
-    n_most : int
-        Number of components.
-    generators : sequence of numpy.random.Generator
-        One per draw.
-
-    Returns
-    -------
-    null : ndarray, shape (draw, component)
-        Share of the variance along the first axis of what the components before leave over,
-        shuffled: every neuron's time courses are moved by a number of bins of its own, the
-        same for all items, and given to other items.  Each keeps its variance and smoothness.
-    p : ndarray, shape (component,)
-        NaN after the first above `LEVEL`, where it ends.
-    """
-    complete = _complete(samples)
-    rest = np.where(complete, samples, np.nan)
-    rest = rest - rest[:, complete].mean(axis=1)[:, None, None]
-    total = float((rest[:, complete] ** 2).sum())
-    null, p = np.full((len(generators), n_most), np.nan), np.full(n_most, np.nan)
-    left = np.eye(len(rest))  # projects on what the components before leave over
-    for k in range(n_most if total > 0 else 0):
-        power, axis = _first_axis(rest[:, complete])
-        noise = rest * _noise_scale(rest[:, complete], left)[:, None, None]
-        for draw, own in enumerate(copy.deepcopy(list(generators))):
-            shuffled = left @ _shuffled(noise, complete, own)[:, complete]
-            null[draw, k] = _first_axis(shuffled, vector=False)[0] / total
-        p[k] = float(upper_p_value(power / total, null[:, k]))
-        if p[k] > LEVEL or power <= _SMALLEST * total:
-            break
-        rest = rest - np.einsum("n,m,mti->nti", axis, axis, rest, optimize=True)
-        left = left - np.outer(axis, axis)
-    return null, p
-
-
-def _noise_scale(rest: Array, left: Array) -> Array:
-    """Factor by which each neuron's rest is smaller than its noise was before projecting.
-
-    Taking components off makes the noise of the neurons smaller and correlated.  Shuffling
-    undoes the second but not the first: the null would be too small.
-    """
-    power = (rest**2).sum(axis=1)
-    noise = np.linalg.lstsq(left**2, power, rcond=1e-6)[0].clip(0.0)
-    scale = np.divide(noise, power, out=np.ones(power.shape), where=power > 0)
-    factor: Array = np.sqrt(scale)
-    return factor
-
-
-def _first_axis(matrix: Array, *, vector: bool = True) -> tuple[float, Array]:
-    """Sum of squares along the main axis, and the axis."""
-    gram = matrix @ matrix.T
-    if not vector:
-        return float(np.linalg.eigvalsh(gram)[-1]), gram[0]
-    power, vectors = np.linalg.eigh(gram)
-    return float(power[-1]), vectors[:, -1]
-
-
-def _shuffled(samples: Array, complete: NDArray[np.bool_], rng: np.random.Generator) -> Array:
-    """Move each neuron's courses in time and give them to other items.
-
-    A course is continued by its mirror image, so that no jump makes it less smooth than it was,
-    and a stretch as long as the course is taken out of both.
-    """
-    n_neurons, n_times, n_items = samples.shape
-    turn = np.asarray(rng.random(size=(n_neurons,)))
-    neuron = np.arange(n_neurons)[:, None, None]
-    if complete.all():
-        order = rng.permuted(np.tile(np.arange(n_items), (n_neurons, 1)), axis=1)
-        source = _mirrored(turn, n_times)
-        shuffled = np.asarray(samples[neuron, source[:, :, None], order[:, None, :]])
-    else:
-        # Items known at other times cannot change places: each moves within its own times.
-        shuffled = np.full(samples.shape, np.nan)
-        for item, known in enumerate(complete.T):
-            times = np.flatnonzero(known)
-            source = _mirrored(turn, times.size)
-            shuffled[:, times, item] = samples[neuron[:, :, 0], times[source], item]
-    return _with_power_of(samples, shuffled, complete)
-
-
-def _mirrored(turn: Array, n_times: int) -> NDArray[np.intp]:
-    """Find the times (neuron, time) of a stretch of course and mirror image, from these turns."""
-    step = (turn * 2 * n_times).astype(np.intp)
-    place = (np.arange(n_times)[None, :] + step[:, None]) % max(2 * n_times, 1)
-    return np.asarray(np.where(place < n_times, place, 2 * n_times - 1 - place))
-
-
-def _with_power_of(samples: Array, shuffled: Array, complete: NDArray[np.bool_]) -> Array:
-    """Center every neuron and give it the sum of squares it had."""
-    moved = shuffled - shuffled[:, complete].mean(axis=1)[:, None, None]
-    power = [(one[:, complete] ** 2).sum(axis=1) for one in (samples, moved)]
-    ratio = np.divide(power[0], power[1], out=np.zeros(len(samples)), where=power[1] > 0)
-    scaled: Array = moved * np.sqrt(ratio)[:, None, None]
-    return scaled
-
-
-def leading(p: Array) -> int:
-    """Count the leading components with a p of at most `LEVEL`."""
-    above = ~(p <= LEVEL)
-    return int(above.argmax()) if above.any() else p.size
 
 
 def plausible(share: Array, replicates: Array, reach: float) -> tuple[int, int]:

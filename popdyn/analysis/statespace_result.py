@@ -18,9 +18,7 @@ from popdyn.analysis.statespace_bounds import (
 )
 from popdyn.analysis.statespace_dimensions import (
     bi_cross_validated_errors,
-    leading,
     n_candidates,
-    parallel_analysis,
     plausible,
     predicted_share,
     smallest_good,
@@ -28,6 +26,7 @@ from popdyn.analysis.statespace_dimensions import (
     split_trial_share,
     thinned,
 )
+from popdyn.analysis.statespace_null import leading, parallel_analysis
 from popdyn.analysis.statespace_samples import warn_single_trials
 from popdyn.analysis.statespace_splits import (
     error_bounds,
@@ -121,7 +120,11 @@ class Dimensions:
 def kept_trials(trials: ConditionTrials, values: xr.DataArray) -> list[Array]:
     """Trials (trial, neuron, time) of each condition, of the neurons that are fitted."""
     kept = trials.tensor["neuron"].isin(values["neuron"]).to_numpy()
-    return [trials.values(i)[:, kept] for i in range(len(trials.labels))]
+    whole = (trials.values(i) for i in range(len(trials.labels)))
+    if kept.all():
+        return list(whole)
+    # Picking neurons leaves the order in memory that every average would have to undo.
+    return [np.ascontiguousarray(own[:, kept]) for own in whole]
 
 
 def described(values: xr.DataArray, loading: xr.DataArray, mean: xr.DataArray) -> dict[str, Any]:

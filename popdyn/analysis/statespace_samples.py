@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from popdyn.analysis.trials import (
     Array,
     ConditionTrials,
-    average_trials,
     condition_trials,
     is_average,
+    mean_trial,
 )
 from popdyn.errors import FitError, TensorError, warn
 from popdyn.preprocess.normalize import rate, soft_scale
@@ -68,7 +68,7 @@ def averaged(trials: ConditionTrials) -> xr.DataArray:
         own = np.moveaxis(tensor.to_numpy()[part], 2, 0)
         for condition, position in enumerate(trials.position):
             values = own[position].astype(np.float64)
-            means[part, :, condition] = average_trials(values).mean
+            means[part, :, condition] = mean_trial(values)
     coords = trials.coords() | {"neuron": tensor["neuron"].to_numpy(), "time": tensor["time"]}
     dims = ("neuron", "time", "condition")
     return xr.DataArray(means, dims=dims, coords=coords, attrs=tensor.attrs)

@@ -9,11 +9,12 @@ Nature 571:361).
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
@@ -22,10 +23,12 @@ from popdyn.progress import watched
 from popdyn.resample import Seed, first_in_order, spawn
 
 # Split averages are worked through in chunks of at most this many numbers.
-CHUNK_NUMBERS = 4_000_000
+CHUNK_NUMBERS = 1_000_000
 # Groups of trials left out in turn for standard errors, and splits of what remains.
 N_GROUPS = 10
 N_JACKKNIFE_SPLITS = 20
+# With this many times fewer components than neurons, finding only them is faster.
+_FEW = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +87,14 @@ def split_shares(
         np.full((n_splits, n_components), np.nan), np.full((n_splits, n_components), np.nan),
         np.full((n_splits, 2), np.nan), np.full((n_splits, n_components), np.nan),
     )  # fmt: skip
-    step = max(1, CHUNK_NUMBERS // max(1, sum(values[0].size for values in trials)))
-    for start in watched(range(0, n_splits, step), -(-n_splits // step), "splitting trials"):
-        part = slice(start, start + step)
+    parts = _chunks(trials, n_splits)
+    for part in watched(parts, len(parts), "splitting trials"):
         chunk = None if weights is None else [weight[part] for weight in weights]
         means, totals = quarter_averages(trials, generators[part], chunk)
         for at in range(means.shape[1]):
-            own = generators[start + at] if with_null else None
-            _compare(means[:, at], totals[:, at], own, shares, start + at)
+            split = part.start + at
+            own = generators[split] if with_null else None
+            _compare(means[:, at], totals[:, at], own, shares, split)
     return shares
 
 
@@ -100,30 +103,51 @@ def quarter_averages(
     generators: Sequence[np.random.Generator],
     weights: Sequence[Array] | None,
 ) -> tuple[Array, Array]:
-    """Averages of the quarters, and their weights, both (quarter, split, neuron, sample).
+    """Averages of the quarters (quarter, split, neuron, sample), and their weights.
 
-    The first two make up the first half.  NaN where a neuron has no trial in the quarter.
+    The first two make up the first half.  NaN where a neuron has no trial in the quarter.  The
+    weights have a single neuron where all are alike.
     """
-    n_neurons = trials[0].shape[1]
-    means, totals = [], []
+    shape = (4, len(generators), trials[0].shape[1], trials[0].shape[2])
+    means = np.empty((*shape[:3], len(trials) * shape[3]))
+    totals = []
     for condition, values in enumerate(trials):
         order = np.stack([own.permutation(len(values)) for own in generators])
         extra = np.array([own.integers(0, 2) for own in generators])
         weight = np.ones(order.shape) if weights is None else weights[condition]
         flat = values.reshape(len(values), -1)
-        mean = np.full((4, len(order), flat.shape[1]), np.nan)
-        total = np.zeros(mean.shape)
-        for pattern, columns in same_mask(np.isfinite(flat)):
-            known = flat[np.ix_(pattern, columns)]
-            for quarter, member in enumerate(_quarters(order, pattern, extra)):
-                share = member[:, pattern] * weight[:, pattern]
-                sums = share.sum(axis=1, keepdims=True)
-                scale = np.divide(1.0, sums, out=np.full(sums.shape, np.nan), where=sums > 0)
-                mean[quarter][:, columns] = (share * scale) @ known
-                total[quarter][:, columns] = sums
-        means.append(mean.reshape(4, len(order), n_neurons, -1))
-        totals.append(total.reshape(4, len(order), n_neurons, -1))
-    return np.concatenate(means, axis=3), np.concatenate(totals, axis=3)
+        if np.isfinite(flat.sum()):  # complete: no column needs trials of its own
+            mean, total = _weighted(flat, np.ones(len(values), dtype=bool), order, extra, weight)
+            total = np.broadcast_to(total[..., None], (*shape[:2], 1, shape[3]))
+        else:
+            mean = np.full((*shape[:2], flat.shape[1]), np.nan)
+            total = np.zeros(mean.shape)
+            for pattern, columns in same_mask(np.isfinite(flat)):
+                known = flat[np.ix_(pattern, columns)]
+                own_mean, sums = _weighted(known, pattern, order, extra, weight)
+                mean[:, :, columns], total[:, :, columns] = own_mean, sums
+            total = total.reshape(shape)
+        means[..., condition * shape[3] : (condition + 1) * shape[3]] = mean.reshape(shape)
+        totals.append(total)
+    if len({total.shape for total in totals}) > 1:
+        totals = [np.broadcast_to(total, shape) for total in totals]
+    return means, np.concatenate(totals, axis=3)
+
+
+def _weighted(
+    known: Array,
+    pattern: NDArray[np.bool_],
+    order: NDArray[np.intp],
+    extra: NDArray[np.intp],
+    weight: Array,
+) -> tuple[Array, Array]:
+    """Averages (quarter, split, column) of columns known on the same trials, and weights."""
+    share = np.stack(_quarters(order, pattern, extra))[:, :, pattern] * weight[:, pattern]
+    sums = share.sum(axis=2, keepdims=True)
+    scale = np.divide(1.0, sums, out=np.full(sums.shape, np.nan), where=sums > 0)
+    n_rows = share.shape[0] * share.shape[1]
+    mean = (share * scale).reshape(n_rows, known.shape[0]) @ known
+    return mean.reshape(*share.shape[:2], known.shape[1]), sums
 
 
 def _quarters(
@@ -141,34 +165,50 @@ def _quarters(
 def joined(means: Array, totals: Array) -> Array:
     """Average of two quarters; one of them may be empty."""
     total = totals.sum(axis=0)
+    if (totals > 0).all():
+        share = totals / total
+        whole: Array = means[0] * share[0] + means[1] * share[1]
+        return whole
     sums = (np.where(totals > 0, means, 0.0) * totals).sum(axis=0)
-    mean: Array = np.divide(sums, total, out=np.full(total.shape, np.nan), where=total > 0)
+    mean: Array = np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
     return mean
 
 
 def split_halves(
-    trials: Sequence[Array], rng: np.random.Generator, weights: Sequence[Array] | None = None
-) -> tuple[Array, Array] | None:
-    """Average two halves of the trials.
+    trials: Sequence[Array],
+    generators: Sequence[np.random.Generator],
+    weights: Sequence[Array] | None = None,
+) -> Iterator[tuple[Array, Array]]:
+    """Average two halves of the trials, once per generator.
 
     Parameters
     ----------
     trials : sequence of ndarray, each (trial, neuron, time)
         Per condition.
-    rng : numpy.random.Generator
-        Deals the trials out.
-    weights : sequence of ndarray, each (1, trial), optional
+    generators : sequence of numpy.random.Generator
+        Deal the trials out.
+    weights : sequence of ndarray, each (split, trial), optional
         Per condition the weight of each trial.
 
-    Returns
-    -------
-    tuple of ndarray, each (neuron, sample), or None
-        Centered, at the samples known in both; None without any.
+    Yields
+    ------
+    tuple of ndarray, each (neuron, sample)
+        Centered, at the samples known in both; nothing for a split without any.
     """
-    means, totals = quarter_averages(trials, [rng], weights)
-    means, totals = means[:, 0], totals[:, 0]
-    halves = _centered([joined(means[:2], totals[:2]), joined(means[2:], totals[2:])])
-    return (halves[0], halves[1]) if halves[0].shape[1] else None
+    for part in _chunks(trials, len(generators)):
+        chunk = None if weights is None else [weight[part] for weight in weights]
+        means, totals = quarter_averages(trials, generators[part], chunk)
+        for at in range(means.shape[1]):
+            own, of = means[:, at], totals[:, at]
+            first, second = _centered([joined(own[:2], of[:2]), joined(own[2:], of[2:])])
+            if first.shape[1]:
+                yield first, second
+
+
+def _chunks(trials: Sequence[Array], n_splits: int) -> list[slice]:
+    """Divide splits into those worked through together."""
+    step = max(1, CHUNK_NUMBERS // max(1, sum(values[0].size for values in trials)))
+    return [slice(start, start + step) for start in range(0, n_splits, step)]
 
 
 def _compare(
@@ -202,6 +242,8 @@ def _compare(
 
 def _centered(parts: list[Array]) -> list[Array]:
     """Parts (neuron, sample) at the samples known in all, with the mean taken off."""
+    if all(part.size and np.isfinite(part.sum()) for part in parts):
+        return [part - part.mean(axis=1, keepdims=True) for part in parts]
     complete = np.all([np.isfinite(part).all(axis=0) for part in parts], axis=0)
     kept = [part[:, complete] for part in parts]
     return [part - part.mean(axis=1, keepdims=True) for part in kept if complete.any()] or kept
@@ -223,7 +265,13 @@ def _participation(quarters: list[Array], n_least: int, between: Array) -> tuple
 
 def _top_axes(covariance: Array, n_components: int) -> Array:
     """Axes of largest variance, (neuron, component)."""
-    axes: Array = np.linalg.eigh(covariance)[1][:, ::-1][:, :n_components]
+    n = len(covariance)
+    if n_components * _FEW > n:
+        whole: Array = np.linalg.eigh(covariance)[1][:, ::-1][:, :n_components]
+        return whole
+    axes: Array = scipy.linalg.eigh(
+        covariance, subset_by_index=[n - n_components, n - 1], check_finite=False
+    )[1][:, ::-1]
     return axes
 
 

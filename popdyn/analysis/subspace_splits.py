@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from popdyn.analysis.statespace_splits import joined, quarter_averages
 from popdyn.analysis.subspace_angles import axes_of, captured, principal_angles
 from popdyn.analysis.subspace_sides import Side, centered_pair
-from popdyn.analysis.trials import Array, average_trials
+from popdyn.analysis.trials import Array, mean_trial
 from popdyn.progress import watched
 from popdyn.resample import spawn
 
@@ -173,5 +173,5 @@ def _dealt(side: Side, n_groups: int, rng: np.random.Generator) -> list[NDArray[
 def _average(side: Side, kept: list[NDArray[np.bool_]]) -> Array:
     """Averages (neuron, condition and time) of the trials kept."""
     trials = side.trials or ()
-    means = [average_trials(values[keep]).mean for values, keep in zip(trials, kept, strict=True)]
+    means = [mean_trial(values[keep]) for values, keep in zip(trials, kept, strict=True)]
     return np.concatenate(means, axis=1)

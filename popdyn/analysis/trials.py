@@ -172,6 +172,23 @@ class TrialAverage:
         return TrialAverage(axes.T @ self.mean, influence, n)
 
 
+def mean_trial(values: Array) -> Array:
+    """Average trials (trial, feature, time), leaving out what was not observed.
+
+    Returns
+    -------
+    ndarray, shape (feature, time)
+        The mean of `average_trials`, which costs more; NaN without a trial.
+    """
+    mean: Array = values.mean(axis=0) if len(values) else np.full(values.shape[1:], np.nan)
+    if np.isfinite(mean.sum()):
+        return mean
+    known = np.isfinite(values)
+    n = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.asarray(np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0))
+
+
 def average_trials(values: Array) -> TrialAverage:
     """Average trials, leaving out what was not observed.
 
@@ -187,8 +204,7 @@ def average_trials(values: Array) -> TrialAverage:
     """
     known = np.isfinite(values)
     n = known.sum(axis=0)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    mean = np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+    mean = mean_trial(values)
     scale = np.full(n.shape, np.nan)
     enough = n > 1
     scale[enough] = 1.0 / np.sqrt(n[enough] * (n[enough] - 1.0))

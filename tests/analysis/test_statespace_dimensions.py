@@ -10,10 +10,16 @@ import popdyn as pdn
 from popdyn.analysis.statespace_dimensions import (
     _held_out,
     bi_cross_validated_errors,
-    parallel_analysis,
     predicted_share,
     smallest_good,
     split_trial_share,
+)
+from popdyn.analysis.statespace_null import (
+    LEAST_SHARE,
+    _first_axis,
+    _first_power,
+    leading,
+    parallel_analysis,
 )
 from popdyn.analysis.statespace_splits import split_halves
 from popdyn.resample import spawn
@@ -39,7 +45,7 @@ def test_the_share_predicted_by_the_other_half_is_that_of_its_definition():
     tensor, _, _ = planted(noise=5.0)
     trials = [np.moveaxis(tensor.values[:, :, i::2], 2, 0) for i in (0, 1)]
     own = spawn(3, 1)
-    halves = split_halves(trials, spawn(3, 1)[0])
+    (halves,) = split_halves(trials, spawn(3, 1))
     np.testing.assert_allclose(
         split_trial_share(trials, 5, own), half_share(*halves, 5), rtol=1e-8, atol=1e-12
     )
@@ -80,6 +86,44 @@ def test_smooth_courses_of_independent_neurons_share_no_dimension():
     null, p = parallel_analysis(courses, 3, spawn(0, 60))
     assert null.shape == (60, 3) and p[0] > 0.05
     assert np.isnan(p[1:]).all()
+
+
+def test_what_is_too_small_to_matter_is_not_tested():
+    """In courses without noise every component is real, down to rounding."""
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.normal(size=(30, 6)))[0]
+    time, cycles = np.linspace(0, 1, 40), np.arange(1, 7)[:, None]
+    courses = np.cos(np.pi * cycles * time) * np.array([1, 0.5, 0.25, 0.1, 0.008, 0.004])[:, None]
+    samples = np.einsum("nk,kt->nt", axes, courses)[:, :, None] + np.zeros((1, 1, 2))
+    null, p = parallel_analysis(samples, 6, spawn(0, 40))
+    assert leading(p) == 4 and np.isnan(p[4:]).all() and np.isnan(null[:, 4:]).all()
+    # The fifth would have passed: it is only too small.
+    share = 0.008**2 / (1 + 0.5**2 + 0.25**2 + 0.1**2)
+    assert share < LEAST_SHARE
+    larger = samples + 9 * np.einsum("nk,kt->nt", axes[:, 4:5], courses[4:5])[:, :, None]
+    assert leading(parallel_analysis(larger, 6, spawn(0, 40))[1]) >= 5
+
+
+def test_shuffles_are_the_same_whether_kept_or_drawn_again(monkeypatch):
+    samples = np.random.default_rng(0).normal(size=(6, 10, 5)).cumsum(axis=1)
+    samples[:, :2] += 9 * np.random.default_rng(1).normal(size=5)
+    kept = parallel_analysis(samples, 3, spawn(0, 20))
+    monkeypatch.setattr("popdyn.analysis.statespace_null._KEPT_SHUFFLES", 0)
+    np.testing.assert_array_equal(kept[0], parallel_analysis(samples, 3, spawn(0, 20))[0])
+
+
+@pytest.mark.parametrize("n_neurons", [8, 60])
+def test_the_first_of_shuffled_neurons_is_that_of_the_projected_matrix(n_neurons):
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(n_neurons, 24))
+    axes = np.linalg.qr(rng.normal(size=(n_neurons, 3)))[0]
+    left = np.eye(n_neurons) - axes @ axes.T
+    expected = np.linalg.svd(left @ matrix, compute_uv=False)[0] ** 2
+    assert _first_power(matrix, axes) == pytest.approx(expected, rel=1e-10)
+    power, axis = _first_axis(matrix)
+    vectors, values, _ = np.linalg.svd(matrix, full_matrices=False)
+    assert power == pytest.approx(values[0] ** 2, rel=1e-10)
+    assert abs(axis @ vectors[:, 0]) == pytest.approx(1.0, rel=1e-10)
 
 
 def test_a_rule_may_choose_the_number_of_components():

@@ -79,7 +79,7 @@ def test_bounds_of_trajectories_are_bootstrapped_averages_widened_for_few_trials
     pca.fit(tensor)
     trials = condition_trials(tensor, "choice")
     own = [trials.values(0), trials.values(1)]
-    found = trajectory_bound(trials, own, pca.loading_, pca.mean_, 40, np.random.default_rng(6))
+    found = trajectory_bound(trials, pca.loading_, pca.mean_, 40, np.random.default_rng(6))
     plan = pdn.bootstrap(tensor, "choice", 40, np.random.default_rng(6))
     state = pca.transform(tensor).values
     for condition, members in enumerate((range(5), range(5, 8))):

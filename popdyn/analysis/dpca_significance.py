@@ -113,12 +113,9 @@ def shuffled_decoding(
             continue
         asked = _one(trials, question, index, factors)
         draws = spawn(rng, n_draws + 1)
-        reference = _encoders(asked, n)
-        observed.append(_accuracy(asked, asked.trials, n, question.n_folds, draws[0], reference))
+        observed.append(_accuracy(asked, asked.trials, n, question.n_folds, draws[0]))
         shuffles = watched(draws[1:], n_draws, f"shuffling {one.name}")
-        null.append([
-            _shuffle(asked, n, question.n_folds, own, reference) for own in shuffles
-        ])  # fmt: skip
+        null.append([_shuffle(asked, n, question.n_folds, own) for own in shuffles])
         names += [one.name] * n
         order += range(1, n + 1)
         chance += [1.0 / (asked.label.max() + 1)] * n
@@ -215,9 +212,7 @@ def _on_grid(trials: Trials, averages: Array, one: Marginalization) -> Array:
     return np.moveaxis(whole.reshape(len(grid), trials.n_cells, -1), 1, 2)
 
 
-def _shuffle(
-    one: _One, n_components: int, n_folds: int, rng: np.random.Generator, reference: Array
-) -> Array:
+def _shuffle(one: _One, n_components: int, n_folds: int, rng: np.random.Generator) -> Array:
     """Accuracy of one shuffle."""
     shuffled = one.trials.shuffled(rng, one.stratum)
     if one.rest is not None:
@@ -225,7 +220,7 @@ def _shuffle(
         # everything else is taken off again.
         own = shuffled.averages()
         one = replace(one, rest=one.rest - own + _on_grid(shuffled, own, one.marginalization))
-    return _accuracy(one, shuffled, n_components, n_folds, rng, reference)
+    return _accuracy(one, shuffled, n_components, n_folds, rng)
 
 
 def _accuracy(
@@ -234,10 +229,14 @@ def _accuracy(
     n_components: int,
     n_folds: int,
     rng: np.random.Generator,
-    reference: Array,
 ) -> Array:
-    """Share of held-out trials given to their class, (component, time)."""
+    """Share of held-out trials given to their class, (component, time).
+
+    Components of folds are matched to those of all trials: of these trials, so that the
+    components of a shuffle are its own, in its own order.
+    """
     own = trials.averages()
+    reference = _encoders(one, trials, own, n_components)
     correct = np.zeros((n_components, trials.n_times))
     for index in _folds(trials, n_folds, rng):
         correct += fold_accuracy(one, trials, own, index, n_components, reference)
@@ -277,12 +276,11 @@ def fold_accuracy(
     return np.asarray((nearest == one.label).mean(axis=-1))
 
 
-def _encoders(one: _One, n_components: int) -> Array:
+def _encoders(one: _One, trials: Trials, averages: Array, n_components: int) -> Array:
     """Find encoders (neuron, component) of all trials, which those of folds are matched to."""
-    averages = one.trials.averages()
-    covariance = one.noise.covariance(one.trials, averages, None)
+    covariance = one.noise.covariance(trials, averages, None)
     whole = averages if one.rest is None else averages + one.rest
-    known = products(one.trials.grid(whole), [one.marginalization])
+    known = products(trials.grid(whole), [one.marginalization])
     ridge = (one.regularization * known.power) ** 2
     return solver(known, covariance).components(0, ridge, n_components)[0]
 

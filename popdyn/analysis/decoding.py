@@ -193,11 +193,14 @@ def describe_decoding(
         )
 
 
-def check_ridge(regularization: float) -> None:
+def check_ridge(regularization: Any) -> None:
     """Refuse a ridge out of range."""
-    if not np.isfinite(regularization) or regularization <= 0:
+    number = isinstance(regularization, (int, float, np.number))
+    if not number or not np.isfinite(regularization) or regularization <= 0:
         message = (
             f"regularization is a finite number above 0 (the ridge keeps the covariance "
             f"invertible); found {regularization!r}"
         )
+        if isinstance(regularization, str):
+            message += "; only decode_quantity chooses it by cross-validation ('cv')"
         raise TensorError(message)

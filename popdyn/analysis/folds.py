@@ -167,6 +167,10 @@ def trains_every_class(label: Index, fold: Index) -> bool:
 
 def check_folds(n_folds: int, n_draws: int) -> None:
     """Refuse numbers of folds and draws out of range."""
-    if n_folds < 2 or n_draws < 1:
-        message = f"n_folds is 2 or more and n_draws 1 or more; found {n_folds} and {n_draws}"
+    whole = all(isinstance(number, (int, np.integer)) for number in (n_folds, n_draws))
+    if not whole or n_folds < 2 or n_draws < 1:
+        message = (
+            "n_folds is 2 or more and n_draws 1 or more, both whole numbers; found "
+            f"{n_folds!r} and {n_draws!r}"
+        )
         raise TensorError(message)

@@ -48,7 +48,8 @@ def pool_decoding(
     Raises
     ------
     TensorError
-        If the results are of different methods, bins, numbers of draws or chance levels.
+        If the results are of different methods, labels, bins, numbers of draws or chance
+        levels, or one is given twice.
 
     Notes
     -----
@@ -138,11 +139,29 @@ def _checked(named: Mapping[str, xr.Dataset]) -> tuple[str, str]:
                 f"{first_name!r}. Align and decode all of them with the same arguments"
             )
             raise TensorError(message)
+    _check_different(named, _SCORES[method])
     return method, _SCORES[method]
+
+
+def _check_different(named: Mapping[str, xr.Dataset], score: str) -> None:
+    """Refuse a result that is given twice: it is no further session."""
+    seen: dict[tuple[str, bytes], str] = {}
+    for name, result in named.items():
+        own = str(result.attrs.get("input_digest", "")), result[score].values.tobytes()
+        if own in seen:
+            message = (
+                f"pool_decoding averages over sessions; {seen[own]!r} and {name!r} are the same "
+                "result. Give every session once"
+            )
+            raise TensorError(message)
+        seen[own] = name
 
 
 def _difference(first: xr.Dataset, other: xr.Dataset) -> str:
     """Say what keeps two results from being averaged; empty when nothing does."""
+    labels = [str(result.attrs.get("label", "")) for result in (first, other)]
+    if labels[0] != labels[1]:
+        return f"label ({labels[0]} and {labels[1]})"
     times: list[Any] = [result["time"].values for result in (first, other)]
     if times[0].shape != times[1].shape or np.abs(times[0] - times[1]).max() > 1e-6:
         return "bins"

@@ -172,10 +172,13 @@ def _assumed(tensor: xr.DataArray, noise: str | None, averaged: bool | None) -> 
     return noise, counts if averaged is None else averaged
 
 
-def _number_of_lags(tensor: xr.DataArray, max_lag: float | None, noise: str, n_draws: int) -> int:
+def _number_of_lags(tensor: xr.DataArray, max_lag: Any, noise: str, n_draws: int) -> int:
     """How many lags are compared, the lag 0 among them; refuse too few and too many."""
     if n_draws < 1:
         message = f"n_draws is 1 or more; found {n_draws}"
+        raise TensorError(message)
+    if max_lag is not None and not isinstance(max_lag, (int, float, np.number)):
+        message = f"max_lag is a number of seconds; found {max_lag!r}"
         raise TensorError(message)
     width, n_bins = bin_width_of(tensor), tensor.sizes["time"]
     longest = _SHARE_OF_WINDOW * n_bins * width if max_lag is None else max_lag

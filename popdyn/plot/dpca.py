@@ -83,6 +83,10 @@ def dpca(
     True
     """
     result = drawable(result, "dpca", "trajectory", "cumulative_ratio", "marginal_ratio")
+    if significance is not None:
+        significance = drawable(
+            significance, "dpca(significance=)", "tested_marginalization", "p_corrected"
+        )
     ax = new_axes(ax, figure_size=_SIZE)
     ax.set_axis_off()
     names = [str(name) for name in result["marginalization"].values]

@@ -17,6 +17,7 @@ from popdyn.plot.style import (
     condition_styles,
     new_axes,
     plain,
+    size_beside_legend,
 )
 
 
@@ -54,10 +55,11 @@ def pca(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     if "trajectory" not in result or result.sizes.get("component", 0) < 2:
         message = (
             "expected a PCA with at least 2 components of condition averages, found no plane to "
-            "draw: fit PCA(n_components=2 or more) with by= or a condition average"
+            "draw: fit PCA(n_components=2 or more) with by= or a condition average, or draw what "
+            "the components explain with plot.explained_variance(result)"
         )
         raise TensorError(message)
-    ax = new_axes(ax)
+    ax = new_axes(ax, figure_size=size_beside_legend(_labels(result)))
     trajectory = result["trajectory"].transpose("component", "time", "condition").to_numpy()
     labels = [str(label) for label in _labels(result)]
     colors, styles = condition_colors(labels), condition_styles(labels)
@@ -78,9 +80,12 @@ def pca(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     name = "PC{} ({:.0f} %)"
     ax.set_xlabel(axis_label(name.format(1, 100 * ratio[0]), units))
     ax.set_ylabel(axis_label(name.format(2, 100 * ratio[1]), units))
-    ax.set_aspect("equal", adjustable="datalim")
+    # The box, not the limits: beside a wide legend these would go far beyond the data.
+    ax.set_aspect("equal", adjustable="box")
     add_legend(ax)
-    ax.set_title("dot: start, triangle: end, cross: event, 95 % interval", fontsize=SMALL_FONT_SIZE)
+    ax.set_title(
+        "dot: start, triangle: end,\ncross: event, 95 % interval", fontsize=SMALL_FONT_SIZE
+    )
     return ax
 
 

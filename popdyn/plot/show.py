@@ -74,6 +74,11 @@ def show(result: Any, **options: Any) -> Axes:
             f"show draws results of {', '.join(_METHODS)}; found {found}. Run one of these "
             "analyses first, or use a function of popdyn.plot"
         )
+        if method == "dpca_significance":
+            message = (
+                "a significance is drawn beside the components it is of: "
+                "plot.dpca(result of the DPCA, significance=this)"
+            )
         raise PopdynError(message)
     draw: Callable[..., Axes] = getattr(import_module(f"popdyn.plot.{method}"), method)
     return draw(dataset, **options)

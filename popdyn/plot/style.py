@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 FIGURE_SIZE = (3.6, 2.6)  # inch: one column of a journal page, so that fonts print as set below
+_LETTER_WIDTH = 0.065  # inch, of a legend entry
+_SHORT_LABEL = 12  # letters
 FONT_SIZE = 8.0
 SMALL_FONT_SIZE = 7.0
 LINE_WIDTH = 1.3
@@ -72,6 +74,28 @@ def new_axes(ax: Axes | None = None, *, figure_size: tuple[float, float] = FIGUR
         return ax
     figure = Figure(figsize=figure_size, layout="constrained")
     return style_axes(figure.add_subplot())
+
+
+def size_beside_legend(labels: Iterable[object]) -> tuple[float, float]:
+    """Width and height (inch) of a new figure in which long legend entries leave room to draw.
+
+    Parameters
+    ----------
+    labels : iterable
+        Entries of the legend; None for those without.
+
+    Returns
+    -------
+    tuple of float
+
+    Examples
+    --------
+    >>> from popdyn.plot.style import size_beside_legend
+    >>> size_beside_legend(["left", "right"])
+    (3.6, 2.6)
+    """
+    longest = max((len(str(label)) for label in labels if label is not None), default=0)
+    return FIGURE_SIZE[0] + max(0.0, _LETTER_WIDTH * (longest - _SHORT_LABEL)), FIGURE_SIZE[1]
 
 
 def style_axes(ax: Axes) -> Axes:

@@ -26,6 +26,7 @@ from popdyn.plot.style import (
     event_line,
     new_axes,
     plain,
+    size_beside_legend,
     time_label,
     window_limits,
 )
@@ -35,7 +36,7 @@ _MANY = 8  # conditions; more are colored by the level of one column
 
 
 def tdr(
-    result: xr.Dataset, *, ax: Axes | None = None, regressors: Sequence[str] | None = None
+    result: xr.Dataset, *, ax: Axes | None = None, regressors: str | Sequence[str] | None = None
 ) -> Axes:
     """Draw the averages of the conditions in the plane of two axes, or along one over time.
 
@@ -45,7 +46,7 @@ def tdr(
         From ``pdn.TDR(...).fit(tensor).to_dataset()``.
     ax : Axes, optional
         Axes to draw on; a new figure without.
-    regressors : list of one or two str, optional
+    regressors : str or list of one or two, optional
         Whose axes; the first two without.
 
     Returns
@@ -74,9 +75,9 @@ def tdr(
     'choice axis (dimensionless)'
     """
     result = drawable(result, "tdr", "projection", "projection_bound", "window")
-    ax = new_axes(ax)
     names = _names(result, regressors)
     colors, styles, labels, title = _looks(result, names[-1])
+    ax = new_axes(ax, figure_size=size_beside_legend(labels))
     if len(names) == 1:
         _over_time(ax, result, names[0], colors, styles, labels)
     else:
@@ -146,8 +147,9 @@ def tdr_strength(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _names(result: xr.Dataset, wanted: Sequence[str] | None) -> list[str]:
+def _names(result: xr.Dataset, wanted: str | Sequence[str] | None) -> list[str]:
     known = [str(name) for name in result["regressor"].values]
+    wanted = [wanted] if isinstance(wanted, str) else wanted
     names = known[:2] if wanted is None else [str(name) for name in wanted]
     if not set(names) <= set(known) or not 1 <= len(names) <= 2:
         message = f"expected one or two of the axes {', '.join(known)}, found {', '.join(names)}"
@@ -208,7 +210,7 @@ def _in_plane(
     ax.set_xlabel(axis_label(f"{names[0]} axis", "1"))
     ax.set_ylabel(axis_label(f"{names[1]} axis", "1"))
     ax.set_title(
-        f"dot: start, triangle: end, cross: {result['time'].values[at]:.2f} s, 95 % interval",
+        f"dot: start, triangle: end,\ncross: {result['time'].values[at]:.2f} s, 95 % interval",
         fontsize=SMALL_FONT_SIZE,
     )
 

@@ -120,6 +120,9 @@ def group_conditions(x: xr.DataArray | xr.Dataset, by: str | Sequence[str]) -> C
     TensorError
         If a column is unknown, or no trial has a value.
     """
+    if by is None or isinstance(by, (int, float)):
+        message = f"expected a trial column, or a list of them, found {by!r}."
+        raise TensorError(message)
     names = [by] if isinstance(by, str) else [str(name) for name in by]
     if not names:
         message = "by must name at least one column of the trial table."

@@ -301,3 +301,31 @@ def test_results_that_do_not_fit_are_refused_in_words():
     three = pdn.decode(planted(counts=(10, 10, 10)), "choice", n_draws=40)
     with pytest.raises(pdn.TensorError, match=r"same number of classes"):
         pdn.pool_decoding([*results, three])
+
+
+def test_only_different_sessions_with_one_label_are_averaged():
+    result = sessions(1)["day 0"]
+    with pytest.raises(pdn.TensorError, match="'session 1' and 'session 2' are the same result"):
+        pdn.pool_decoding([result, result])
+    other = sessions(2)["day 1"].assign_attrs(label="context")
+    with pytest.raises(pdn.TensorError, match=r"same label \(choice and context\)"):
+        pdn.pool_decoding([result, other])
+
+
+@pytest.mark.parametrize(
+    ("label", "change", "words"),
+    [
+        ("choice", {"regularization": "cv"}, "above 0 .* found 'cv'; only decode_quantity"),
+        ("choice", {"n_draws": "200"}, "n_draws 1 or more, .* found 5 and '200'"),
+        ("choice", {"n_folds": 2.5}, "both whole numbers; found 2.5"),
+        (None, {}, "expected a trial column, or a list of them, found None"),
+    ],
+)
+def test_arguments_of_another_type_are_refused_in_words(label, change, words):
+    with pytest.raises(pdn.TensorError, match=words):
+        pdn.decode(planted(), label, **change)
+
+
+def test_a_longest_lag_that_is_no_number_is_refused():
+    with pytest.raises(pdn.TensorError, match="max_lag is a number of seconds; found '0.2'"):
+        pdn.timescale(planted(), max_lag="0.2")

@@ -78,7 +78,6 @@ def test_bounds_of_trajectories_are_bootstrapped_averages_widened_for_few_trials
     pca = pdn.PCA(2, by="choice", n_splits=2, n_draws=40)
     pca.fit(tensor)
     trials = condition_trials(tensor, "choice")
-    own = [trials.values(0), trials.values(1)]
     found = trajectory_bound(trials, pca.loading_, pca.mean_, 40, np.random.default_rng(6))
     plan = pdn.bootstrap(tensor, "choice", 40, np.random.default_rng(6))
     state = pca.transform(tensor).values

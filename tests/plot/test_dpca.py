@@ -74,6 +74,11 @@ def test_bars_mark_what_is_significant():
 def test_another_result_is_refused():
     with pytest.raises(pdn.TensorError, match=r"plot\.dpca draws trajectory"):
         pdn.plot.dpca(xr.Dataset(attrs={"method": "decode"}))
+    dpca = pdn.DPCA(("stimulus",), 1).fit(average({"stimulus": np.array([1, 2])}))
+    with pytest.raises(pdn.TensorError, match=r"plot\.dpca\(significance=\) draws .* 'decode'"):
+        pdn.plot.dpca(dpca, significance=xr.Dataset(attrs={"method": "decode"}))
+    with pytest.raises(pdn.PopdynError, match=r"plot\.dpca\(result of the DPCA, significance=this"):
+        pdn.show(xr.Dataset(attrs={"method": "dpca_significance"}))
 
 
 def test_with_three_factors_lines_are_named_in_full_and_what_is_not_drawn_is_said():

@@ -95,3 +95,27 @@ def test_plots_draw_on_the_given_axes_and_compute_nothing_from_other_results(spa
     for plot in (explained_variance, relative_distance):
         with pytest.raises(pdn.TensorError, match="found a result of method"):
             plot(xr.Dataset({"accuracy": ("time", np.ones(3))}))
+
+
+def test_many_long_labels_leave_the_limits_to_the_data_and_the_title_within_the_figure():
+    labels = [
+        f"motion={m}, color={c}, context={k}" for m in (-1, 1) for c in (-1, 1) for k in (0, 1)
+    ]
+    values = np.random.default_rng(0).normal(size=(9, 20, 8)).cumsum(axis=1)
+    average = xr.DataArray(
+        values, dims=("neuron", "time", "condition"), coords={"condition": labels}
+    )
+    result = pdn.PCA(2, n_splits=2).fit(average).to_dataset()
+    ax = pdn.plot.pca(result)
+    ax.figure.canvas.draw()
+    reach = np.abs(result["trajectory"].values).max()
+    assert np.abs([*ax.get_xlim(), *ax.get_ylim()]).max() < 1.2 * reach
+    assert ax.title.get_window_extent().x0 >= 0
+    assert ax.get_window_extent().width > 0.3 * ax.figure.bbox.width
+
+
+def test_a_single_component_is_told_what_draws_it():
+    values = np.random.default_rng(0).normal(size=(9, 20, 2))
+    one = pdn.PCA(1, n_splits=2).fit(xr.DataArray(values, dims=("neuron", "time", "condition")))
+    with pytest.raises(pdn.TensorError, match=r"plot\.explained_variance\(result\)"):
+        pdn.show(one)

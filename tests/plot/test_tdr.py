@@ -83,5 +83,6 @@ def test_what_cannot_be_drawn_is_refused():
     result = model().to_dataset()
     with pytest.raises(TensorError, match="one or two of the axes choice, stimulus, found color"):
         pdn.plot.tdr(result, regressors=["color"])
+    assert pdn.plot.tdr(result, regressors="choice").get_ylabel().startswith("choice axis")
     with pytest.raises(TensorError, match="plot.tdr draws projection"):
         pdn.plot.tdr(result.drop_vars("projection"))

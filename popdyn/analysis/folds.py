@@ -170,7 +170,7 @@ def check_folds(n_folds: int, n_draws: int) -> None:
     whole = all(isinstance(number, (int, np.integer)) for number in (n_folds, n_draws))
     if not whole or n_folds < 2 or n_draws < 1:
         message = (
-            "n_folds is 2 or more and n_draws 1 or more, both whole numbers; found "
-            f"{n_folds!r} and {n_draws!r}"
+            f"n_folds is 2 or more and n_draws 1 or more; found {n_folds!r} and {n_draws!r}, "
+            "expected whole numbers"
         )
         raise TensorError(message)

@@ -145,9 +145,10 @@ def _checked(named: Mapping[str, xr.Dataset]) -> tuple[str, str]:
 
 def _check_different(named: Mapping[str, xr.Dataset], score: str) -> None:
     """Refuse a result that is given twice: it is no further session."""
-    seen: dict[tuple[str, bytes], str] = {}
+    seen: dict[tuple[str, ...], str] = {}
     for name, result in named.items():
-        own = str(result.attrs.get("input_digest", "")), result[score].values.tobytes()
+        ids = (str(result.attrs.get(key, "")) for key in ("source_id", "input_digest"))
+        own = (*ids, str(result[score].values.tolist()))
         if own in seen:
             message = (
                 f"pool_decoding averages over sessions; {seen[own]!r} and {name!r} are the same "

@@ -316,8 +316,8 @@ def test_only_different_sessions_with_one_label_are_averaged():
     ("label", "change", "words"),
     [
         ("choice", {"regularization": "cv"}, "above 0 .* found 'cv'; only decode_quantity"),
-        ("choice", {"n_draws": "200"}, "n_draws 1 or more, .* found 5 and '200'"),
-        ("choice", {"n_folds": 2.5}, "both whole numbers; found 2.5"),
+        ("choice", {"n_draws": "200"}, "n_draws 1 or more; found 5 and '200'"),
+        ("choice", {"n_folds": 2.5}, "found 2.5 and 200, expected whole numbers"),
         (None, {}, "expected a trial column, or a list of them, found None"),
     ],
 )

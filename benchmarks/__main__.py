@@ -21,6 +21,7 @@ from benchmarks import (
     dpca,
     encoding,
     import_time,
+    memory,
     rate,
     rate_growth,
     reading,
@@ -28,6 +29,7 @@ from benchmarks import (
     reading_large,
     spiking,
     spiking_growth,
+    tdr,
     writing,
 )
 from benchmarks.subject import Outcome
@@ -47,6 +49,8 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     "reading_neurons": reading_growth.measure_neurons,
     "writing": writing.measure,
     **dpca.SUBJECTS,
+    "tdr": tdr.measure,
+    **memory.SUBJECTS,
     **rate.SUBJECTS,
     **rate_growth.SUBJECTS,
     **spiking.SUBJECTS,

@@ -14,7 +14,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.analysis.design_columns import columns_of_formula, columns_of_names, factors_of
+from popdyn.analysis.design_columns import (
+    checked_regressors,
+    columns_of_formula,
+    columns_of_names,
+    factors_of,
+    with_trial_ids,
+)
 from popdyn.errors import TensorError, warn
 from popdyn.tensor.roles import assign_roles
 from popdyn.tensor.view import trial_table
@@ -73,7 +79,8 @@ def make_design(
     tensor : DataArray or Session
         Anything with a trial table.
     regressors : str or sequence of str
-        Trial columns (or roles), and interactions such as ``"choice:context"``.  Numbers are
+        Trial columns (or roles), ``"trial"`` for the trials' ids, and interactions such as
+        ``"choice:context"``.  Numbers are
         taken as `trial_table` gives them (times in s).  Text and booleans with two levels become
         -1 and +1 in sorted order, with more levels sum coding (one column per level but the
         last).  A string that is no column is a formula in the language of patsy
@@ -91,8 +98,9 @@ def make_design(
     Raises
     ------
     TensorError
-        If a column is unknown, infinite or has one value, the formula cannot be read or leaves
-        the intercept out, or no trial has all regressors.
+        If a column is unknown, infinite or has one value, the formula cannot be read, has a left
+        side or leaves the intercept out, levels are given of what is no regressor, or no trial
+        has all regressors.
 
     Warns
     -----
@@ -109,11 +117,12 @@ def make_design(
     (('choice', 'coherence', 'intercept'), [-1.0, 0.1, 1.0])
     """
     x = tensor if roles is None else assign_roles(tensor, roles)
-    table = trial_table(x)
-    if isinstance(regressors, str) and factors_of(regressors, table) is None:
-        matrix, names, term, units = columns_of_formula(regressors, table)
+    table = with_trial_ids(trial_table(x))
+    wanted = checked_regressors(regressors)
+    if isinstance(wanted, str) and factors_of(wanted, table) is None:
+        matrix, names, term, units = columns_of_formula(wanted, x, table, levels or {})
     else:
-        wanted = [regressors] if isinstance(regressors, str) else [str(name) for name in regressors]
+        wanted = [wanted] if isinstance(wanted, str) else wanted
         matrix, names, term, units = columns_of_names(wanted, x, table, levels or {})
     finite = np.isfinite(matrix)
     known = np.asarray(finite.all(axis=1))

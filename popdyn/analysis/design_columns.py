@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,42 @@ from popdyn.tensor.view import group_conditions
 Array = NDArray[np.float64]
 # Matrix (trial, regressor), then the name, the term and the unit of every column.
 Columns = tuple[Array, list[str], list[str], list[str]]
+
+
+def checked_regressors(regressors: Any) -> str | list[str]:
+    """Take a formula as it is and names as a list; refuse what has no order or is no text."""
+    if isinstance(regressors, str):
+        return regressors
+    if not isinstance(regressors, (Sequence, np.ndarray, pd.Index)):
+        message = (
+            "regressors must be a list of trial columns, or one formula; found "
+            f"{type(regressors).__name__} {regressors!r}"
+        )
+        if isinstance(regressors, (Set, Mapping)):
+            message += ", whose order is not that of the axes and tables you want: give a list"
+        raise TensorError(message)
+    return [str(name) for name in regressors]
+
+
+def with_trial_ids(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the ids of the trials, so that they may be a regressor like any column."""
+    return table.assign(trial=table.index.to_numpy())
+
+
+def _refuse_unused_levels(levels: Any, used: Sequence[str]) -> None:
+    """Refuse levels of what is no regressor, which would change nothing."""
+    if not isinstance(levels, Mapping):
+        message = f"levels must map a column to its levels, in order; found {levels!r}"
+        raise TensorError(message)
+    unused = [str(name) for name in levels if name not in used]
+    if unused:
+        near = difflib.get_close_matches(unused[0], used, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        message = (
+            f"levels are given of {unused[0]!r}, which is no regressor.{hint} Columns of the "
+            f"regressors: {', '.join(used)}."
+        )
+        raise TensorError(message)
 
 
 def factors_of(name: str, table: pd.DataFrame) -> list[str] | None:
@@ -43,13 +79,11 @@ def columns_of_names(
         found = f"{', '.join(twice)} twice" if twice else "none"
         message = f"regressors must name trial columns, each once; found {found}"
         raise TensorError(message)
+    factors_by_name = {name: _known_factors(name, x, table) for name in wanted}
+    used = dict.fromkeys(factor for own in factors_by_name.values() for factor in own)
+    _refuse_unused_levels(levels, list(used))
     columns, names, term, units = [], [], [], []
-    for name in wanted:
-        factors = factors_of(name, table)
-        if factors is None:
-            for factor in [name] if ":" not in name else name.split(":"):
-                find_column(x, "trial", factor.strip())
-            factors = [name]
+    for name, factors in factors_by_name.items():
         product: list[tuple[str, Array]] = [("", np.ones(len(table)))]
         for factor in factors:
             coded = _coded(factor, x, table, levels.get(factor))
@@ -61,6 +95,15 @@ def columns_of_names(
         term += [name] * len(product)
         units += [_product_units(factors, x, table, levels)] * len(product)
     return np.column_stack(columns), names, term, units
+
+
+def _known_factors(name: str, x: xr.DataArray | xr.Dataset, table: pd.DataFrame) -> list[str]:
+    """Columns a name stands for; an error that names the nearest one if there is none."""
+    factors = factors_of(name, table)
+    if factors is None:
+        for factor in [name] if ":" not in name else name.split(":"):
+            find_column(x, "trial", factor.strip())
+    return factors or [name]
 
 
 def _coded(
@@ -141,12 +184,22 @@ def _product_units(
     return " ".join(unit for unit in units if unit not in ("", "1")) or "1"
 
 
-def columns_of_formula(formula: str, table: pd.DataFrame) -> Columns:
+def columns_of_formula(
+    formula: str,
+    x: xr.DataArray | xr.Dataset,
+    table: pd.DataFrame,
+    levels: Mapping[str, Sequence[Any]],
+) -> Columns:
     """Columns of a patsy formula, the intercept taken off; NaN where a variable is missing."""
     import patsy  # type: ignore[import-untyped]
 
     refuse_unknown_names(formula, [str(name) for name in table.columns])
+    _refuse_unused_levels(levels, names_in_formula(formula))
     data = pd.DataFrame({str(name): _for_patsy(table[name]) for name in table.columns})
+    for name, order in levels.items():
+        place, words = _levels(name, x, order)
+        data[name] = [words[at] if at >= 0 else None for at in place]
+        data[name] = data[name].astype(pd.CategoricalDtype(words))
     right = formula.split("~", 1)[-1]
     try:
         # Not the caller's variables: a formula is about the trial table.
@@ -222,8 +275,16 @@ def refuse_unknown_names(formula: str, columns: Sequence[str]) -> None:
     Raises
     ------
     TensorError
-        Naming the unknown column and the nearest one, or if the formula cannot be read.
+        Naming the unknown column and the nearest one, or if the formula cannot be read or has a
+        left side.
     """
+    left = formula.split("~", 1)[0].strip() if "~" in formula else ""
+    if left:
+        message = (
+            f"the formula {formula!r} has a left side, {left!r}, but what is regressed is the "
+            f"tensor: write {formula.split('~', 1)[1].strip()!r}"
+        )
+        raise TensorError(message)
     try:
         unknown = [name for name in names_in_formula(formula) if name not in columns]
     except Exception as error:  # patsy and Python read the user's words: anything may come

@@ -63,10 +63,12 @@ def make_options(
         message = f"family is one of {', '.join(FAMILIES)}; found {family!r}"
         raise TensorError(message)
     counts = family != "gaussian"
-    if robust not in (False, True, "HC1", "HC3") or n_folds < 0 or n_folds == 1 or n_draws < 0:
+    whole = all(isinstance(number, (int, np.integer)) for number in (n_folds, n_draws))
+    known = isinstance(robust, (bool, str)) and robust in (False, True, "HC1", "HC3")
+    if not (known and whole) or n_folds < 0 or n_folds == 1 or n_draws < 0:
         message = (
-            "robust is False, True, 'HC1' or 'HC3', n_folds 0 or at least 2, n_draws at least 0; "
-            f"found {robust!r}, {n_folds} and {n_draws}"
+            "robust is False, True, 'HC1' or 'HC3', n_folds 0 or a whole number of at least 2, "
+            f"n_draws one of at least 0; found {robust!r}, {n_folds!r} and {n_draws!r}"
         )
         raise TensorError(message)
     kind: Robust = (

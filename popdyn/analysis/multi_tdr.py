@@ -41,7 +41,7 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         `popdyn.encoding`.  Each is divided by its largest absolute value.
     by : str, list of str, or list of lists of str, optional
         Columns that define the conditions whose averages are projected.  By default all columns
-        of the regressors together.
+        of the regressors together (but not the trial's number).
     axes : list of str, optional
         Regressors that get axes, in the order in which they are made orthogonal: those of the
         first keep their directions.  By default all but interactions.

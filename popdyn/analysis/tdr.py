@@ -57,7 +57,8 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
     by : str, list of str, or list of lists of str, optional
         Columns that define the conditions whose averages span the state space; several lists
         are several groupings, pooled (Mante et al. average over motion, choice and context, and
-        over color, choice and context).  By default all columns of the regressors together.
+        over color, choice and context).  By default all columns of the regressors together
+        (but not the trial's number).
     axes : list of str, optional
         Regressors that get an axis, in the order in which they are made orthogonal: the first
         keeps its direction.  By default all but interactions, in their order.

@@ -78,7 +78,7 @@ def axis_names(names: Sequence[str], axes: Sequence[str] | None) -> list[str]:
     ----------
     names : sequence of str
         Of all regressors, without the intercept.
-    axes : sequence of str or None
+    axes : sequence of str, str or None
         Those wanted; None for all but interactions.
 
     Returns
@@ -90,7 +90,11 @@ def axis_names(names: Sequence[str], axes: Sequence[str] | None) -> list[str]:
     TensorError
         If one is unknown or named twice.
     """
-    wanted = [name for name in names if ":" not in name] if axes is None else list(axes)
+    if axes is None:
+        wanted = [name for name in names if ":" not in name]
+    else:
+        # A single name stands for itself, not for its letters.
+        wanted = [axes] if isinstance(axes, str) else list(axes)
     if not wanted or not set(wanted) <= set(names) or len(set(wanted)) < len(wanted):
         message = (
             f"axes must name regressors among {', '.join(names)}, each once; found "
@@ -170,12 +174,13 @@ def windows_of(
     TensorError
         If a window holds no bin, or names no regressor.
     """
-    windows = {} if isinstance(at, str) else dict(at)
+    windows = at if isinstance(at, Mapping) else {}
     unknown = [name for name in windows if name not in names]
-    if unknown or (isinstance(at, str) and at != "max_norm"):
+    if unknown or (windows is not at and at != "max_norm"):
+        example = f"{{{names[0]!r}: (0.2, 0.4)}}"
         message = (
-            f"at must be 'max_norm' or windows of regressors ({', '.join(names)}), found "
-            f"{unknown[0] if unknown else at!r}"
+            f"at must be 'max_norm' or windows (s) of regressors ({', '.join(names)}), such as "
+            f"{example}; found {unknown[0] if unknown else at!r}"
         )
         raise TensorError(message)
     bins: list[NDArray[np.intp] | None] = []
@@ -183,7 +188,7 @@ def windows_of(
         if name not in windows:
             bins.append(None)
             continue
-        start, stop = windows[name]
+        start, stop = _edges(name, windows[name])
         inside = np.flatnonzero((time >= start) & (time < stop))
         if not inside.size:
             message = (
@@ -193,6 +198,16 @@ def windows_of(
             raise TensorError(message)
         bins.append(inside)
     return bins
+
+
+def _edges(name: str, window: Any) -> tuple[float, float]:
+    """Take a window apart, or say what it should be."""
+    try:
+        start, stop = (float(edge) for edge in window)
+    except (TypeError, ValueError):
+        message = f"at: the window of {name!r} must be (start, stop) in s, found {window!r}"
+        raise TensorError(message) from None
+    return start, stop
 
 
 def raw_axes(coefficient: Array, bins: Sequence[NDArray[np.intp]]) -> Array:

@@ -132,8 +132,12 @@ def check_options(n_components: int | str | None, n_splits: int, n_draws: int) -
             f"{n_components!r}"
         )
         raise TensorError(message)
-    if n_splits < 1 or n_draws < 1:
-        message = f"expected n_splits and n_draws >= 1, found {n_splits}, {n_draws}"
+    counts = (n_splits, n_draws)
+    if not all(isinstance(count, (int, np.integer)) and count >= 1 for count in counts):
+        message = (
+            "n_splits and n_draws must be whole numbers of at least 1, found "
+            f"{n_splits!r}, {n_draws!r}"
+        )
         raise TensorError(message)
 
 

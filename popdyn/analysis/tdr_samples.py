@@ -206,7 +206,8 @@ def grouping_columns(
     tensor : DataArray
         With its trial table.
     by : str, list of str, list of lists of str, or None
-        Columns of the groupings; None takes the columns of the regressors.
+        Columns of the groupings; None takes the columns of the regressors, without the trial's
+        number where there are others.
     regressors : str or list of str
         As given to the design.
 
@@ -217,16 +218,20 @@ def grouping_columns(
     Raises
     ------
     TensorError
-        If the regressors are a formula and `by` is None.
+        If the regressors are a formula and `by` is None, or `by` is no list of names.
     """
     if by is None:
         if isinstance(regressors, str) and regressors not in tensor.coords:
             message = "with a formula, by= must name the columns that define the conditions"
             raise TensorError(message)
         given = [regressors] if isinstance(regressors, str) else regressors
-        by = list(dict.fromkeys(part for name in given for part in name.split(":")))
+        parts = dict.fromkeys(part.strip() for name in given for part in name.split(":"))
+        by = [part for part in parts if part != "trial"] or list(parts)
     if isinstance(by, str):
         return [[by]]
+    if not isinstance(by, (Sequence, np.ndarray)) or not len(by):
+        message = f"by must be a trial column, a list of them, or several lists; found {by!r}"
+        raise TensorError(message)
     if all(isinstance(part, str) for part in by):
         return [[str(part) for part in by]]
     return [[own] if isinstance(own, str) else list(own) for own in by]

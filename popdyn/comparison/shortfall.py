@@ -83,7 +83,7 @@ def _columns(source: Prepared, analysis: str, spec: Spec) -> Iterator[str]:
     for key in ("label", "groups", "factors", "by", "regressors"):
         named = getattr(settings, key, None) or ()
         if key == "regressors" and isinstance(named, str):
-            known = column_names(source.tensor, "trial")
+            known = [*column_names(source.tensor, "trial"), "trial"]
             if not {part.strip() for part in named.split(":")} <= {*known}:
                 refuse_unknown_names(named, known)
                 named = []

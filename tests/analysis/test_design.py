@@ -58,7 +58,7 @@ def test_interactions_are_products():
 def test_a_formula_is_read_by_patsy_and_loses_no_trial_count():
     x = tensor(choice=["l", "r", "", "r"], speed=[1.0, 2.0, 3.0, 4.0])
     with pytest.warns(PopdynWarning, match="1 of 4 trials have no value of choice"):
-        design = make_design(x, "activity ~ choice + np.log(speed)")
+        design = make_design(x, "~ choice + np.log(speed)")
     assert design.names == ("choice[T.r]", "np.log(speed)", "intercept")
     np.testing.assert_allclose(design.matrix[:, 1], np.log([1, 2, 4]))
     assert design.kept.tolist() == [0, 1, 3]
@@ -104,6 +104,10 @@ def test_trials_without_a_regressor_are_left_out_and_said():
         ({"speed": [2.0, 1.0]}, "0 + speed", "leaves the intercept out"),
         ({"speed": [2.0, 1.0]}, "1", "no regressor beside the intercept"),
         ({"a": [np.nan, 1.0], "b": [1.0, np.nan]}, ["a", "b"], "no trial has a value of every"),
+        ({"speed": [2.0, 1.0]}, "rate ~ speed", "left side, 'rate', .* tensor: write 'speed'"),
+        ({"speed": [2.0, 1.0]}, None, "a list of trial columns, or one formula; found NoneType"),
+        ({"speed": [2.0, 1.0]}, 3, "found int 3"),
+        ({"speed": [2.0, 1.0]}, {"speed"}, "found set .*, whose order .* give a list"),
     ],
 )
 def test_what_cannot_be_a_regressor_is_refused(columns, regressors, message):
@@ -117,6 +121,37 @@ def test_what_cannot_be_a_regressor_is_refused(columns, regressors, message):
 def test_levels_that_do_not_fit_are_named(levels, message):
     with pytest.raises(TensorError, match=message):
         make_design(tensor(choice=["l", "r"]), ["choice"], levels={"choice": levels})
+
+
+@pytest.mark.parametrize("regressors", [["choice", "speed"], "C(choice) + speed"])
+def test_levels_of_what_is_no_regressor_are_refused_and_the_nearest_named(regressors):
+    x = tensor(choice=["l", "r", "l", "r"], speed=[1.0, 2.0, 4.0, 3.0], context=["a", "b"] * 2)
+    with pytest.raises(TensorError, match="'choise', which is no .* 'choice'[?] .*: choice, speed"):
+        make_design(x, regressors, levels={"choise": ["r", "l"]})
+    with pytest.raises(TensorError, match="levels are given of 'context', which is no regressor"):
+        make_design(x, regressors, levels={"context": ["b", "a"]})
+    with pytest.raises(TensorError, match="levels must map a column to its levels"):
+        make_design(x, regressors, levels=["r", "l"])
+
+
+def test_given_levels_decide_the_order_in_a_formula_too():
+    x = tensor(choice=["l", "r", "l", "", "r"], number=[3.0, 5.0, 7.0, 7.0, 5.0])
+    with pytest.warns(PopdynWarning, match="1 of 5 trials have no value of C.choice."):
+        design = make_design(x, "C(choice)", levels={"choice": ["r", "l"]})
+    assert design.names == ("C(choice)[T.l]", "intercept")
+    assert design.matrix[:, 0].tolist() == [1.0, 0.0, 1.0, 0.0]
+    design = make_design(x, "1 + number", levels={"number": [5, 3, 7]})
+    assert design.names == ("number[T.3]", "number[T.7]", "intercept")
+    with pytest.raises(TensorError, match="7 not among them"):
+        make_design(x, "1 + number", levels={"number": [5, 3]})
+
+
+@pytest.mark.parametrize("regressors", [["speed", "trial"], "speed + trial"])
+def test_the_number_of_the_trial_is_a_regressor_like_any_other(regressors):
+    x = tensor(speed=[1.0, 2.0, 4.0, 3.0]).isel(trial=[0, 2, 3])
+    design = make_design(x, regressors)
+    assert design.names == ("speed", "trial", "intercept")
+    assert design.matrix[:, 1].tolist() == [0.0, 2.0, 3.0]
 
 
 def test_functions_in_a_formula_are_no_columns():

@@ -411,8 +411,15 @@ def test_a_recording_and_a_network_are_taken_unchanged():
         ({"n_components": "best"}, "found 'best'"),
         ({"n_components": True}, "found True"),
         ({"n_components": 9}, "more than the 8 that these"),
-        ({"n_splits": 0}, "n_splits and n_draws >= 1, found 0, 30"),
-        ({"at": "peak"}, "at must be 'max_norm' or windows of regressors"),
+        ({"n_splits": 0}, "n_splits and n_draws must be whole numbers of at least 1, found 0, 30"),
+        ({"n_draws": "200"}, "whole numbers of at least 1, found 3, '200'"),
+        ({"n_splits": 2.5}, "whole numbers of at least 1, found 2.5, 30"),
+        ({"at": (0.2, 0.4)}, "windows .s. of regressors .choice, stimulus., such as .*found .0.2"),
+        ({"at": {"choice": 0.2}}, "window of 'choice' must be .start, stop. in s, found 0.2"),
+        ({"axes": "color"}, "each once; found color"),
+        ({"by": 3}, "by must be a trial column, a list of them, or several lists; found 3"),
+        ({"by": []}, "or several lists; found \\[\\]"),
+        ({"at": "peak"}, "at must be 'max_norm' or windows .s. of regressors"),
         ({"at": {"color": (0.0, 0.1)}}, "found 'color'"),
         ({"at": {"choice": (0.9, 1.0)}}, "window 0.9 to 1 s of 'choice' holds no bin; bins reach"),
         ({"axes": ["color"]}, "axes must name regressors among choice, stimulus, each once"),
@@ -466,6 +473,22 @@ def test_a_neuron_without_its_own_trials_is_refused_with_a_way_out():
     values[2, :, x["choice"].values > 0] = np.nan
     with pytest.raises(FitError, match="no bin has coefficients of every neuron"):
         fit(x.copy(data=values), n_components=None)
+
+
+def test_a_single_neuron_has_an_axis_that_points_to_more():
+    x = tensor(n_neurons=1)
+    for n_components in ("cv", 1, None):
+        model = fit(x, ["choice"], n_components=n_components)
+        middle = float(model.result_["window"].mean())
+        at = model.coefficient_.sel(regressor="choice").sel(time=middle, method="nearest")
+        np.testing.assert_allclose(model.axes_[0], np.sign(at))
+
+
+def test_the_number_of_the_trial_makes_no_condition():
+    x = tensor()
+    model = fit(x, ["choice", "trial"])
+    assert model.result_["condition"].values.tolist() == ["-1", "1"]
+    assert model.axes_["regressor"].values.tolist() == ["choice", "trial"]
 
 
 def test_more_axes_than_neurons_are_refused():

@@ -1,7 +1,7 @@
 """Do two epochs, or two areas, use the same directions?  Principal angles and alignment.
 
-Angles after Björck and Golub (1973); the alignment index and its null of random subspaces with
-the covariance of the data after Elsayed et al. (2016, Nature Communications 7:13239).
+Angles after Björck and Golub (1973); the alignment index, and the null of random subspaces with
+the covariance of the data, after Elsayed et al. (2016, Nature Communications 7:13239).
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from popdyn.analysis.statespace_samples import (
-    checked_values,
-    same_neurons,
-)
+from popdyn.analysis.statespace_samples import same_neurons
 from popdyn.analysis.statespace_splits import error_bounds
 from popdyn.analysis.subspace_angles import (
     alignment_index,
@@ -24,13 +22,12 @@ from popdyn.analysis.subspace_angles import (
     covariance_of,
     orthonormal,
     principal_angles,
-    random_subspaces,
 )
+from popdyn.analysis.subspace_null import drawn_subspaces
 from popdyn.analysis.subspace_sides import (
     SPACES,
     Epochs,
     Side,
-    centered,
     centered_pair,
     epochs_of,
     is_loading,
@@ -46,6 +43,7 @@ from popdyn.tensor.result import digest, make_result
 
 _RADIANS = {"units": "rad"}
 _ONE = {"units": "1"}
+_SMALLEST = 1e-9  # spread of a null: less is rounding
 
 
 def subspace_overlap(
@@ -56,7 +54,7 @@ def subspace_overlap(
     epochs: Epochs | None = None,
     n_components: int = 10,
     space: str = "neuron",
-    covariance: xr.DataArray | xr.Dataset | None = None,
+    covariance: xr.DataArray | xr.Dataset | Array | str | None = None,
     n_splits: int = 20,
     n_draws: int = 1000,
     rng: Seed = 0,
@@ -78,9 +76,9 @@ def subspace_overlap(
     space : {"neuron", "sample"}
         What the axes run over: the neurons, which have to be the same, or the samples (time and
         condition), which have to match: for areas or sources whose neurons differ.
-    covariance : tensor, condition average or array (neuron, neuron), optional
-        Whose covariance the random patterns of the null have.  By default that of `a` and `b`
-        together (see Notes); of loadings none (all directions alike).
+    covariance : "both", tensor, condition average or array (neuron, neuron), optional
+        Makes random patterns with this covariance the null, ``"both"`` with that of `a` and `b`
+        together, instead of the default (see Notes).
     n_splits : int, default 20
         Splits of the trials in halves.
     n_draws : int, default 1000
@@ -110,16 +108,21 @@ def subspace_overlap(
     -----
     PopdynWarning
         When neurons are NaN throughout, conditions take no part because a neuron has no trial
-        there, or there are too few trials for halves or bounds.
+        there, there are too few trials for halves or bounds, or the null never changes.
 
     Notes
     -----
-    *Null*: patterns drawn from a normal distribution with the given covariance take the place of
-    the axes of `a`.  With the covariance of `a` and `b` together it asks whether `a` lies
-    closer to `b` (or farther) than random directions of the space that both fill.  Two unrelated
-    subspaces of few dimensions fill a space of their own, in which they always lie far apart:
-    ``p_lower`` is then small for random directions too.  Against directions of a larger space,
-    give the covariance of that space (all trials of the whole session, say).
+    *Null*: `a` keeps its axes, made unrelated to `b`.  Over neurons the sign of every neuron is
+    turned at random: by chance the same neurons take part as much as they do, with signs that
+    have nothing to do with each other.  (The test is exact where that is so, noise or not.)  Over
+    samples the courses are moved in time, given to other conditions and turned in sign.
+    ``p_higher``, ``p_lower`` and ``p`` are of the index against it.
+
+    ``covariance="both"`` is the published null: random patterns of the space that both fill.  It
+    asks a narrower question: two unrelated subspaces of few dimensions fill a space of their own,
+    in which they always lie far apart, and its ``p_lower`` and ``p`` are small for them, too.
+    Against directions of a larger space, give the covariance of that space (all trials of the
+    whole session, or ``numpy.eye`` for directions that are all alike).
 
     *Without noise*: axes of one half of the trials, signal variance between quarters of the other
     half: ``(V_ab + V_ba) / (V_aa + V_bb)``, with ``V_ab`` the share of the signal variance of `b`
@@ -133,9 +136,10 @@ def subspace_overlap(
     --------
     >>> import numpy as np
     >>> import popdyn as pdn
-    >>> same = pdn.subspace_overlap(np.eye(2, 20), np.eye(2, 20), n_draws=100)
-    >>> float(same["alignment_index"]), same["principal_angle"].values.tolist()
-    (1.0, [0.0, 0.0])
+    >>> loading = np.random.default_rng(0).normal(size=(2, 20))
+    >>> same = pdn.subspace_overlap(loading, loading, n_draws=100)
+    >>> round(float(same["alignment_index"]), 6), bool(same["p_higher"] < 0.05)
+    (1.0, True)
     """
     _check_arguments(n_components, n_splits, n_draws, space)
     generator, seed = as_generator(rng)
@@ -143,8 +147,8 @@ def subspace_overlap(
     a, b = _two(a, b, epochs)
     parameters = {
         "by": by, "epochs": epochs, "n_components": n_components, "space": space,
-        "covariance": None if covariance is None else "given", "n_splits": n_splits,
-        "n_draws": n_draws,
+        "covariance": covariance if covariance is None or isinstance(covariance, str) else "given",
+        "n_splits": n_splits, "n_draws": n_draws,
     }  # fmt: skip
     with threadpool_limits(limits=1, user_api="blas"):
         if is_loading(a):
@@ -222,11 +226,9 @@ def _of_loadings(
     if not axes.shape[1] or not of_b.shape[1]:
         message = "all loadings of one side are 0: they have no direction"
         raise FitError(message)
-    pooled = np.eye(len(axes))
-    if covariance is not None:
-        pooled = _given_covariance(covariance, first["neuron"])
-    found = [axes @ axes.T, of_b @ of_b.T]
-    return _compared((axes, of_b), (found[0], found[1]), pooled, n_draws, rng)
+    found = axes @ axes.T, of_b @ of_b.T
+    drawn = drawn_subspaces(axes, found, covariance, None, first["neuron"], n_draws, rng)
+    return _compared((axes, of_b), found, drawn)
 
 
 def _of_averages(
@@ -242,14 +244,21 @@ def _of_averages(
     (a,), (b,) = centered_pair([first.matrix], [second.matrix], space)
     for matrix in (a, b):
         _check_size(matrix, n_components, space)
-    pooled = covariance_of(a) + covariance_of(b)
-    if covariance is not None and space == "sample":
-        message = "covariance= is one over neurons; with space='sample' leave it out"
-        raise TensorError(message)
-    if covariance is not None:
-        pooled = _given_covariance(covariance, first.average["neuron"])
-    axes = axes_of(a, n_components), axes_of(b, n_components)
-    return _compared(axes, (covariance_of(a), covariance_of(b)), pooled, n_draws, rng)
+    axes, found = axes_of(a, n_components), (covariance_of(a), covariance_of(b))
+    complete = _complete(first, second) if space == "sample" else None
+    neurons = first.average["neuron"]
+    drawn = drawn_subspaces(axes, found, covariance, complete, neurons, n_draws, rng)
+    return _compared((axes, axes_of(b, n_components)), found, drawn)
+
+
+def _complete(first: Side, second: Side) -> NDArray[np.bool_]:
+    """Tell which samples (time, condition) every neuron of both sides knows."""
+    order = ("neuron", "time", "condition")
+    known = [
+        np.isfinite(side.average.transpose(*order).to_numpy()).all(axis=0)
+        for side in (first, second)
+    ]
+    return np.asarray(known[0] & known[1])
 
 
 def _check_size(matrix: Array, n_components: int, space: str) -> None:
@@ -267,33 +276,19 @@ def _check_size(matrix: Array, n_components: int, space: str) -> None:
         raise FitError(message)
 
 
-def _given_covariance(given: Any, neurons: xr.DataArray) -> Array:
-    """Covariance (neuron, neuron) from data, or as it is."""
-    if isinstance(given, np.ndarray) or (isinstance(given, xr.DataArray) and given.ndim == 2):
-        matrix = np.asarray(given, dtype=np.float64)
-        if matrix.shape != (neurons.size, neurons.size) or not np.allclose(matrix, matrix.T):
-            message = (
-                f"expected a symmetric covariance of {neurons.size} x {neurons.size} neurons, "
-                f"found an array {matrix.shape}"
-            )
-            raise TensorError(message)
-        return matrix
-    values = same_neurons(checked_values(given), neurons)
-    (matrix,) = centered([values.to_numpy().reshape(neurons.size, -1).astype(float)], "neuron")
-    return covariance_of(matrix)
-
-
 def _compared(
-    axes: tuple[Array, Array],
-    covariances: tuple[Array, Array],
-    pooled: Array,
-    n_draws: int,
-    rng: np.random.Generator,
+    axes: tuple[Array, Array], covariances: tuple[Array, Array], drawn: Array
 ) -> dict[str, Any]:
-    """Angles and indices with their null."""
+    """Angles and indices with their null (draw, feature, component)."""
     index = float(alignment_index(axes[0], covariances[1]))
-    drawn = random_subspaces(pooled, axes[0].shape[1], spawn(rng, n_draws))
     null = alignment_index(drawn, covariances[1])
+    if np.ptp(null) < _SMALLEST and len(null) > 1:
+        message = (
+            "the null of the alignment index never changes, because the two use other neurons, "
+            "lie along single ones or fill the whole space: p says nothing. Give covariance= "
+            "(numpy.eye of the number of neurons for directions that are all alike)"
+        )
+        warn(message)
     higher = float(upper_p_value(index, null))
     lower = float(upper_p_value(-index, -null))
     return {

@@ -36,7 +36,7 @@ def subspace_overlap(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Axes
         Black: angles between the two, of halves of the trials where there are trials, with
         their 95 % bounds; dashed: angles between halves of the same, which noise alone gives;
-        gray: random subspaces (95 %).  The title holds the alignment index.
+        gray: by chance (95 %).  The title holds the alignment index.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def subspace_overlap(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     null = np.degrees(result["null_principal_angle"].transpose("draw", "component").to_numpy())
     low, high = np.quantile(null, [0.025, 0.975], axis=0)
     ax.fill_between(
-        component, low, high, color=NULL_COLOR, alpha=0.6, linewidth=0, label="random subspaces"
+        component, low, high, color=NULL_COLOR, alpha=0.6, linewidth=0, label="by chance"
     )
     ax.plot(component, np.median(null, axis=0), color=NULL_COLOR, linewidth=LINE_WIDTH)
     halves = "between_angle" in result and bool(np.isfinite(result["between_angle"]).all())

@@ -76,6 +76,12 @@ def _two(result: xr.Dataset) -> str:
     return listed([f"{a} ({counted(n, 'neuron')})" for a, n in zip(names, sizes, strict=True)])
 
 
+_NULLS = {
+    "neuron": "signs of the neurons at random",
+    "sample": "courses moved in time, given to other conditions and turned in sign at random",
+}
+
+
 def overlap_methods(result: xr.Dataset) -> list[str]:
     """Write the sentences of a methods section.
 
@@ -103,9 +109,8 @@ def overlap_methods(result: xr.Dataset) -> list[str]:
         f"Subspaces are those of the first {counted(result.sizes['component'], 'component')} of "
         f"the averages over trials{f' by {by}' if by else ''} {where}. The alignment index "
         "(Elsayed et al. 2016) is the variance of the second along the axes of the first, as a "
-        "share of the most that so many axes can hold; its null are "
-        f"{draws(result, 'draw')} random subspaces with the covariance of both together, its p is "
-        "two-sided.",
+        f"share of the most that so many axes can hold; its null are {draws(result, 'draw')} "
+        f"subspaces of the first with {_NULLS[result.attrs['space']]}, its p is two-sided.",
     ]
     if "cross_validated_index" in result:
         parts.append(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import popdyn as pdn
 from popdyn.analysis.subspace_angles import principal_angles
+from popdyn.analysis.subspace_null import flipped_neurons, moved_courses
 
 TIME = 0.02 * np.arange(20)
 
@@ -43,9 +44,12 @@ def test_disjoint_and_equal_subspaces_have_indices_0_and_1_and_chance_is_as_know
     assert float(apart.alignment_index) == pytest.approx(0.0, abs=1e-12)
     assert float(apart.null_alignment_index.mean()) == pytest.approx(0.2, abs=0.02)
     assert float(pdn.subspace_overlap(first, first).alignment_index) == pytest.approx(1.0)
+    alike = pdn.subspace_overlap(first, second, covariance=np.eye(50), n_draws=400)
+    assert float(alike.null_alignment_index.mean()) == pytest.approx(0.2, abs=0.02)
     both = first.T @ first + second.T @ second
-    matched = pdn.subspace_overlap(first, second, covariance=both, n_draws=400)
-    assert float(matched.null_alignment_index.mean()) == pytest.approx(0.5, abs=0.02)
+    for covariance in (both, "both"):
+        matched = pdn.subspace_overlap(first, second, covariance=covariance, n_draws=400)
+        assert float(matched.null_alignment_index.mean()) == pytest.approx(0.5, abs=0.02)
     # The same from averages: both fill ten dimensions alike.
     flat = np.linalg.qr(np.random.default_rng(1).normal(size=(20, 11)) @ np.eye(11))[0]
     flat = np.linalg.qr(np.column_stack([np.ones(20), flat]))[0][:, 1:11]
@@ -55,7 +59,7 @@ def test_disjoint_and_equal_subspaces_have_indices_0_and_1_and_chance_is_as_know
         )
         for own in (first, second)
     ]
-    found = pdn.subspace_overlap(*averages, n_components=10, n_draws=400)
+    found = pdn.subspace_overlap(*averages, n_components=10, n_draws=400, covariance="both")
     assert float(found.alignment_index) == pytest.approx(0.0, abs=1e-12)
     assert float(found.null_alignment_index.mean()) == pytest.approx(0.5, abs=0.02)
 
@@ -177,8 +181,10 @@ def test_areas_with_neurons_of_their_own_are_compared_by_their_courses():
     assert float(overlap(area[0], other, space="sample").cross_validated_index) < 0.7
     with pytest.raises(pdn.TensorError, match="a has 20 bins from 0 to 0.38 s, b has 10"):
         overlap(area[0], area[1].isel(time=slice(0, 10)), space="sample")
-    with pytest.raises(pdn.TensorError, match="covariance= is one over neurons"):
+    with pytest.raises(pdn.TensorError, match="is one over neurons"):
         overlap(*area, space="sample", covariance=np.eye(12))
+    both = overlap(*area, space="sample", covariance="both")
+    assert float(both.null_alignment_index.mean()) > float(same.null_alignment_index.mean())
 
 
 def test_a_covariance_may_be_given_as_data():
@@ -190,6 +196,43 @@ def test_a_covariance_may_be_given_as_data():
     np.testing.assert_allclose(from_data.null_alignment_index, by_hand.null_alignment_index)
     with pytest.raises(pdn.TensorError, match="symmetric covariance of 10 x 10.*found an array"):
         overlap(a, b, covariance=np.eye(4))
+
+
+def test_two_subspaces_that_share_no_neuron_have_no_p():
+    """Signs of neurons cannot change what is 0 neuron by neuron."""
+    with pytest.warns(pdn.PopdynWarning, match="null of the alignment index never changes"):
+        apart = pdn.subspace_overlap(np.eye(2, 8), np.eye(4, 8)[2:], n_draws=20)
+    assert float(apart.p) == 1.0
+    alike = pdn.subspace_overlap(np.eye(2, 8), np.eye(4, 8)[2:], n_draws=99, covariance=np.eye(8))
+    assert float(alike.p_lower) == 0.01
+
+
+def test_signs_of_neurons_keep_how_much_each_takes_part():
+    side = axes(9, 2, 0)
+    flipped = flipped_neurons(side, np.random.default_rng(0))
+    np.testing.assert_allclose(np.abs(flipped), np.abs(side))
+    ratio = flipped / side
+    np.testing.assert_allclose(ratio[:, 0], ratio[:, 1])
+    assert set(np.sign(ratio[:, 0])) == {-1.0, 1.0}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_moved_courses_are_as_smooth_as_they_were(whole):
+    complete = np.ones((20, 3), dtype=bool)
+    if not whole:
+        complete[15:, 1] = False
+    time = np.broadcast_to(np.arange(20)[:, None], complete.shape)
+    courses = np.stack([np.cos(time / 4 + i) + np.arange(3) * i for i in (0, 1)], axis=-1)
+    features = courses.transpose(1, 0, 2)[complete.T]
+    side = np.linalg.qr(features - features.mean(axis=0))[0]
+    last = complete.sum(axis=0).cumsum()[:-1]
+    within = np.delete(np.arange(len(side) - 1), last - 1)
+    for seed in range(5):
+        moved = moved_courses(side, complete, np.random.default_rng(seed))
+        np.testing.assert_allclose(moved.T @ moved, np.eye(2), atol=1e-12)
+        assert np.abs(np.diff(moved, axis=0)[within]).max() < 0.15
+    unsorted = np.random.default_rng(0).permutation(side)
+    assert np.abs(np.diff(unsorted, axis=0)[within]).max() > 0.3
 
 
 def test_few_trials_leave_out_what_needs_quarters():
@@ -232,6 +275,7 @@ def test_a_condition_without_trials_of_a_neuron_is_named_with_what_to_do():
         ({"n_components": 0}, pdn.TensorError, "at least 1, found 0"),
         ({"n_components": 9}, pdn.FitError, "found 8 neurons and 40 samples"),
         ({"n_draws": 0}, pdn.TensorError, "n_splits and n_draws >= 1"),
+        ({"covariance": "pooled"}, pdn.TensorError, "expected covariance='both'.*found 'pooled'"),
         ({"space": "time"}, pdn.TensorError, "one of 'neuron', 'sample'; found 'time'"),
         ({"b": None}, pdn.TensorError, "found neither"),
         ({"epochs": {"a": (0, 1), "b": (0, 1)}}, pdn.TensorError, "found both"),

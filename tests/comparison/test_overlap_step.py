@@ -99,7 +99,7 @@ def test_the_report_has_a_chapter_on_overlap(tmp_path):
     assert "Overlap of subspaces" in text
     assert "cue and delay (20\u00a0neurons): alignment" in text
     assert "cue (0 to 0.5\u00a0s) and delay (0.5 to 1\u00a0s)" in text
-    assert "99 random subspaces" in text
+    assert "99 subspaces of the first with signs of the neurons at random" in text
     figures = tmp_path / "report_files" / "figures"
     assert (figures / "subspace-overlap_a.svg").exists()
     areas = compared(saved(tmp_path, same=True), areas="area")

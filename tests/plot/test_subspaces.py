@@ -32,7 +32,7 @@ def test_angles_are_drawn_in_degrees_beside_noise_and_chance(tensor):
     )  # fmt: skip
     ax = subspace_overlap(result)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels[:2] == ["random subspaces", "halves of the same"]
+    assert labels[:2] == ["by chance", "halves of the same"]
     assert labels[2] == r"early \$ and late, halves"
     line = next(
         line for line in ax.lines if line.get_marker() == "o" and line.get_color() == "#000000"
@@ -40,7 +40,9 @@ def test_angles_are_drawn_in_degrees_beside_noise_and_chance(tensor):
     np.testing.assert_allclose(line.get_ydata(), np.degrees(result.between_angle))
     assert f"alignment {float(result.alignment_index):.2f}" in ax.get_title()
     ax.figure.canvas.draw()
-    bare = pdn.subspace_overlap(np.eye(2, 9), np.eye(2, 9, 1), n_draws=20)
+    bare = pdn.subspace_overlap(
+        np.eye(2, 9), np.eye(2, 9, 1), n_draws=20, covariance=np.eye(9)
+    )  # fmt: skip
     assert "without noise" not in pdn.show(bare).get_title()
 
 

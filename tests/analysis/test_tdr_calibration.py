@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import binom
 
 import popdyn as pdn
+from tests.analysis.nominal import interval, outside
 
 RESULTS = Path(__file__).parent / "results" / "tdr.csv"
 COMMAND = "# OPENBLAS_NUM_THREADS=1 python -m tests.analysis.test_tdr_calibration"
@@ -143,11 +143,6 @@ def write():
                 csv.writer(file, lineterminator="\n").writerow([label, *measure(*cell, seed=seed)])
 
 
-def interval(n, share=0.05):
-    """Where the share rejected lies in 99.9 % of such measurements."""
-    return binom.ppf(0.0005, n, share) / n, binom.ppf(0.9995, n, share) / n
-
-
 # Known not to hold its level; the page says so.
 NOT_EXACT = ("size of p_any, 60 trials, variance by choice",)
 
@@ -166,6 +161,16 @@ def test_axes_drawn_at_random_are_called_close_at_the_nominal_rate(n_trials):
     lower, upper = interval(int(row["n_sets"]))
     assert int(row["n_sets"]) >= 400
     assert lower <= float(row["rejected_at_05"]) <= upper
+
+
+def test_every_size_lies_within_95_percent_of_such_measurements():
+    sizes = {
+        label: (float(row["rejected_at_05"]), int(row["n_sets"]))
+        for label, row in rows().items()
+        if "size" in label and label not in NOT_EXACT
+    }
+    assert len(sizes) == 8
+    assert outside(sizes, 0.95) == set()
 
 
 def test_close_axes_are_found():

@@ -37,7 +37,7 @@ from popdyn.analysis.statespace_samples import (
 )
 from popdyn.analysis.stored_estimator import check_fitted, not_yet_restored
 from popdyn.analysis.trials import principal_axes
-from popdyn.errors import TensorError, warn
+from popdyn.errors import FitError, TensorError, warn
 from popdyn.resample import BOUND, Seed, as_generator
 from popdyn.tensor.result import make_result
 
@@ -57,7 +57,8 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         Divide neurons by their range plus an offset, as `popdyn.soft_normalize` does, and
         divide whatever is projected later by the same numbers.
     n_splits : int, default 100
-        Number of random splits of the trials in two halves, and of draws of nulls.
+        Number of random splits of the trials in two halves, each with a draw of the null of
+        components that carry over.
     n_draws : int, default 200
         Number of bootstrap draws of trials for the bounds of trajectories.
     rng : int or numpy.random.Generator, default 0
@@ -97,7 +98,8 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
     without conditions it is the former.  ``n_components_null`` counts the leading components with
     ``dimension_p`` of at most 0.05, each larger than the first of what is left over after those
     before it, once every neuron's courses have been moved in time (and mirrored at their ends) and
-    given to other conditions or trials; components that hold less than 0.01 % of the variance are
+    given to other conditions or trials (99 times; -1 with a single condition, where slow courses
+    of independent neurons would pass); components that hold less than 0.01 % of the variance are
     not tested.
 
     *Bounds* of shares, loadings and the participation ratio: Student intervals from leaving out
@@ -162,8 +164,8 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         Raises
         ------
         FitError
-            If there are fewer neurons or samples than components, no sample is complete, or
-            nothing varies.
+            If there are fewer neurons or samples than components, no sample is complete,
+            nothing varies, or "null" is asked for with one condition.
         TensorError
             If the data break the contract, or ``by`` is given with a condition average.
 
@@ -367,6 +369,13 @@ class PCA(BaseEstimator):  # type: ignore[no-untyped-call]
         """Take the number asked for, or the one the rule gives."""
         if self.n_components not in ("cv", "null"):
             return int(self.n_components)
+        if self.n_components == "null" and not dimensions.testable:
+            message = (
+                "n_components='null' gives each neuron's courses to other conditions or trials, "
+                "and there is only one: independent neurons with slow courses would pass. Give "
+                "more conditions, 'cv' with trials, or a number of components"
+            )
+            raise FitError(message)
         found = dimensions.number(str(self.n_components))
         if found < 1:
             message = (

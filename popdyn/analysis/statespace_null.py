@@ -45,7 +45,7 @@ def parallel_analysis(
         same for all items, and given to other items.  Each keeps its variance and smoothness.
     p : ndarray, shape (component,)
         NaN after the first above `LEVEL` and from the first that holds less than `LEAST_SHARE`,
-        where it ends.
+        where it ends.  All NaN for a single item: `testable`.
     """
     complete = complete_samples(samples)
     rest = samples[:, complete] - samples[:, complete].mean(axis=1)[:, None]
@@ -53,7 +53,7 @@ def parallel_analysis(
     null, p = np.full((len(generators), n_most), np.nan), np.full(n_most, np.nan)
     shuffles = _Shuffles(complete, len(rest), generators)
     axes = np.zeros((len(rest), 0))  # of the components before
-    for k in range(n_most if total > 0 else 0):
+    for k in range(n_most if total > 0 and testable(samples) else 0):
         power, axis = _first_axis(rest)
         if power < LEAST_SHARE * total:
             break
@@ -66,6 +66,15 @@ def parallel_analysis(
         rest = rest - np.outer(axis, axis @ rest)
         axes = np.column_stack([axes, axis])
     return null, p
+
+
+def testable(samples: Array) -> bool:
+    """Whether there are two items or more: courses of a single one can only be moved in time.
+
+    Moved in time, slow courses lose the trend that they share by chance, and independent neurons
+    pass.
+    """
+    return int(complete_samples(samples).any(axis=0).sum()) > 1
 
 
 def leading(p: Array) -> int:

@@ -26,7 +26,7 @@ from popdyn.analysis.statespace_dimensions import (
     split_trial_share,
     thinned,
 )
-from popdyn.analysis.statespace_null import leading, parallel_analysis
+from popdyn.analysis.statespace_null import leading, parallel_analysis, testable
 from popdyn.analysis.statespace_samples import warn_single_trials
 from popdyn.analysis.statespace_splits import (
     error_bounds,
@@ -40,6 +40,7 @@ from popdyn.resample import bootstrap, percentile_bounds, spawn
 
 N_REPEATS = 3
 N_SPLITS = 10
+N_SHUFFLES = 99  # a p of at most 0.05 has a probability of exactly 5 in 100
 _SLAB = 2**20  # values in double precision at once
 _ONE = {"units": "1"}
 _NORMAL = 1.959963984540054
@@ -55,7 +56,7 @@ class Dimensions:
     trials : sequence of ndarray, each (trial, neuron, time), or None
         The trials behind averages.
     n_draws : int
-        Draws of the null.
+        Splits of the trials.
     rng : numpy.random.Generator
         Not advanced, so that nothing else depends on whether dimensions were counted.
     """
@@ -69,7 +70,7 @@ class Dimensions:
     ) -> None:
         # The first children are those of the splits; these here are others.
         n_splits = min(N_SPLITS, n_draws)
-        n_own = N_REPEATS + n_splits + n_draws + 1
+        n_own = N_REPEATS + n_splits + N_SHUFFLES + 1
         own = spawn(copy.deepcopy(rng), n_draws + n_own)[n_draws:]
         folds, self.splits = own[:N_REPEATS], own[N_REPEATS : N_REPEATS + n_splits]
         samples = thinned(samples, own[-1])
@@ -77,6 +78,7 @@ class Dimensions:
         self.n_dimensions = max(1, n_candidates(samples))
         self.share = spectrum(samples, self.n_dimensions)
         drawing = own[N_REPEATS + n_splits : -1]
+        self.testable = testable(samples)
         self.null, self.p = parallel_analysis(samples, self.n_dimensions, drawing)
         self.predicted = None if trials is None else self.split_trial_share(trials)
 
@@ -89,7 +91,7 @@ class Dimensions:
     def number(self, rule: str) -> int:
         """Find the number of components by a rule, "cv" or "null"; -1 where it is not known."""
         if rule == "null":
-            return leading(self.p)
+            return leading(self.p) if self.testable else -1
         if self.predicted is None or not np.isfinite(self.predicted).all():
             return smallest_good(self.errors)
         return int(self.predicted.argmax())
@@ -100,7 +102,7 @@ class Dimensions:
             "bi_cross_validated_ratio": ("candidate", predicted_share(self.errors), _ONE),
             "n_components_bi_cross_validated": ((), smallest_good(self.errors), _ONE),
             "variance_share": ("dimension", self.share, _ONE),
-            "null_variance_share": (("draw", "dimension"), self.null, _ONE),
+            "null_variance_share": (("shuffle", "dimension"), self.null, _ONE),
             "dimension_p": ("dimension", self.p, _ONE),
             "n_components_cross_validated": ((), self.number("cv"), _ONE),
             "n_components_null": ((), self.number("null"), _ONE),

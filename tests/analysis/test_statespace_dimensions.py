@@ -126,6 +126,33 @@ def test_the_first_of_shuffled_neurons_is_that_of_the_projected_matrix(n_neurons
     assert abs(axis @ vectors[:, 0]) == pytest.approx(1.0, rel=1e-10)
 
 
+def test_one_condition_has_no_null():
+    tensor, _, _ = planted(noise=2.0)
+    one = tensor.isel(trial=np.flatnonzero(tensor["choice"].values == tensor["choice"].values[0]))
+    with pytest.raises(
+        pdn.FitError, match="'null' gives each neuron's courses to other cond.*'cv'"
+    ):
+        fitted(one, "null")
+    result = fitted(one, 3).result_
+    assert int(result.n_components_null) == -1
+    assert np.isnan(result.dimension_p).all()
+    # A second condition without a complete sample is none.
+    average = pdn.condition_average(tensor, "choice")["rate"].copy(deep=True)
+    average[0, :, 1] = np.nan
+    with (
+        pytest.warns(pdn.PopdynWarning, match="take no part"),
+        pytest.raises(pdn.FitError, match="there is only one"),
+    ):
+        pdn.PCA("null").fit(average)
+
+
+def test_few_splits_do_not_keep_the_null_from_finding_components():
+    result = fitted(planted(noise=1.0)[0], "null", n_splits=2).result_
+    assert int(result.n_components_null) == 3
+    assert float(result.dimension_p[0]) == 0.01
+    assert result.null_variance_share.sizes["shuffle"] == 99
+
+
 def test_a_rule_may_choose_the_number_of_components():
     tensor, _, _ = planted(noise=2.0)
     assert fitted(tensor, "cv").loading_.sizes["component"] == 3

@@ -17,6 +17,7 @@ from popdyn.analysis.design import Design, make_design, refuse_collinear, thresh
 from popdyn.analysis.encoding_counts import count_variables
 from popdyn.analysis.encoding_linear import linear_variables
 from popdyn.analysis.encoding_options import make_options, refuse_rates
+from popdyn.analysis.undetermined import why_undetermined
 from popdyn.errors import TensorError, warn
 from popdyn.resample import Seed, as_generator
 from popdyn.tensor.contract import check, column_names
@@ -139,7 +140,8 @@ def encoding(
         variables = linear_variables(tensor, design, options, generator)
     else:
         variables = count_variables(tensor, design, family, options, generator)
-    _say_undetermined(tensor, design, variables["coefficient"][1], variables["t"][1])
+    counts = family != "gaussian"
+    _say_undetermined(tensor, design, variables["coefficient"][1], variables["t"][1], counts)
     parameters = {
         "regressors": regressors,
         "family": family,
@@ -173,29 +175,35 @@ def _coords(tensor: xr.DataArray, design: Design) -> dict[str, Any]:
     return coords
 
 
-def _say_undetermined(tensor: xr.DataArray, design: Design, coefficient: Array, t: Array) -> None:
+def _say_undetermined(
+    tensor: xr.DataArray, design: Design, coefficient: Array, t: Array, counts: bool
+) -> None:
     """Warn of neurons without coefficients or tests, or refuse if there is no other."""
     undetermined = np.isnan(coefficient[0])
     lost = undetermined.all(axis=1)
+    first = int(lost.argmax())
+    neuron = tensor["neuron"].values[first]
+    why = why_undetermined(tensor.values[first], design, counts=counts) if lost.any() else ""
     if lost.all():
         message = (
             f"no neuron was observed on trials that determine {', '.join(design.terms)} "
-            f"({_why(tensor, design, 0)} for neuron {tensor['neuron'].values[0]}): leave "
-            "regressors out, select other trials, or shorten the window"
+            f"({why} for neuron {neuron}): leave regressors out, select other trials, or "
+            f"{'widen the bins' if counts else 'shorten the window'}"
         )
         raise TensorError(message)
     if lost.any():
-        first = int(np.flatnonzero(lost)[0])
         warn(
             f"the trials of {int(lost.sum())} of {lost.size} neurons do not determine the "
             f"regression in any bin, and its results are NaN: {_named(tensor, lost)} "
-            f"({_why(tensor, design, first)} for neuron {tensor['neuron'].values[first]})"
+            f"({why} for neuron {neuron})"
         )
     n_bins = int(undetermined[~lost].sum())
     if n_bins:
         warn(
-            f"{n_bins} of {undetermined[~lost].size} neuron-bins of the other neurons are NaN: too "
-            "few trials were observed there, or none with another value of a regressor"
+            f"{n_bins} of {undetermined[~lost].size} neuron-bins"
+            f"{' of the other neurons' if lost.any() else ''} are NaN: too few trials were "
+            "observed there, or none with another value of a regressor"
+            f"{', or spikes are lacking' if counts else ''}"
         )
     constant = ~lost & np.isnan(t[:-1]).all(axis=(0, 2))
     if constant.any():
@@ -203,18 +211,6 @@ def _say_undetermined(tensor: xr.DataArray, design: Design, coefficient: Array, 
             f"{int(constant.sum())} of {constant.size} neurons never vary from trial to trial, so "
             f"that there is nothing to test: {_named(tensor, constant)}"
         )
-
-
-def _why(tensor: xr.DataArray, design: Design, neuron: int) -> str:
-    """Say what is wrong with the trials of a neuron, in its best observed bin."""
-    observed = np.isfinite(tensor.values[neuron][:, design.kept])
-    used = design.matrix[observed[observed.sum(axis=1).argmax()]]
-    if len(used) <= used.shape[1]:
-        return f"{len(used)} trials for {used.shape[1]} coefficients"
-    constant = np.flatnonzero(np.ptp(used[:, :-1], axis=0) == 0)
-    if constant.size:
-        return f"{design.names[constant[0]]!r} has one value on its {len(used)} trials"
-    return f"regressors follow from each other on its {len(used)} trials"
 
 
 def _named(tensor: xr.DataArray, which: NDArray[np.bool_]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from sklearn.base import BaseEstimator
+from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.least_squares import fit_least_squares
 from popdyn.analysis.multi_tdr_subspaces import Subspaces, find_subspaces
@@ -22,6 +23,7 @@ from popdyn.analysis.tdr_permutation import population_test
 from popdyn.analysis.tdr_projections import ONE, described_conditions, project
 from popdyn.analysis.tdr_samples import By, Prepared, prepare
 from popdyn.analysis.tdr_splits import average_samples
+from popdyn.analysis.undetermined import refuse_undetermined
 from popdyn.resample import BOUND, Seed, as_generator, spawn
 from popdyn.tensor.result import make_result
 
@@ -51,7 +53,8 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         smaller one that is not worse by more than the spread over splits; 0 for a regressor that
         the permutation does not find (``p_any`` above 0.05, which takes at least 19 draws).
     smooth : float
-        Standard deviation (s) of the Gaussian that trials are smoothed with; 0 for none.
+        Standard deviation (s) of the Gaussian that trials are smoothed with; 0 for none.  It
+        changes next to nothing in bins of more than twice this width.
     n_splits : int
         Random halves of the trials.
     n_draws : int
@@ -157,7 +160,7 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
             If `x` is no tensor, a regressor is unknown, the regressors cannot be told apart on
             these trials, or ranks are out of range.
         FitError
-            If no regressor has an axis.
+            If no regressor has an axis, or neurons have no coefficients in common bins.
 
         Warns
         -----
@@ -165,12 +168,21 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
             When neurons never vary.
         """
         check_options(None, self.n_splits, self.n_draws)
+        # Products of many small blocks: threads of the BLAS would mostly wait for each other.
+        with threadpool_limits(limits=1, user_api="blas"):
+            self.result_ = self._fitted(x)
+        self._learn()
+        return self
+
+    def _fitted(self, x: xr.DataArray) -> xr.Dataset:
+        """Find the ranks and the axes, and say how sure they are."""
         generator, seed = as_generator(self.rng)
         ready = prepare(
             x, self.regressors, self.by, sigma=self.smooth, roles=self.roles, levels=self.levels
         )
         split_rng, test_rng, draw_rng = spawn(generator, 3)
         fit = fit_least_squares(ready.scores.values, ready.design)
+        refuse_undetermined(ready.scores, ready.design, fit.coefficient)
         test = population_test(ready.scores.values, ready.design, self.n_draws, test_rng)
         found = find_subspaces(
             ready,
@@ -203,7 +215,7 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
             **described_test(test),
             **averages,
         }
-        self.result_ = make_result(
+        return make_result(
             variables,
             coords=conditions | dict(found.axes.coords) | _coords(ready, found),
             method="multi_tdr",
@@ -215,8 +227,6 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
             by=json.dumps(ready.columns[0]),
             activity_units=ready.units,
         )
-        self._learn()
-        return self
 
     def transform(self, x: xr.DataArray | xr.Dataset) -> xr.DataArray:
         """Project trials or condition averages on the axes.
@@ -224,8 +234,8 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         Parameters
         ----------
         x : DataArray or Dataset
-            A tensor or a condition average with all neurons of the fit, in any order, smoothed as
-            wished: nothing is smoothed here.
+            A tensor or a condition average with all neurons of the fit, in any order; it is
+            smoothed here as the fit smoothed its trials (``smooth``).
 
         Returns
         -------
@@ -235,13 +245,13 @@ class MultiTDR(BaseEstimator):  # type: ignore[no-untyped-call]
         Raises
         ------
         TensorError
-            If neurons are missing, or the unit is another one than that of the fit.
+            If neurons are missing, the unit is another one than that of the fit, or there is
+            nothing that tells the bin width.
         FitError
             If `fit` has not been called.
         """
         check_fitted(self, "a tensor")
-        units = str(self.result_.attrs["activity_units"])
-        return project(x, self.axes_, self.mean_, self.scale_, units)
+        return project(x, self.axes_, self.result_)
 
     def to_dataset(self) -> xr.Dataset:
         """Give everything that was learnt, as a result.

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.design import Design
 from popdyn.analysis.least_squares import Fit, fit_least_squares
@@ -35,6 +36,7 @@ from popdyn.analysis.tdr_permutation import population_test
 from popdyn.analysis.tdr_projections import ONE, described_conditions, project
 from popdyn.analysis.tdr_samples import By, Index, Prepared, prepare, warn_few_trials
 from popdyn.analysis.tdr_splits import average_samples, split_trials
+from popdyn.analysis.undetermined import refuse_undetermined
 from popdyn.resample import BOUND, Seed, as_generator, spawn
 from popdyn.tensor.contract import bin_width_of
 from popdyn.tensor.result import make_result
@@ -72,7 +74,8 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         held-out halves of the trials.
     smooth : float
         Standard deviation (s) of the Gaussian that trials are smoothed with, and so coefficients
-        and averages; 0 for none.
+        and averages; 0 for none.  It changes next to nothing in bins of more than
+        twice this width.
     n_splits : int
         Random halves of the trials, for ``"cv"`` and for how far axes repeat themselves.
     n_draws : int
@@ -184,7 +187,8 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
             If `x` is no tensor, a regressor is unknown, or the regressors cannot be told apart on
             these trials.
         FitError
-            If there are fewer trials than coefficients, or no state space to denoise in.
+            If neurons have no coefficients in common bins, or there is no state space to denoise
+            in.
 
         Warns
         -----
@@ -193,6 +197,14 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
             that have fewer than 10 trials on average.
         """
         check_options(self.n_components, self.n_splits, self.n_draws)
+        # Products of many small blocks: threads of the BLAS would mostly wait for each other.
+        with threadpool_limits(limits=1, user_api="blas"):
+            self.result_ = self._fitted(x)
+        self._learn()
+        return self
+
+    def _fitted(self, x: xr.DataArray) -> xr.Dataset:
+        """Find the axes, and say how sure they are."""
         generator, seed = as_generator(self.rng)
         ready = prepare(
             x, self.regressors, self.by, sigma=self.smooth, roles=self.roles, levels=self.levels
@@ -226,7 +238,7 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
             **described_test(population_test(values, design, self.n_draws, rngs[1])),
             **averages,
         }
-        self.result_ = make_result(
+        return make_result(
             variables,
             coords=conditions
             | dict(axes.coords)
@@ -241,8 +253,6 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
             by=json.dumps(ready.columns[0]),
             activity_units=ready.units,
         )
-        self._learn()
-        return self
 
     def transform(self, x: xr.DataArray | xr.Dataset) -> xr.DataArray:
         """Project trials or condition averages on the axes.
@@ -250,8 +260,8 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         Parameters
         ----------
         x : DataArray or Dataset
-            A tensor or a condition average with all neurons of the fit, in any order, smoothed as
-            wished: nothing is smoothed here.
+            A tensor or a condition average with all neurons of the fit, in any order; it is
+            smoothed here as the fit smoothed its trials (``smooth``).
 
         Returns
         -------
@@ -261,13 +271,13 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         Raises
         ------
         TensorError
-            If neurons are missing, or the unit is another one than that of the fit.
+            If neurons are missing, the unit is another one than that of the fit, or there is
+            nothing that tells the bin width.
         FitError
             If `fit` has not been called.
         """
         check_fitted(self, "a tensor")
-        units = str(self.result_.attrs["activity_units"])
-        return project(x, self.axes_, self.mean_, self.scale_, units)
+        return project(x, self.axes_, self.result_)
 
     def to_dataset(self) -> xr.Dataset:
         """Give everything that was learnt, as a result.
@@ -316,11 +326,12 @@ class TDR(BaseEstimator):  # type: ignore[no-untyped-call]
         values, design, groups = ready.scores.values, ready.design, ready.groups
         time = ready.scores["time"].to_numpy()
         windows = windows_of(self.at, names, time)
+        fit = fit_least_squares(values, design)
+        refuse_undetermined(ready.scores, design, fit.coefficient)
         denoise = self.n_components is not None
         pairs = split_trials(values, design, groups, self.n_splits, rng, with_components=denoise)
         pairs = of_regressors(pairs, chosen)
         components = find_components(values, groups, pairs, windows, self.n_components)
-        fit = fit_least_squares(values, design)
         inside = denoised(fit.coefficient[chosen], components.axes, components.numbers)
         found = find_axes(inside, names, time, self.at, pairs, components.numbers)
         return components, found, fit, inside

@@ -54,21 +54,8 @@ def known_bins(coefficient: Array) -> NDArray[np.bool_]:
     Returns
     -------
     ndarray of bool, shape (time,)
-
-    Raises
-    ------
-    FitError
-        If there is none.
     """
-    known = np.asarray(np.isfinite(coefficient).all(axis=(0, 1)))
-    if not known.any():
-        message = (
-            "no bin has coefficients of every neuron: some neuron has too few trials, or only "
-            "such with the same value of a regressor, or neurons were observed at other times; "
-            "leave out neurons with few trials, or regressors"
-        )
-        raise FitError(message)
-    return known
+    return np.asarray(np.isfinite(coefficient).all(axis=(0, 1)))
 
 
 def axis_names(names: Sequence[str], axes: Sequence[str] | None) -> list[str]:
@@ -129,8 +116,6 @@ def chosen_bins(
     ------
     TensorError
         If a window holds no bin with coefficients, or names no regressor.
-    FitError
-        If no bin has coefficients.
     """
     known = known_bins(coefficient)
     power = np.where(known, (np.where(known, coefficient, 0.0) ** 2).sum(axis=1), -1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,18 +17,14 @@ from popdyn.analysis.statespace_samples import (
 )
 from popdyn.analysis.trials import condition_trials
 from popdyn.errors import TensorError
+from popdyn.preprocess.smooth import smooth_values
+from popdyn.tensor.contract import bin_width_of
 
 ONE = {"units": "1"}
 
 
-def project(
-    x: xr.DataArray | xr.Dataset,
-    axes: xr.DataArray,
-    mean: xr.DataArray,
-    scale: xr.DataArray,
-    units: str,
-) -> xr.DataArray:
-    """Project trials or condition averages on axes of standardized activity.
+def project(x: xr.DataArray | xr.Dataset, axes: xr.DataArray, fitted: xr.Dataset) -> xr.DataArray:
+    """Project trials or condition averages on axes of standardized activity, as the fit did.
 
     Parameters
     ----------
@@ -35,10 +32,8 @@ def project(
         A tensor or a condition average with all neurons of the axes, in any order.
     axes : DataArray (axis or regressor, neuron)
         Orthonormal.
-    mean, scale : DataArray (neuron)
-        By which activity is standardized.
-    units : str
-        Of the activity the axes were fitted to.
+    fitted : Dataset
+        Result of the fit: how wide it smoothed, what it standardized by, and the unit.
 
     Returns
     -------
@@ -48,9 +43,9 @@ def project(
     Raises
     ------
     TensorError
-        If neurons are missing, or the unit is another one.
+        If neurons are missing, the unit is another one, or the bin width is not known.
     """
-    values = checked_values(x)
+    values, units = checked_values(x), str(fitted.attrs["activity_units"])
     found = str(values.attrs.get("units", units))
     if found != units:
         message = (
@@ -59,11 +54,27 @@ def project(
         )
         raise TensorError(message)
     values = same_neurons(values, axes["neuron"])
+    values = _smoothed(values, float(json.loads(fitted.attrs["parameters"])["smooth"]))
     rest = [str(dim) for dim in values.dims if dim != "neuron"]
-    projected: xr.DataArray = xr.dot(axes, (values - mean) / scale, dim="neuron")
+    projected: xr.DataArray = xr.dot(
+        axes, (values - fitted["mean"]) / fitted["scale"], dim="neuron"
+    )
     projected = projected.transpose(str(axes.dims[0]), *rest).rename("projection")
     projected.attrs = {**values.attrs, "units": "1"}
     return projected
+
+
+def _smoothed(values: xr.DataArray, sigma: float) -> xr.DataArray:
+    """Smooth (neuron, time, trial or condition) by a Gaussian of this standard deviation (s)."""
+    if not sigma or values.sizes["time"] < 2:
+        return values
+    if "bin_width" not in values.attrs and "time" not in values.coords:
+        message = (
+            f"the fit smoothed activity by {sigma:g} s, and so must transform, which needs the bin "
+            "width: give the average its time coordinate (s), or fit with smooth=0"
+        )
+        raise TensorError(message)
+    return values.copy(data=smooth_values(values.to_numpy(), sigma / bin_width_of(values)))
 
 
 def described_conditions(

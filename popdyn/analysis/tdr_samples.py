@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from popdyn.analysis.design import Design, make_design, refuse_confounded
 from popdyn.analysis.trials import is_average
 from popdyn.errors import FitError, TensorError, warn
-from popdyn.preprocess.smooth import sigma_in_bins, smooth_values
+from popdyn.preprocess.smooth import smooth_values
 from popdyn.tensor.contract import bin_width_of, check
 from popdyn.tensor.roles import assign_roles
 from popdyn.tensor.view import group_conditions
@@ -152,7 +152,7 @@ def standardized(
     """
     counts = tensor.name == "spike_count"
     per_value = 1.0 / bin_width_of(tensor) if counts else 1.0
-    width = sigma_in_bins(tensor, sigma) if sigma else 0.0
+    width = _width_in_bins(sigma, tensor)
     ids, n_times = tensor["neuron"].to_numpy(), tensor.sizes["time"]
     precision = np.float64 if tensor.dtype == np.float64 else np.float32
     scores = np.empty((len(ids), n_times, len(kept)), dtype=precision)
@@ -178,6 +178,22 @@ def standardized(
         attrs={**tensor.attrs, "units": "1"},
     )
     return found, mean[varies], scale[varies]
+
+
+def _width_in_bins(sigma: float, tensor: xr.DataArray) -> float:
+    """Convert ``smooth`` to bins; a width below half a bin is no reason to warn of a default."""
+    if not isinstance(sigma, (int, float, np.number)) or not np.isfinite(sigma) or sigma < 0:
+        message = f"smooth is a time in s, 0 or more; found {sigma!r}"
+        raise TensorError(message)
+    if not sigma:
+        return 0.0
+    width = bin_width_of(tensor)
+    if sigma > width * tensor.sizes["time"]:
+        warn(
+            f"smooth = {sigma:g} s is longer than the whole window "
+            f"({width * tensor.sizes['time']:g} s): every trial becomes flat; is smooth in s?"
+        )
+    return float(sigma) / width
 
 
 def _smoothed(values: NDArray[Any], kept: Index, width: float) -> Iterator[Array]:

@@ -423,17 +423,36 @@ def test_a_condition_missing_in_every_neuron_is_refused():
 def test_bins_with_too_few_trials_are_counted():
     x, _ = tensor(missing=False)
     x.values[1, 3, 3:] = np.nan
-    with pytest.warns(PopdynWarning, match="1 of 20 neuron-bins of the other neurons are NaN"):
+    with pytest.warns(PopdynWarning, match="1 of 20 neuron-bins are NaN"):
         result = pdn.encoding(x, NAMES)
     assert int(result.coefficient[0].isnull().sum()) == 1
+    x.values[0] = np.nan
+    with pytest.warns(PopdynWarning) as said:
+        pdn.encoding(x, NAMES)
+    assert "1 of 15 neuron-bins of the other neurons are NaN" in str(said[-1].message)
 
 
 def test_a_level_without_spikes_has_no_coefficient():
     x, _ = counts(n_neurons=2)
     x.values[0, 0, x["choice"].values == 1] = 0.0
-    with pytest.warns(PopdynWarning, match="1 of 4 neuron-bins of the other neurons are NaN"):
+    with pytest.warns(PopdynWarning, match="1 of 4 neuron-bins are NaN.*, or spikes are lacking"):
         result = pdn.encoding(x, NAMES, family="poisson", n_folds=0)
     assert result.coefficient[:, 0, 0].isnull().all() and result.p[:, 0, 1].notnull().all()
+
+
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
+def test_a_silent_neuron_is_said_to_have_no_spikes(family):
+    x, _ = counts(n_neurons=2)
+    one_sided = x.copy(deep=True)
+    x.values[1] = 0.0
+    with pytest.warns(PopdynWarning, match="are NaN: 1 .no spike on its 150 trials") as said:
+        pdn.encoding(x, NAMES, family=family, n_folds=0)
+    assert len(said) == 1
+    one_sided.values[1][:, x["choice"].values == 1] = 0.0
+    with pytest.warns(PopdynWarning, match="1 .no spike where a regressor is high, .* neuron 1"):
+        pdn.encoding(one_sided, NAMES, family=family, n_folds=0)
+    with pytest.raises(TensorError, match="no spike on its 150 trials .*, or widen the bins"):
+        pdn.encoding(x.isel(neuron=[1]), NAMES, family=family, n_folds=0)
 
 
 def test_confounded_regressors_are_refused_and_thresholds_warned_of():

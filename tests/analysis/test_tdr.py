@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 import popdyn as pdn
 from popdyn.analysis.design import make_design
+from popdyn.analysis.least_squares import fit_least_squares
 from popdyn.analysis.tdr_axes import random_cosines
 from popdyn.analysis.tdr_permutation import _tested, population_test
 from popdyn.analysis.tdr_samples import standardized
@@ -181,9 +183,10 @@ def test_permutations_equal_regressions_of_permuted_regressors(missing, three):
     assert test.p_any[0] == pytest.approx((1 + reached) / 7)
 
 
-def test_projected_averages_are_the_average_projections():
+@pytest.mark.parametrize("smooth", [0.0, 0.1, 0.3])
+def test_projected_averages_are_the_average_projections(smooth):
     x = tensor()
-    model = fit(x, by="choice")
+    model = fit(x, by="choice", smooth=smooth)
     average = pdn.condition_average(x, "choice")
     assert list(model.result_["condition"].values) == list(average["condition"].values)
     np.testing.assert_allclose(
@@ -289,6 +292,26 @@ def test_counts_are_turned_into_rates_and_trials_smoothed():
     other = fit(pdn.smooth(pdn.rate(counts), sigma=0.1))
     np.testing.assert_allclose(model.axes_, other.axes_, atol=1e-6)
     assert model.mean_.attrs["units"] == "Hz"
+
+
+def test_a_default_width_below_half_a_bin_is_no_reason_to_warn():
+    x = tensor()
+    model = pdn.TDR(["choice"], n_splits=2, n_draws=20).fit(x)
+    assert json.loads(model.result_.attrs["parameters"])["smooth"] == 0.040
+    with pytest.warns(PopdynWarning, match="smooth = 40 s is longer .* .0.6 s.*; is smooth in s"):
+        fit(x, smooth=40)
+    with pytest.raises(TensorError, match="smooth is a time in s, 0 or more; found '40 ms'"):
+        fit(x, smooth="40 ms")
+
+
+def test_an_average_that_is_smoothed_must_say_its_bin_width():
+    x = tensor()
+    values = pdn.condition_average(x, "choice")["rate"]
+    bare = xr.DataArray(values.values, dims=values.dims, attrs={"units": "Hz"})
+    bare = bare.assign_coords(neuron=values["neuron"].values)
+    with pytest.raises(TensorError, match="smoothed activity by 0.1 s.* time coordinate .s."):
+        fit(x, smooth=0.1).transform(bare)
+    assert fit(x).transform(bare).sizes == {"regressor": 2, "time": 6, "condition": 2}
 
 
 def test_categorical_columns_and_formulas_serve():
@@ -467,12 +490,43 @@ def test_a_neuron_without_its_own_trials_is_refused_with_a_way_out():
     x = tensor()
     values = x.values.copy()
     values[2, :, 2:] = np.nan
-    with pytest.raises(FitError, match="no bin has coefficients of every neuron"):
+    apart = x.copy(data=values)
+    words = "every neuron: 1 of 8 neurons .* at all, 2 .2 trials for 3 coefficients for neuron 2"
+    for n_components in (None, "cv"):
+        with pytest.raises(FitError, match=words):
+            fit(apart, n_components=n_components)
+    with pytest.raises(FitError, match=words):
+        pdn.MultiTDR(["choice", "stimulus"], smooth=0, n_splits=2, n_draws=20).fit(apart)
+    values = x.values.copy()
+    values[2:4, :, x["choice"].values > 0] = np.nan
+    with pytest.raises(FitError, match="2 of 8 .* 2, 3 .'choice' has one value on its .* select"):
         fit(x.copy(data=values), n_components=None)
     values = x.values.copy()
-    values[2, :, x["choice"].values > 0] = np.nan
-    with pytest.raises(FitError, match="no bin has coefficients of every neuron"):
+    values[2, 1:], values[3, :1] = np.nan, np.nan
+    with pytest.raises(FitError, match="at other times. .* 2, 3, 0 .1 of 6 bins for neuron 2"):
         fit(x.copy(data=values), n_components=None)
+
+
+def test_the_blas_has_one_thread_inside_and_its_own_outside(monkeypatch):
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads():
+        return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+    inside = []
+
+    def watched(*given, **options):
+        inside.append(threads())
+        return fit_least_squares(*given, **options)
+
+    monkeypatch.setattr("popdyn.analysis.tdr.fit_least_squares", watched)
+    monkeypatch.setattr("popdyn.analysis.multi_tdr.fit_least_squares", watched)
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        fit(tensor())
+        pdn.MultiTDR(["choice"], smooth=0, n_ranks=1, n_splits=2, n_draws=20).fit(tensor())
+        assert threads() == before
+    assert inside == [{1}, {1}] and 1 not in before
 
 
 def test_a_single_neuron_has_an_axis_that_points_to_more():

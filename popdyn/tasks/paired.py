@@ -62,6 +62,14 @@ class Pairs:
         true = conditions.values[np.where(present, position, lasts_like)].T
         return cls(true, measure(true, task.sensory_noise, task.weber, draw.generator), present)
 
+    @classmethod
+    def of(cls, trials: xr.Dataset) -> Pairs:
+        """Read the pairs of trials that were drawn; the stimuli of catch trials are 0."""
+        columns = np.stack([trials[name].to_numpy() for name in ("stimulus", "stimulus_2")])
+        sensed = [trials[f"measured_{name}"].to_numpy() for name in ("stimulus", "stimulus_2")]
+        present = np.isfinite(columns[0])
+        return cls(np.nan_to_num(columns), np.nan_to_num(np.stack(sensed)), present)
+
     @property
     def target(self) -> NDArray[np.float64]:
         """The right choice: 1 where the second is larger, -1 smaller, 0 equal or catch."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import Conditions, Rows, read_conditions
-from popdyn.tasks.hints import Scale, pair_hints
+from popdyn.tasks.hints import Scale, grown, phases
 from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.paired import EPOCHS, Pairs, check_paired, compare, target_and_mask
 from popdyn.tasks.parameters import Duration, as_tuples, check_number, check_option, epoch_steps
@@ -209,7 +209,13 @@ decision_duration : float, pair or exponential
         pairs = Pairs.of(trials)
         scale = Scale.over(self._conditions().values, _HINT_UNIT)
         target, _ = target_and_mask(self, pairs, timeline)
-        hints = pair_hints(timeline, pairs, scale)
+        first, second = scale(pairs.true) * pairs.present
+        hints = {
+            "memory": grown(timeline, "stimulus", "stimulus_2", first),
+            "comparator": grown(timeline, "stimulus_2", "stimulus_2", second),
+            "choice": grown(timeline, "stimulus_2", "decision", pairs.target),
+            **phases(timeline),
+        }
         return make_lesson(trials, self._signal(timeline, pairs.true, pairs.present), target, hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:

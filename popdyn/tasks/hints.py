@@ -61,15 +61,36 @@ def elapsed(timeline: Timeline, epoch: str) -> Array:
     return since
 
 
-def rise(timeline: Timeline, epoch: str) -> Array:
-    """Return the share of an epoch that has passed at the end of each step, 0 to 1."""
+def grown(timeline: Timeline, epoch: str, last: str, value: Array) -> Array:
+    """Let a hint rise to a value, ``(trial,)``, during an epoch and stay to the end of another.
+
+    Until the epoch is over nobody can be sure what is shown in it.
+    """
     lasts = timeline.dt * timeline.n_steps[epoch]
-    return np.clip(elapsed(timeline, epoch) / lasts, 0.0, 1.0)
+    share = np.clip(elapsed(timeline, epoch) / lasts, 0.0, 1.0)
+    return np.asarray(share * timeline.during(epoch, last) * value)
 
 
-def phases(timeline: Timeline, epochs: Iterable[str]) -> dict[str, Array]:
-    """Return for each epoch whether it is on, as ``"<epoch> phase"``."""
-    return {_phase(name): timeline.during(name).astype(np.float64) for name in epochs}
+def named(
+    timeline: Timeline, epochs: tuple[str, str], shown: NDArray[np.str_], names: Iterable[str]
+) -> dict[str, Array]:
+    """Remember which name was shown, from one epoch to the end of another.
+
+    Returns
+    -------
+    dict of name to ndarray
+        ``"memory <name>"`` for each name, which rises to 1 where it is the one shown.
+    """
+    return {
+        f"memory {name}": grown(timeline, *epochs, (shown == name).astype(np.float64))
+        for name in names
+    }
+
+
+def phases(timeline: Timeline, epochs: Iterable[str] | None = None) -> dict[str, Array]:
+    """Return for each epoch but fixation, or some, whether it is on, as ``"<epoch> phase"``."""
+    chosen = [name for name in timeline.n_steps if name != "fixation"] if epochs is None else epochs
+    return {_phase(name): timeline.during(name).astype(np.float64) for name in chosen}
 
 
 def _phase(epoch: str) -> str:
@@ -148,35 +169,5 @@ def interval_pair_hints(timeline: Timeline, pairs: Pairs, scale: Scale) -> dict[
         "memory": np.where((first | held) & pairs.present, scale(kept), 0.0),
         "comparator": longer,
         "choice": np.tanh(_STEEPNESS * longer) + timeline.during("decision") * pairs.target,
-        **phases(timeline, list(timeline.n_steps)[1:]),
-    }
-
-
-def pair_hints(timeline: Timeline, pairs: Pairs, scale: Scale) -> dict[str, Array]:
-    """Tell of two stimuli with a strength that are compared.
-
-    Parameters
-    ----------
-    timeline : Timeline
-        With the epochs of `popdyn.tasks.paired`.
-    pairs : Pairs
-        True stimuli.
-    scale : Scale
-        Of stimuli.
-
-    Returns
-    -------
-    dict of name to ndarray
-        ``memory``, which rises to the first stimulus and keeps it until the second is over;
-        ``comparator``, which rises to the second; ``choice``, which rises to the right one and
-        keeps it during the decision; a phase for each epoch but fixation.
-    """
-    first, second = np.where(pairs.present, scale(pairs.true), 0.0)
-    grows = rise(timeline, "stimulus_2") * timeline.during("stimulus_2")
-    kept = rise(timeline, "stimulus") * timeline.during("stimulus", "stimulus_2")
-    return {
-        "memory": kept * first,
-        "comparator": grows * second,
-        "choice": (grows + timeline.during("decision")) * pairs.target,
-        **phases(timeline, list(timeline.n_steps)[1:]),
+        **phases(timeline),
     }

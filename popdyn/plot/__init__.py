@@ -9,6 +9,7 @@ from popdyn.plot.dpca import dpca
 from popdyn.plot.encoding import encoding
 from popdyn.plot.epoch_axes import epoch_axes
 from popdyn.plot.explained_variance import explained_variance
+from popdyn.plot.lesson import lesson
 from popdyn.plot.multi_tdr import multi_tdr
 from popdyn.plot.pca import pca
 from popdyn.plot.raster import raster
@@ -33,6 +34,7 @@ __all__ = [
     "epoch_axes",
     "event_rate",
     "explained_variance",
+    "lesson",
     "multi_tdr",
     "pca",
     "population_rate",

@@ -27,6 +27,7 @@ _METHODS = (
     "timescale",
     "scorecard",
     "task",
+    "lesson",
     "session_overview",
     "warp",
     "subspace_overlap",

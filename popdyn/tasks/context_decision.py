@@ -208,7 +208,7 @@ float or pair
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, _EPOCHS)
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus", "stimulus_2", "context")
         stimulus = np.stack([trials[name].to_numpy() for name in ("stimulus", "stimulus_2")])
         cued = trials["context"].to_numpy() == np.array(_CONTEXTS)[:, None]
         choice = np.sign(np.where(cued, stimulus, 0.0).sum(axis=0))

@@ -177,7 +177,7 @@ float or pair
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, _EPOCHS)
+        timeline = timeline_of(self, trials, _EPOCHS, "sample", "test")
         sample, test = (trials[name].to_numpy() for name in ("sample", "test"))
         choice = np.where(sample == test, 1.0, -1.0) * (sample != "")
         target = np.where(timeline.during("decision"), choice, 0.0)[None]

@@ -249,7 +249,9 @@ class Detection:
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, _EPOCHS)
+        timeline = timeline_of(
+            self, trials, _EPOCHS, "stimulus", "stimulus_on_time", "stimulus_duration"
+        )
         amplitude, start = trials["stimulus"].to_numpy(), trials["start_time"].to_numpy()
         lasts = trials["stimulus_duration"].to_numpy()
         # Where there is no stimulus these are NaN; what they stand for is multiplied by 0.

@@ -210,7 +210,7 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, _EPOCHS)
+        timeline = timeline_of(self, trials, _EPOCHS, *_SHOWN)
         shown = np.stack([trials[name].to_numpy() for name in _SHOWN])
         choice = np.array([self._answer((str(a), str(b))) for a, b in shown[:2].T])
         inner = _distractor_answer(shown[2])

@@ -175,7 +175,7 @@ class FlipFlop:
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, {"trial": "start_time"})
+        timeline = timeline_of(self, trials, {"trial": "start_time"}, "pulses")
         sign = _read_pulses(trials, self.n_bits, self.n_slots)
         inputs, target = self._arrays(sign, timeline.dt)
         return make_lesson(trials, inputs, target, {})

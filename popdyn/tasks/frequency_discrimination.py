@@ -18,7 +18,14 @@ from popdyn.resample import Seed
 from popdyn.tasks.conditions import Conditions, Rows, read_conditions
 from popdyn.tasks.hints import Scale, grown, phases
 from popdyn.tasks.lesson import make_lesson, timeline_of
-from popdyn.tasks.paired import EPOCHS, Pairs, check_paired, compare, target_and_mask
+from popdyn.tasks.paired import (
+    EPOCHS,
+    STIMULUS_COLUMNS,
+    Pairs,
+    check_paired,
+    compare,
+    target_and_mask,
+)
 from popdyn.tasks.parameters import Duration, as_tuples, check_number, check_option, epoch_steps
 from popdyn.tasks.timeline import Timeline, assemble
 from popdyn.tasks.trial_set import Draw, name_channels
@@ -205,7 +212,7 @@ decision_duration : float, pair or exponential
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, EPOCHS)
+        timeline = timeline_of(self, trials, EPOCHS, *STIMULUS_COLUMNS)
         pairs = Pairs.of(trials)
         scale = Scale.over(self._conditions().values, _HINT_UNIT)
         target, _ = target_and_mask(self, pairs, timeline)

@@ -19,7 +19,14 @@ from popdyn.tasks.conditions import Conditions, Rows, read_conditions
 from popdyn.tasks.fields import check_numbers
 from popdyn.tasks.hints import Scale, interval_pair_hints
 from popdyn.tasks.lesson import make_lesson, timeline_of
-from popdyn.tasks.paired import EPOCHS, Pairs, check_paired, compare, target_and_mask
+from popdyn.tasks.paired import (
+    EPOCHS,
+    STIMULUS_COLUMNS,
+    Pairs,
+    check_paired,
+    compare,
+    target_and_mask,
+)
 from popdyn.tasks.parameters import (
     Duration,
     check_option,
@@ -224,7 +231,7 @@ class IntervalDiscrimination:
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, EPOCHS)
+        timeline = timeline_of(self, trials, EPOCHS, *STIMULUS_COLUMNS)
         pairs = Pairs.of(trials)
         first = Scale.over(self._conditions().values[:, 0])
         target, _ = target_and_mask(self, pairs, timeline)

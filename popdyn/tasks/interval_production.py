@@ -220,7 +220,7 @@ class IntervalProduction:
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, _EPOCHS)
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus")
         interval = trials["stimulus"].to_numpy()
         scale = Scale.over(self._conditions().values)
         asked = Asked(timeline.n_steps["production"], interval, shape_of(self), timeline.dt)

@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 _INPUT_DIMS = ("channel", "step_time", "trial")
 _HINT_DIMS = ("hint", "step_time", "trial")
+# Targets that differ by more were edited.
+_SLACK = 1e-6
 # What may differ between a task and that of the trials: nothing of it changes how a stimulus is
 # shown, and hints are scaled to the set of the task that teaches.
 _FREE = frozenset(
@@ -33,7 +35,7 @@ _FREE = frozenset(
 )
 
 
-def timeline_of(task: Any, trials: Any, at_start: Mapping[str, str]) -> Timeline:
+def timeline_of(task: Any, trials: Any, at_start: Mapping[str, str], *columns: str) -> Timeline:
     """Return the epochs of trials that a task is going to teach on.
 
     Parameters
@@ -44,6 +46,8 @@ def timeline_of(task: Any, trials: Any, at_start: Mapping[str, str]) -> Timeline
         From its `sample`.
     at_start : mapping of str to str
         The event at which each epoch starts.
+    *columns : str
+        What the task reads from the trials besides.
 
     Raises
     ------
@@ -51,7 +55,8 @@ def timeline_of(task: Any, trials: Any, at_start: Mapping[str, str]) -> Timeline
         If the trials are those of another task, or their events were edited.
     """
     check_taught(task, trials)
-    missing = [event for event in (*at_start.values(), "stop_time") if event not in trials.coords]
+    wanted = ("start_time", *at_start.values(), "stop_time", *columns)
+    missing = [name for name in wanted if name not in trials.coords]
     if missing:
         message = (
             f"{type(task).__name__} cannot teach on trials without {', '.join(missing)}: take "
@@ -74,11 +79,14 @@ def check_taught(task: Any, trials: Any) -> None:
         message = f"{name} teaches on trials from its sample, found {_what(trials)}"
         raise TensorError(message)
     made_by = trials.attrs.get("task")
-    if made_by not in [kind.__name__ for kind in type(task).__mro__]:
-        found = f"trials that {made_by} made" if made_by else "trials put together by hand"
+    parameters = trials.attrs.get("parameters")
+    own_kind = made_by in [kind.__name__ for kind in type(task).__mro__]
+    if not own_kind or parameters is None or "dt" not in trials.attrs:
+        by_hand = own_kind or made_by is None
+        found = "trials put together by hand" if by_hand else f"trials that {made_by} made"
         message = f"{name} cannot teach on {found}: use the task that they were drawn from"
         raise TensorError(message)
-    theirs, own = json.loads(trials.attrs["parameters"]), asdict(task)
+    theirs, own = json.loads(parameters), asdict(task)
     for field, value in own.items():
         free = field in _FREE or field in trials.coords
         if not free and as_tuples(theirs.get(field)) != as_tuples(value):
@@ -118,12 +126,16 @@ def make_lesson(
     """
     n_steps = trials.sizes["step_time"]
     asked = trials["target"].transpose(*DIMS).to_numpy()
-    edited = np.abs(_padded(target, n_steps) - asked).max(axis=(0, 1)) > 1e-6
-    if edited.any():
+    wanted = _padded(target, n_steps)
+    fits = wanted.shape == asked.shape
+    # Written so that NaN is no target either.
+    right = fits and (np.abs(wanted - asked) <= _SLACK).all(axis=(0, 1))
+    n_wrong = trials.sizes["trial"] - np.count_nonzero(right)
+    if n_wrong:
         message = (
-            f"the target of {edited.sum()} of {edited.size} trials is not what the task asks for "
-            "with their stimuli and events: trials were edited, or belong to another set of "
-            "parameters; take them as sample returns them"
+            f"the target of {n_wrong} of {trials.sizes['trial']} trials is not what the task asks "
+            "for with their stimuli and events: trials were edited, take them as sample returns "
+            "them"
         )
         raise TensorError(message)
     stacked = np.stack(list(hints.values())) if hints else np.zeros((0, *asked.shape[1:]))
@@ -179,7 +191,7 @@ def _labelled(trials: xr.Dataset, inputs: Array, hints: Array, names: list[str])
     """Put arrays in a Dataset with the columns of the trials."""
     variables: dict[str, Any] = {
         "inputs": (_INPUT_DIMS, inputs, dict(trials["inputs"].attrs)),
-        "target": trials["target"].transpose(*DIMS).variable,
+        "target": trials["target"].transpose(*DIMS).variable.copy(),
         "hints": (_HINT_DIMS, hints, {"units": "1"}),
     }
     coords = {**trials.coords, "hint": np.array(names, dtype=np.str_)}
@@ -189,7 +201,7 @@ def _labelled(trials: xr.Dataset, inputs: Array, hints: Array, names: list[str])
 def _padded(values: Array, n_steps: int) -> Array:
     """Add zeros to the steps, ``(..., step, trial)``: the longest trials may have been left out."""
     width = [(0, 0)] * values.ndim
-    width[-2] = (0, n_steps - values.shape[-2])
+    width[-2] = (0, max(n_steps - values.shape[-2], 0))
     return np.pad(values, width)
 
 

@@ -207,7 +207,7 @@ float or pair
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, _EPOCHS)
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus", "stimulus_2", "modality")
         stimulus = np.stack([trials[name].to_numpy() for name in ("stimulus", "stimulus_2")])
         choice = np.sign(np.nan_to_num(stimulus).sum(axis=0))
         inputs = self._signal(stimulus, _senses(trials["modality"].to_numpy()), timeline)

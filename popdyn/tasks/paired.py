@@ -30,6 +30,10 @@ EPOCHS = {
 }
 
 
+# What they say of the stimuli.
+STIMULUS_COLUMNS = ("stimulus", "stimulus_2", "measured_stimulus", "measured_stimulus_2")
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """The two stimuli of each trial.
@@ -65,10 +69,9 @@ class Pairs:
     @classmethod
     def of(cls, trials: xr.Dataset) -> Pairs:
         """Read the pairs of trials that were drawn; the stimuli of catch trials are 0."""
-        columns = np.stack([trials[name].to_numpy() for name in ("stimulus", "stimulus_2")])
-        sensed = [trials[f"measured_{name}"].to_numpy() for name in ("stimulus", "stimulus_2")]
-        present = np.isfinite(columns[0])
-        return cls(np.nan_to_num(columns), np.nan_to_num(np.stack(sensed)), present)
+        columns = np.stack([trials[name].to_numpy() for name in STIMULUS_COLUMNS])
+        shown = np.nan_to_num(columns)
+        return cls(shown[:2], shown[2:], np.isfinite(columns[0]))
 
     @property
     def target(self) -> NDArray[np.float64]:

@@ -202,7 +202,7 @@ decision_duration : float or pair
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, _EPOCHS)
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus", "stimulus_2")
         stimulus = np.stack([trials[name].to_numpy() for name in ("stimulus", "stimulus_2")])
         pairs = read_conditions("stimuli", self.stimuli, _COLUMNS)
         first, second = np.nan_to_num(Scale.over(pairs.values)(stimulus))

@@ -179,7 +179,7 @@ class PerceptualDecision:
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, _EPOCHS)
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus")
         strength = np.nan_to_num(trials["stimulus"].to_numpy())
         choice = np.sign(strength)
         inputs = (strength * timeline.during("stimulus"))[None]

@@ -251,7 +251,7 @@ class ReadySetGo:
         TensorError
             If another task made the trials, or they were edited.
         """
-        timeline = timeline_of(self, trials, _EPOCHS)
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus", "gain", "context")
         stimulus, gain = (trials[name].to_numpy() for name in ("stimulus", "gain"))
         asked = Asked(timeline.n_steps["production"], stimulus * gain, shape_of(self), timeline.dt)
         target, _ = asked.target_and_mask(timeline.ends["stimulus"], timeline.n_all)

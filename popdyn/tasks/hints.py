@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.tasks.paired import Pairs
+from popdyn.tasks.parameters import whole_steps
 from popdyn.tasks.production import Asked
 from popdyn.tasks.signals import during
 from popdyn.tasks.timeline import Timeline
@@ -122,8 +123,8 @@ def production_hints(
     """
     present, end = np.isfinite(stimulus), timeline.ends["production"]
     start = end - timeline.n_steps["production"]
-    lasts = np.where(present, asked.shape.stop(asked.interval) + _LINGER, np.inf)
-    over = np.minimum(start + np.rint(lasts / timeline.dt), end)
+    lasts = whole_steps(asked.shape.stop(np.nan_to_num(asked.interval)) + _LINGER, timeline.dt)
+    over = np.where(present, np.minimum(start + lasts, end), end)
     after = np.minimum(over + round(_AFTER / timeline.dt), end)
     produces = during(start, over, timeline.n_all)
     held = during(timeline.ends["stimulus"], over, timeline.n_all)

@@ -196,6 +196,9 @@ def test_a_short_rest_of_the_trial_cuts_what_comes_after_the_output():
     assert not told["hints"].sel(hint="after phase").any()
     stop = np.rint((trials["stop_time"] - trials["start_time"]).values * 1000).astype(int)
     assert (told["hints"].sel(hint="production phase").values[stop - 1, np.arange(4)] == 1).all()
+    later = np.arange(trials.sizes["step_time"])[:, None] >= stop
+    assert later.any()
+    assert not told["hints"].values[:, later].any()
 
 
 def test_the_clock_stops_where_the_longest_ramp_ends():

@@ -26,6 +26,7 @@ from benchmarks import (
     reading,
     reading_growth,
     reading_large,
+    recursive_least_squares,
     spiking,
     spiking_growth,
     writing,
@@ -51,6 +52,7 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     **rate_growth.SUBJECTS,
     **spiking.SUBJECTS,
     **spiking_growth.SUBJECTS,
+    **recursive_least_squares.SUBJECTS,
 }
 _FOLDER = Path(__file__).parent
 _PACKAGES = (

@@ -90,41 +90,78 @@ def times_rows(w: Array, r: Array, y: Array) -> None:  # pragma: no cover - comp
         y[m] = a
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDERED)
-def take_off(columns: Array, h: Array, y: Array) -> None:  # pragma: no cover - compiled
-    """Subtract ``columns @ h`` from `y`."""
-    for i in range(y.size):
-        row = columns[i]
-        a = 0.0
-        for j in range(N_PENDING):
-            a += row[j] * h[j]
-        y[i] -= a
+def _of_width(width: int) -> tuple[Any, Any]:
+    """Return the products with the first columns: loops of a known length need no loop."""
+
+    @njit(nogil=True, error_model="numpy", fastmath=_REORDERED)
+    def take_off(columns: Array, h: Array, y: Array) -> None:  # pragma: no cover - compiled
+        for i in range(y.size):
+            row = columns[i]
+            a = 0.0
+            for j in range(width):
+                a += row[j] * h[j]
+            y[i] -= a
+
+    @njit(nogil=True, error_model="numpy", fastmath=_REORDERED)
+    def pending_part(v: Array, r: Array, h: Array) -> None:  # pragma: no cover - compiled
+        h[:] = 0.0
+        for i in range(r.size):
+            row, ri = v[i], r[i]
+            for j in range(width):
+                h[j] += row[j] * ri
+
+    return take_off, pending_part
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDERED)
-def pending_part(v: Array, r: Array, h: Array) -> None:  # pragma: no cover - compiled
-    """Put ``v.T @ r`` into `h`."""
-    h[:] = 0.0
-    for i in range(r.size):
-        row, ri = v[i], r[i]
-        for j in range(N_PENDING):
-            h[j] += row[j] * ri
+_take_8, _part_8 = _of_width(8)
+_take_16, _part_16 = _of_width(16)
+_take_32, _part_32 = _of_width(N_PENDING)
+
+
+@njit(nogil=True, error_model="numpy")
+def take_off(
+    columns: Array, h: Array, n_pending: int, y: Array
+) -> None:  # pragma: no cover - compiled
+    """Subtract ``columns @ h`` from `y`; columns from `n_pending` on are 0."""
+    if n_pending <= 8:
+        _take_8(columns, h, y)
+    elif n_pending <= 16:
+        _take_16(columns, h, y)
+    else:
+        _take_32(columns, h, y)
+
+
+@njit(nogil=True, error_model="numpy")
+def pending_part(v: Array, r: Array, n_pending: int, h: Array) -> None:  # pragma: no cover
+    """Put ``v.T @ r`` into `h`; columns from `n_pending` on are 0."""
+    if n_pending <= 8:
+        _part_8(v, r, h)
+    elif n_pending <= 16:
+        _part_16(v, r, h)
+    else:
+        _part_32(v, r, h)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def flush(p: Array, w: Array, v: Array, e: Array) -> None:  # pragma: no cover - compiled
-    """Bring P (its upper triangle) and W up to date and empty the columns."""
+def flush(p: Array, w: Array, v: Array, e: Array, room: Array) -> None:  # pragma: no cover
+    """Bring P (its upper triangle) and W up to date and empty the columns.
+
+    ``room`` holds a panel, 64 rows of P: new memory for each would cost half as much again.
+    """
     n, m = p.shape[0], w.shape[0]
     for first in range(0, n, _PANEL):
         stop = min(first + _PANEL, n)
-        change = np.dot(v[first:stop], v[first:].T)
+        change = room[: (stop - first) * (n - first)].reshape((stop - first, n - first))
+        np.dot(v[first:stop], v[first:].T, change)
         for i in range(stop - first):
             row = p[first + i]
             for j in range(i, n - first):
                 row[first + j] -= change[i, j]
     for first in range(0, m, _PANEL):
         stop = min(first + _PANEL, m)
-        w[first:stop] -= np.dot(e[first:stop], v.T)
+        change = room[: (stop - first) * n].reshape((stop - first, n))
+        np.dot(e[first:stop], v.T, change)
+        w[first:stop] -= change
     v[:] = 0.0
     e[:] = 0.0
 
@@ -149,7 +186,7 @@ def update(
     ``h`` is what `pending_part` made of `r`; ``q`` is room for ``P r``.
     """
     times_symmetric(p, r, q)
-    take_off(v, h, q)
+    take_off(v, h, n_pending, q)
     size = 0.0
     for i in range(r.size):
         size += q[i] * r[i]
@@ -178,21 +215,22 @@ def least_squares(
     """
     v = np.zeros((p.shape[0], N_PENDING))
     e = np.zeros((w.shape[0], N_PENDING))
-    h, q = np.zeros(N_PENDING), np.zeros(p.shape[0])
+    h, q, room = np.zeros(N_PENDING), np.zeros(p.shape[0]), np.empty(_PANEL * p.shape[0])
     n_pending = 0
     for step in range(regressors.shape[0]):
         r, z = regressors[step], outputs[step]
-        pending_part(v, r, h)
+        pending_part(v, r, n_pending, h)
         times_rows(w, r, z)
-        take_off(e, h, z)
+        take_off(e, h, n_pending, z)
         scale = update(p, v, n_pending, r, h, q)
         for m in range(z.size):
             e[m, n_pending] = scale * (z[m] - targets[step, m])
         n_pending += 1
         if n_pending == N_PENDING:
-            flush(p, w, v, e)
+            flush(p, w, v, e, room)
             n_pending = 0
-    flush(p, w, v, e)
+    if n_pending:
+        flush(p, w, v, e, room)
     mirror(p)
 
 
@@ -247,7 +285,7 @@ def closed_loop(
     inputs, noise, targets, learns = stream
     n = state.size
     v, unused = np.zeros((n, N_PENDING)), np.zeros((0, N_PENDING))
-    h, q, r = np.zeros(N_PENDING), np.zeros(n), np.zeros(n)
+    h, q, r, room = np.zeros(N_PENDING), np.zeros(n), np.zeros(n), np.empty(_PANEL * n)
     activate(state, gain, r, kind)
     n_pending = 0
     for step in range(inputs.shape[0]):
@@ -264,7 +302,7 @@ def closed_loop(
         outputs[step] = output
         if not learns[step]:
             continue
-        pending_part(v, r, h)
+        pending_part(v, r, n_pending, h)
         scale = update(p, v, n_pending, r, h, q)
         for m in range(output.size):
             error = scale * (output[m] - targets[step, m])
@@ -272,9 +310,10 @@ def closed_loop(
                 w[m, i] -= error * v[i, n_pending]
         n_pending += 1
         if n_pending == N_PENDING:
-            flush(p, w[:0], v, unused)
+            flush(p, w[:0], v, unused, room)
             n_pending = 0
-    flush(p, w[:0], v, unused)
+    if n_pending:
+        flush(p, w[:0], v, unused, room)
     mirror(p)
 
 

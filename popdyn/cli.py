@@ -185,8 +185,9 @@ def train(
     save(history, beside)
     typer.echo(f"network: {target}")
     typer.echo(f"history: {beside}")
-    low, high = history["accuracy_bound"].values
-    typer.echo(f"accuracy on fresh trials: {float(history['accuracy']):.3f} ({low:.3f}-{high:.3f})")
+    low, high = history["final_accuracy_bound"].values
+    accuracy = history["final_accuracy"].item()
+    typer.echo(f"accuracy on fresh trials: {accuracy:.3f} ({low:.3f}-{high:.3f})")
 
 
 @app.command()

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from popdyn.errors import PopdynError
 
-# Method -> module of popdyn.plot that holds the function of the same name.
+# Methods; popdyn.plot has a module for each that holds the function of the same name.
 _METHODS = (
     "raster",
     "condition_average",
@@ -33,7 +33,13 @@ _METHODS = (
     "subspace_overlap",
     "space_map",
     "epoch_axes",
+    "behavior_by_class",
+    "reservoir",
+    "force",
+    "full_force",
 )
+# Methods whose picture has another name.
+_PICTURES = dict.fromkeys(("reservoir", "force", "full_force"), "training")
 
 
 def show(result: Any, **options: Any) -> Axes:
@@ -76,7 +82,8 @@ def show(result: Any, **options: Any) -> Axes:
             "analyses first, or use a function of popdyn.plot"
         )
         raise PopdynError(message)
-    draw: Callable[..., Axes] = getattr(import_module(f"popdyn.plot.{method}"), method)
+    picture = _PICTURES.get(method, method)
+    draw: Callable[..., Axes] = getattr(import_module(f"popdyn.plot.{picture}"), picture)
     return draw(dataset, **options)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from popdyn.network.spiking import Spiking
 from popdyn.simulation.arguments import read_number
 from popdyn.simulation.start import check_noise
 from popdyn.tasks import Task
-from popdyn.tensor.result import digest
+from popdyn.tensor.result import as_json, digest
 from popdyn.train.checkpoint import Checkpoint
 from popdyn.train.course import Lessons
 from popdyn.train.reservoir import check_net_and_task
@@ -93,8 +94,9 @@ def begin(
     check_net_and_task(net, task)
     check_noise(noise_density=parameters["noise_density"], noise_step=0.0)
     drawn = task.sample(1, 0, dt=net.dt)
-    told = {
-        **parameters,
+    told: dict[str, Any] = {
+        # NumPy's numbers are the same training as Python's.
+        **json.loads(as_json(dict(parameters))),
         "task": drawn.attrs.get("task", type(task).__name__),
         "task_parameters": drawn.attrs.get("parameters", ""),
     }

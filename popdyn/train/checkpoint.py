@@ -19,6 +19,12 @@ from popdyn.errors import SourceError, warn
 _HEADER = "header"
 # Changes when files of before cannot be gone on from.
 FORMAT = 1
+# What reading a file raises that is none of ours, or damaged: zipfile and NumPy raise all of these.
+_DAMAGE = (
+    *(OSError, EOFError, zipfile.BadZipFile, ValueError, LookupError, TypeError, MemoryError),
+    # Of zipfile, for members that are encrypted or packed in unknown ways.
+    *(NotImplementedError, RuntimeError),
+)
 
 
 @dataclass(frozen=True)
@@ -98,20 +104,19 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
+            arrays = _load(self.path)
             header = json.loads(str(arrays.pop(_HEADER)))
-            found, progress = header["run"], header["progress"]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+            found, progress, written_in = header["run"], header["progress"], header["format"]
+        except _DAMAGE as error:
             message = (
                 f"{str(self.path)!r} is no checkpoint of popdyn.train, or is damaged ({error}): "
                 "remove it to start anew, or give another place"
             )
             raise SourceError(message) from None
-        if header["format"] != FORMAT:
+        if written_in != FORMAT:
             message = (
                 f"the checkpoint {str(self.path)!r} was written by popdyn "
-                f"{header['popdyn_version']} in format {header['format']}, this version reads "
+                f"{header.get('popdyn_version')} in format {written_in}, this version reads "
                 f"{FORMAT}: remove it to start anew"
             )
             raise SourceError(message)
@@ -131,6 +136,20 @@ class Checkpoint:
             "it came from to go on, or give another place or remove it to start anew"
         )
         raise SourceError(message)
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    """Read what `_put` wrote."""
+    with zipfile.ZipFile(path) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            message = "its members are compressed"
+            raise ValueError(message)
+        arrays = {}
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                array = np.lib.format.read_array(member, allow_pickle=False)
+            arrays[name.removesuffix(".npy")] = array
+        return arrays
 
 
 def _put(file: Any, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -24,6 +24,7 @@ from popdyn.train.target_network import (
     TARGET_FILTER,
     Hints,
     hint_factors,
+    read_hints,
     target_network,
 )
 
@@ -163,7 +164,7 @@ def full_force(
         "noise_density": noise_density,
         "regularization": positive("regularization", regularization),
         "update_probability": share("update_probability", update_probability),
-        "hints": dict(hints or {}),
+        "hints": read_hints(hints),
         "share_explained": share("share_explained", share_explained),
         "share_trained": share("share_trained", share_trained),
         "current_gain": positive("current_gain", current_gain),

@@ -18,6 +18,10 @@ from popdyn.network.spiking import Spiking
 from popdyn.progress import watched
 from popdyn.tensor.result import as_json, digest
 from popdyn.tensor.store import load, save
+from popdyn.train.course import check_count
+
+# Of the file beside a network's.
+_HISTORY = "_history"
 
 Rule = Callable[..., tuple[Rate | Spiking, xr.Dataset]]
 
@@ -103,7 +107,7 @@ def many(
 
 def _one(rule: Rule, name: str, arguments: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Train one network, unless it is there, and say what came out."""
-    network, history = folder / f"{name}.nc", folder / f"{name}_history.nc"
+    network, history = folder / f"{name}.nc", folder / f"{name}{_HISTORY}.nc"
     checkpoint = folder / f"{name}.npz"
     started = time.perf_counter()
     row: dict[str, Any] = {"name": name, "seed": str(arguments.get("rng", 0)), "error": ""}
@@ -163,6 +167,13 @@ def _check(trainings: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Any]
         if not isinstance(name, str) or not name or set(name) & set('/\\:*?"<>|.'):
             message = f"{name!r} cannot be the name of a file: use letters, digits and _"
             raise TensorError(message)
+        if name.endswith(_HISTORY):
+            message = f"{name!r} would be the history of {name.removesuffix(_HISTORY)!r}: rename it"
+            raise TensorError(message)
+        if "checkpoint" in {**shared, **arguments}:
+            message = f"training {name!r} names a checkpoint: many keeps its own, in the folder"
+            raise TensorError(message)
+        check_count(f"rng of training {name!r}", {"rng": 0, **shared, **arguments}["rng"], 0)
         missing = [key for key in ("net", "task") if key not in {**shared, **arguments}]
         if missing:
             message = f"training {name!r} lacks {' and '.join(missing)}"

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from popdyn.errors import TensorError
 from popdyn.network.rate import Rate
 from popdyn.resample import Seed, as_generator
+from popdyn.simulation.arguments import read_number
 from popdyn.tasks import Task
 from popdyn.tasks.lesson import lesson_of
+from popdyn.train.begin import seconds
 from popdyn.train.stream import Filters, LowPass, Stream
 from popdyn.train.target_kernel import run_target
 
@@ -125,7 +127,9 @@ def target_trials(
     """
     lesson = lesson_of(task, trials)
     dt = float(trials.attrs["dt"])
-    filters = Filters.of(target_filter, hint_filter, dt)
+    filters = Filters.of(
+        seconds("target_filter", target_filter, dt), seconds("hint_filter", hint_filter, dt), dt
+    )
     factor = hint_factors(lesson["hint"].to_numpy().astype(str).tolist(), hints)
     shapes = ("trial", "step_time")
     target = lesson["target"].transpose(*shapes, "output").to_numpy()
@@ -149,6 +153,22 @@ def _filtered(values: NDArray[np.float64], low_pass: LowPass) -> NDArray[np.floa
     return filtered
 
 
+def read_hints(hints: Any) -> dict[str, float]:
+    """Return the factors that were given.
+
+    Raises
+    ------
+    TensorError
+        If they are no mapping.
+    """
+    if hints is None:
+        return {}
+    if not isinstance(hints, Mapping):
+        message = f"hints must map names of hints to their factors, found {hints!r:.60}"
+        raise TensorError(message)
+    return dict(hints)
+
+
 def hint_factors(names: list[str], hints: Hints | None) -> NDArray[np.float64]:
     """Return the factor of each hint of a task.
 
@@ -157,14 +177,14 @@ def hint_factors(names: list[str], hints: Hints | None) -> NDArray[np.float64]:
     TensorError
         If a name is none of the task's, or a factor no number.
     """
-    given = dict(hints or {})
+    given = read_hints(hints)
     for name, factor in given.items():
         if name not in names:
             near = difflib.get_close_matches(str(name), names, n=1)
             guess = f"; did you mean {near[0]!r}?" if near else ""
             message = f"hints may hold {', '.join(names) or 'nothing'}, found {name!r}{guess}"
             raise TensorError(message)
-        if isinstance(factor, bool) or not np.isscalar(factor) or not np.isfinite(factor):
+        if not np.isfinite(read_number(f"hints[{name!r}]", factor, "a finite number")):
             message = f"hints[{name!r}] must be a finite number, found {factor!r}"
             raise TensorError(message)
     return np.array([float(given.get(name, 1.0)) for name in names])

@@ -172,6 +172,7 @@ def full_force(
         "hint_filter": hint_filter,
     }
     course = Course(n_trials, n_validation, validate_every, noise_density)
+    _refuse_no_rate_network(target)
     generator, seed = as_generator(rng)
     start = begin("full_force", net, task, parameters, generator, seed, checkpoint, target)
     filters = Filters.of(
@@ -235,14 +236,18 @@ def _around(net: Rate, n_told: int, n_inputs: int, rng: np.random.Generator) -> 
     return Rate(net.recurrent, weights, silent, tau=net.tau, dt=net.dt)
 
 
-def _check_target(target: Any, dt: float, n_told: int, hints: list[str]) -> None:
-    """Refuse a target network that cannot be told what it has to know."""
-    if not isinstance(target, Rate):
+def _refuse_no_rate_network(target: Any) -> None:
+    """Refuse a target that is no rate network."""
+    if target is not None and not isinstance(target, Rate):
         message = (
             "target must be a rate network, pdn.train.target_network(task, ...), found "
             f"{type(target).__name__}"
         )
         raise TensorError(message)
+
+
+def _check_target(target: Rate, dt: float, n_told: int, hints: list[str]) -> None:
+    """Refuse a target network that cannot be told what it has to know."""
     if target.n_inputs != n_told or target.dt != dt:
         message = (
             f"the target network takes {target.n_inputs} inputs in steps of {target.dt:g} s; it "

@@ -78,9 +78,10 @@ def behavior_by_class(
         larger in half of the trials after each first, and ``spread (first)``, the standard
         deviation of the cumulative normal from which it comes, each with ``_bound (bound,
         first)``; ``slope`` of the line fitted to these points.  NaN for a first stimulus that came
-        with fewer than two others.  The fit has a weak prior, see `popdyn.behavior.equality`: of
-        pairs far apart, never confused, it knows the point of equality no better than to lie
-        between them.
+        with fewer than two others, or whose point lies further away than any of them; such a one
+        takes no part in the line, and bounds end at what was shown.  The fit has a weak prior, see
+        `popdyn.behavior.equality`: of pairs far apart, never confused, it knows the point of
+        equality no better than to lie between them.
 
         Slopes are 1 without contraction; ``slope_bound (bound)`` holds 95 % of ``slope_draw
         (draw)``.
@@ -300,7 +301,11 @@ def _add_equality(variables: Variables, coords: dict[str, Any], classes: _Classe
     for to, counts in zip(padded, (second - first, n_larger, n_trials), strict=True):
         to[:, row, level] = counts
     fitted = fit_equality(*padded.reshape(3, -1, shape[2]))
-    equality = values + fitted.difference.reshape(shape[:2])
+    reach = np.abs(padded[0]).max(axis=2)
+    difference = fitted.difference.reshape(shape[:2])
+    equality = values + np.clip(difference, -reach, reach)
+    # A point beyond what was shown is one of the fitted curve, not of the choices.
+    equality[0, np.abs(difference[0]) > reach[0]] = np.nan
     spread = fitted.spread.reshape(shape[:2])
     units = _units(classes.table, "stimulus")
     coords["first"] = ("first", values, units)

@@ -100,12 +100,13 @@ def test_a_first_stimulus_with_one_second_has_no_point_of_equality():
 
 def test_a_point_beyond_what_was_shown_is_none():
     trials = _comparisons()
-    lowest = np.isclose(trials["stimulus"], 0.3)
+    first, second = trials["stimulus"].to_numpy(), trials["stimulus_2"].to_numpy()
+    lowest = np.isclose(first, 0.3)
     choice = np.where(lowest, -1.0, trials["choice"])
-    correct = (choice == np.sign(trials["stimulus_2"] - trials["stimulus"])).astype(float)
-    told = trials.assign_coords(choice=("trial", choice), correct=("trial", correct.values))
+    correct = (choice == np.sign(second - first)).astype(float)
+    told = trials.assign_coords(choice=("trial", choice), correct=("trial", correct))
     found = pdn.behavior_by_class(told, n_draws=20)
-    left = pdn.behavior_by_class(trials.isel(trial=~lowest.values), n_draws=5)
+    left = pdn.behavior_by_class(trials.isel(trial=~lowest), n_draws=5)
     assert np.isnan(found["equality"].sel(first=0.3).item())
     assert found["equality_bound"].sel(first=0.3).max() <= 0.5 + 1e-9
     assert found["slope"].item() == pytest.approx(left["slope"].item(), abs=1e-6)

@@ -95,7 +95,7 @@ def ship(name: str, source: Path) -> list[dict[str, Any]]:
 
 
 def target_activity(task: Any) -> xr.Dataset:
-    """Return what every fourth neuron of the target network of seed 0 does in the delay, or the interval."""
+    """Return what every fourth neuron of the target network of seed 0 does after an event."""
     net = pdn.train.target_network(task, N_NEURONS, dt=DT, rng=0)
     exact = dataclasses.replace(task, **{"weber": 0.0, "sensory_noise": 0.0})
     trials = exact.sample(120, 0, dt=DT)
@@ -105,8 +105,10 @@ def target_activity(task: Any) -> xr.Dataset:
     by = ["context", "stimulus"] if "context" in trials.coords else "stimulus"
     kept = sim["rate"].isel(neuron=slice(None, None, N_NEURONS // N_KEPT)).astype(np.float32)
     average = pdn.condition_average(pdn.align(kept, event, window), by)
-    for name in average.data_vars:
-        average[name].encoding = {"zlib": True, "complevel": 9}
+    average = average.astype(np.float32)
+    for variable in average.variables.values():
+        if variable.ndim > 1:
+            variable.encoding = {"zlib": True, "complevel": 9}
     return average
 
 

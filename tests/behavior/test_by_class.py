@@ -199,24 +199,3 @@ def test_what_is_no_trial_is_refused():
         pdn.behavior_by_class("trials")
     with pytest.raises(pdn.TensorError, match="say what the classes are, by= one of correct"):
         pdn.behavior_by_class(_trials(correct=[1.0, 0.0]))
-
-
-def test_a_point_of_equality_beyond_what_was_shown_is_not_told() -> None:
-    first = np.repeat([1.0, 2.0, 3.0], 40)
-    second = first + np.tile([-0.2, -0.1, 0.1, 0.2], 30)
-    # After 3 the second is called smaller, but less so the larger it is.
-    late = np.tile([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 1], 2)
-    larger = np.where(first < 3, second > first, np.tile(late, 3)).astype(bool)
-    trials = xr.Dataset(
-        coords={
-            "trial": np.arange(first.size),
-            "stimulus": ("trial", first),
-            "stimulus_2": ("trial", second),
-            "choice": ("trial", np.where(larger, 1.0, -1.0)),
-            "correct": ("trial", (larger == (second > first)).astype(float)),
-        }
-    )
-    found = behavior_by_class(trials, n_draws=50)
-    assert np.isfinite(found["equality"].to_numpy()).tolist() == [True, True, False]
-    assert found["slope"].item() == pytest.approx(1.0, abs=1e-6)
-    assert (abs(found["equality_bound"] - found["first"]) <= 0.2 + 1e-12).all()

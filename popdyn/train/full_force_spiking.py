@@ -13,18 +13,10 @@ from numpy.typing import NDArray
 from popdyn.errors import FitError, TensorError
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
-from popdyn.simulation.spiking_setup import noise_of_step
 from popdyn.train.components import Components, find_components
 from popdyn.train.course import PREPARE, Lessons
-from popdyn.train.spiking_kernels import (
-    Kept,
-    Learned,
-    State,
-    Task,
-    Wiring,
-    learn_spiking,
-)
-from popdyn.train.spiking_steps import by_sender, dense, steps_of
+from popdyn.train.spiking_kernels import Kept, Task, Wiring
+from popdyn.train.spiking_steps import Loop, by_sender, dense, refuse_other_steps
 from popdyn.train.stream import Stream
 from popdyn.train.target_network import TargetRun
 
@@ -34,8 +26,6 @@ Arrays = dict[str, NDArray[Any]]
 # Trials, teacher-forced, in which the mean current is found that is then taken away; the rate of
 # the second half of them is looked at.
 _N_FORCED = 30
-# Steps of a chunk of noise.
-_CHUNK = 4096
 # Learning starts from rates between these (Hz).
 _SILENT, _WILD = 0.5, 200.0
 
@@ -107,17 +97,8 @@ class SpikingLearner:
         self._input = np.ascontiguousarray((self._embedding @ target.input[:, n_told:]).T)
         n_trained = max(1, round(settings.share_trained * n))
         self._trained = np.sort(rng.choice(n, n_trained, replace=False))
-        self._noise_std = np.broadcast_to(noise_of_step(net, settings.noise_density, 0.0), n)
-        self._neurons, self._traces = steps_of(net)
         span = np.broadcast_to(np.asarray(net.threshold) - net.reset, n)
-        self._state = State(
-            potential=np.asarray(net.reset + rng.random(n) * span, dtype=np.float64),
-            refractory=np.zeros(n),
-            fast=np.zeros(n),
-            slow=np.zeros(n),
-            trace=np.zeros(2 * n_trained),
-            heard=np.zeros(0),
-        )
+        self._start = np.asarray(net.reset + rng.random(n) * span, dtype=np.float64)
 
     def prepare(self, lessons: Lessons) -> None:
         """Find the components of the target's currents, and the mean current to take away."""
@@ -139,14 +120,14 @@ class SpikingLearner:
     def learn(self, stream: Stream, rng: np.random.Generator) -> float:
         """Learn from a block of trials; return the mean squared error of the output."""
         kept = self._run(stream, rng, forced=False)
-        self._learned.inverse[...] = (self._learned.inverse + self._learned.inverse.T) / 2
+        self._loop.symmetrize()
         error = (kept.output - stream.target)[stream.counts]
         return float(np.mean(error**2))
 
     def weights(self) -> Arrays:
         """Return what a network is made of."""
         return {
-            "weights": self._learned.weights,
+            "weights": self._loop.learned.weights,
             "mean": self._mean,
             "components": self._components.weights,
         }
@@ -165,7 +146,7 @@ class SpikingLearner:
             matrix[:, self._trained] += spread @ learned[part].T
             recurrent.append(matrix)
             onto = np.zeros((self._n_outputs, n))
-            onto[:, self._trained] = read[part].T * self._traces.jump[half]
+            onto[:, self._trained] = read[part].T * self._loop.traces.jump[half]
             output.append(onto)
         return dataclasses.replace(
             self._net,
@@ -179,71 +160,52 @@ class SpikingLearner:
 
     def arrays(self) -> Arrays:
         """Return all that changes."""
-        own = {**self.weights(), "inverse": self._learned.inverse, "target": self._target.state}
-        return own | self._state._asdict()
+        return {**self._loop.arrays(), **self.weights(), "target": self._target.state}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `arrays` returned."""
         self._wire(Components(np.array(arrays["components"])))
-        self._learned = Learned(np.array(arrays["weights"]), np.array(arrays["inverse"]))
+        self._loop.restore(arrays)
         self._mean[...] = arrays["mean"]
         self._target.state = np.array(arrays["target"])
-        self._state = State(*(np.array(arrays[name]) for name in State._fields))
 
     def soften(self) -> None:
         """Start the inverse correlations anew."""
-        self._learned.inverse[...] = np.eye(len(self._learned.inverse)) / (
-            self._settings.regularization
-        )
+        self._loop.soften()
 
     def diverged(self) -> str:
         """Say what grew beyond all bounds."""
-        inverse = np.diag(self._learned.inverse)
-        if not (np.isfinite(self._learned.weights).all() and np.isfinite(inverse).all()):
-            return "weights grew beyond all bounds"
-        if inverse.min() <= 0 or inverse.max() > 1.000001 / self._settings.regularization:
-            return "inverse correlations are no longer positive definite"
-        if not np.isfinite(self._state.potential).all():
-            return "potentials grew beyond all bounds"
-        return ""
+        return self._loop.diverged()
 
     def _wire(self, components: Components) -> None:
         """Make room for what is learned, now that the number of components is known."""
         self._components = components
-        n_regressors = 2 * self._trained.size
-        n_components = components.weights.shape[1]
-        shape = (n_regressors, n_components + self._n_outputs)
-        identity = np.eye(n_regressors) / self._settings.regularization
-        self._learned = Learned(np.zeros(shape), identity)
-        self._mean = np.zeros(self._net.n_neurons)
-        place = np.full(self._net.n_neurons, -1, np.int64)
+        n = self._net.n_neurons
+        self._mean = np.zeros(n)
+        place = np.full(n, -1, np.int64)
         place[self._trained] = np.arange(self._trained.size)
-        self._wiring = Wiring(
+        wiring = Wiring(
             input=self._input,
             spread=np.ascontiguousarray((self._embedding @ components.weights).T),
             fast=by_sender(self._net.recurrent_fast),
             slow=by_sender(self._net.recurrent_slow),
             place=place,
         )
-        self._state = self._state._replace(heard=np.zeros(n_components))
+        n_rows = components.weights.shape[1] + self._n_outputs
+        told = self._settings
+        self._loop = Loop.of(self._net, wiring, n_rows, told.regularization, told.noise_density)
+        self._loop.state.potential[:] = self._start
 
     def _run(self, stream: Stream, rng: np.random.Generator, *, forced: bool) -> Kept:
         """Go through a block in chunks."""
-        n = self._net.n_neurons
-        kept = Kept(np.zeros((stream.n_steps, self._n_outputs)), np.zeros(n), np.zeros(n, np.int64))
-        neurons = self._neurons._replace(bias=self._neurons.bias - self._mean)
+        kept = self._loop.nothing_kept(stream.n_steps, self._n_outputs)
         for part, currents in self._target.currents(stream):
             wanted = np.concatenate([currents @ self._components.weights, stream.target[part]], 1)
             n_steps = part.stop - part.start
-            noise = np.zeros((0, n))
-            if self._noise_std.any():
-                noise = rng.standard_normal((n_steps, n)) * self._noise_std
+            noise = self._loop.noise(n_steps, rng)
             update = rng.random(n_steps) < self._settings.update_probability
             task = Task(stream.inputs[part], noise, wanted, forced, update & (not forced))
-            here = kept._replace(output=kept.output[part])
-            learn_spiking(
-                neurons, self._wiring, self._traces, self._learned, self._state, task, here
-            )
+            self._loop.run(task, kept, part, self._mean)
         return kept
 
     def _refuse_rate(self, rate: float) -> None:
@@ -259,18 +221,7 @@ class SpikingLearner:
 
 def _check(net: Spiking) -> None:
     """Refuse networks the rule is not made for."""
-    if np.any(np.asarray(net.delay) > 0):
-        message = (
-            "full_force learns from spikes that arrive at once: make the network with delay=0, "
-            f"found up to {np.max(net.delay):g} s"
-        )
-        raise TensorError(message)
-    if np.ndim(net.tau_membrane):
-        message = (
-            "full_force needs one tau_membrane for all neurons of a spiking network, found "
-            f"{net.n_neurons} of them"
-        )
-        raise TensorError(message)
+    refuse_other_steps(net, "full_force")
     if net.feedback is not None:
         message = (
             "full_force trains the recurrent weights: make the network without feedback, "

@@ -130,7 +130,9 @@ def test_a_folder_with_networks_of_another_training_is_refused(tmp_path, changed
     many(force, trainings(1), tmp_path, **SHORT)
     before = (tmp_path / "sine_0.nc").read_bytes()
     asked = {"sine_0": {**trainings(1)["sine_0"], **changed}}
-    with pytest.raises(SourceError, match="'sine_0_history.nc' is of another training .* now asked"):
+    with pytest.raises(
+        SourceError, match="'sine_0_history.nc' is of another training .* now asked"
+    ):
         many(force, asked, tmp_path, **SHORT)
     assert (tmp_path / "sine_0.nc").read_bytes() == before
 

@@ -27,6 +27,7 @@ from benchmarks import (
     reading,
     reading_growth,
     reading_large,
+    recursive_least_squares,
     spiking,
     spiking_growth,
     tdr,
@@ -55,6 +56,7 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     **rate_growth.SUBJECTS,
     **spiking.SUBJECTS,
     **spiking_growth.SUBJECTS,
+    **recursive_least_squares.SUBJECTS,
 }
 _FOLDER = Path(__file__).parent
 _PACKAGES = (

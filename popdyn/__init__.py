@@ -55,6 +55,7 @@ _FUNCTIONS = {
     "calibrate_noise": "simulation.calibrate",
     "observe": "simulation.observe",
     "observe_sessions": "simulation.observe",
+    "behavior_by_class": "behavior.by_class",
     "DPCA": "analysis.dpca",
     "MultiTDR": "analysis.multi_tdr",
     "PCA": "analysis.statespace",

@@ -170,23 +170,40 @@ def train(
     n_neurons: NNeurons = None,
     g: Gain = None,
     n_trials: NTrials = None,
+    rule: Annotated[
+        str | None, typer.Option("--rule", help="reservoir, force or full_force.")
+    ] = None,
     seed: Seed = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Where the state is kept; beside the output by default.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Train a network for each, such as 0-4, into a folder.")
+    ] = None,
+    jobs: Jobs = 1,
 ) -> None:
-    """Train the readout of a network on a task; write the network and its history."""
-    from popdyn.comparison.network_source import draft, train_draft
-    from popdyn.tensor.store import save
+    """Train a network on a task; write it and its history.  Stopped, it goes on when run again."""
+    from popdyn.comparison.trained_files import (
+        refuse_failed,
+        table_text,
+        train_file,
+        train_folder,
+    )
 
-    given = {"train": {"n_trials": n_trials}}
+    given = {"train": {"n_trials": n_trials, "rule": rule}}
     spec = _model(model, task, {"n_neurons": n_neurons, "g": g}, given, seed)
-    target = _writable(output or Path("network.nc"), model)
-    beside = target.with_name(f"{target.stem}_history{target.suffix}")
-    net, history = train_draft(draft(spec, spec.seed), spec.seed)
-    save(net, target)
-    save(history, beside)
-    typer.echo(f"network: {target}")
-    typer.echo(f"history: {beside}")
-    low, high = history["accuracy_bound"].values
-    typer.echo(f"accuracy on fresh trials: {float(history['accuracy']):.3f} ({low:.3f}-{high:.3f})")
+    if seeds is None:
+        target = _writable(output or Path("network.nc"), model)
+        typer.echo(train_file(spec, target, checkpoint))
+        return
+    if seed is not None or checkpoint is not None:
+        message = "--seeds says the seeds and keeps checkpoints itself: leave --seed, --checkpoint"
+        raise SourceError(message)
+    folder = output or Path("networks")
+    name = "network" if model is None else model.stem.replace(".", "_")
+    table = train_folder(spec, seeds, folder, name, jobs)
+    typer.echo(f"{table_text(table)}\nnetworks: {folder}")
+    refuse_failed(table)
 
 
 @app.command()

@@ -66,12 +66,12 @@ class Progress:
         if self._shown:
             self._bar.stop()
 
-    def step(self, words: str | None = None) -> None:
-        """Count one step as done, and say what it was."""
+    def step(self, words: str | None = None, n_steps: int = 1) -> None:
+        """Count steps as done, and say what they were."""
         if words is None:
-            self._bar.advance(self._task)
+            self._bar.advance(self._task, n_steps)
         else:
-            self._bar.update(self._task, advance=1, description=words)
+            self._bar.update(self._task, advance=n_steps, description=words)
 
 
 def watched(items: Iterable[T], n_items: int, text: str) -> Iterator[T]:

@@ -17,7 +17,18 @@ from popdyn.errors import SpecError
 from popdyn.simulation.observe import observe
 from popdyn.simulation.run import simulate
 from popdyn.tasks.registry import TASKS
+from popdyn.train.force import force
+from popdyn.train.full_force import full_force
 from popdyn.train.reservoir import reservoir
+from popdyn.train.target_network import target_network
+
+# By what a network may be trained.
+RULES: dict[str, Callable[..., Any]] = {
+    "reservoir": reservoir,
+    "force": force,
+    "full_force": full_force,
+}
+DEFAULT_RULE = "reservoir"
 
 KINDS: dict[str, type[network.Rate | network.Spiking]] = {
     "rate": network.Rate,
@@ -66,7 +77,7 @@ def check_model(source: Model, where: str = "") -> None:
     _check_network(source, where)
     check_arguments(source.task.parameters, task, f"{where}task", set())
     if source.train is not None:
-        check_arguments(source.train, reservoir, f"{where}train", {"net", "task", "rng"})
+        _check_training(source.train, f"{where}train")
     given = {"net", "trials", "rng", "record", "duration", "task", "path"}
     extra = {"n_trials": int}
     check_arguments(source.simulate, simulate, f"{where}simulate", given, extra)
@@ -85,12 +96,32 @@ def _check_network(source: Model, where: str) -> None:
     extra = {} if saved else {"kind": str, **(_SPIKING if kind == "spiking" else {})}
     given = {"rng", "n_inputs", "n_outputs", "constants"}
     check_arguments(source.network, build, f"{where}network", given, extra)
-    if kind == "spiking" and source.train is not None:
-        message = (
-            f"'{where}train': pdn.train.reservoir trains the readout of rate networks only: leave "
-            "'train' out, or kind = \"spiking\""
-        )
+
+
+def _check_training(table: Mapping[str, Any], where: str) -> None:
+    """Refuse a rule that there is not, and arguments that it does not take."""
+    name = table.get("rule", DEFAULT_RULE)
+    if name not in RULES:
+        hint = nearest_name(str(name), list(RULES))
+        message = f"'{where}.rule': there is no rule {name!r}; {hint}"
         raise SpecError(message)
+    given = {"net", "task", "rng", "checkpoint"}
+    known = {rule: set(inspect.signature(learn).parameters) for rule, learn in RULES.items()}
+    for key in table:
+        others = [rule for rule in RULES if key in known[rule] - given]
+        if others and name not in others:
+            message = (
+                f"'{where}.{key}' is an argument of the rule {' and '.join(others)}, found rule "
+                f"{name!r}: say rule = {others[0]!r}, or leave {key!r} out"
+            )
+            raise SpecError(message)
+    extra: dict[str, Any] = {"rule": str}
+    if "target" in known[name]:
+        extra["target"] = dict
+    check_arguments(table, RULES[name], where, given, extra)
+    if "target" in table:
+        own = {"task", "dt", "rng"}
+        check_arguments(table["target"], target_network, f"{where}.target", own)
 
 
 def _saved_network(path: object) -> None:
@@ -136,7 +167,13 @@ def check_arguments(
             raise SpecError(message)
 
 
-_WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "dict": "a table",
+}
 
 
 def _fits(hint: Any, value: Any) -> bool:

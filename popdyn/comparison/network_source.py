@@ -25,6 +25,7 @@ from popdyn.comparison.sources import (
     with_roles,
 )
 from popdyn.comparison.spec import Spec
+from popdyn.comparison.training import rule_of, train_network
 from popdyn.errors import SpecError
 from popdyn.io.weights import read_weights
 from popdyn.network.rate import Rate
@@ -38,7 +39,6 @@ from popdyn.tensor.result import digest
 from popdyn.tensor.selection import matching
 from popdyn.tensor.store import load
 from popdyn.tensor.view import group_conditions
-from popdyn.train.reservoir import reservoir
 
 N_TRIALS = 100
 
@@ -158,8 +158,10 @@ def run(plan: Draft, spec: Spec) -> Prepared:
     return with_problems(prepared, said)
 
 
-def train_draft(plan: Draft, seed: int) -> tuple[Rate, xr.Dataset]:
-    """Train the readout of a draft's network.
+def train_draft(
+    plan: Draft, seed: int, checkpoint: Path | None = None
+) -> tuple[Rate | Spiking, xr.Dataset]:
+    """Train the network of a draft as its source asks.
 
     Parameters
     ----------
@@ -167,22 +169,17 @@ def train_draft(plan: Draft, seed: int) -> tuple[Rate, xr.Dataset]:
         From `draft`.
     seed : int
         Seed of the comparison.
+    checkpoint : Path, optional
+        Where the state of the training is kept, to go on from.
 
     Returns
     -------
-    net : Rate
+    net : Rate or Spiking
         The trained network.
     history : Dataset
-        From ``pdn.train.reservoir``.
+        From the rule.
     """
-    if not isinstance(plan.net, Rate):
-        message = (
-            f"{plan.name}: pdn.train.reservoir trains the readout of rate networks only, and this "
-            "is a spiking network: leave 'train' out"
-        )
-        raise SpecError(message)
-    rng = derive_seed(seed, plan.name, "train")
-    return reservoir(plan.net, plan.task, **(plan.source.train or {}), rng=rng)
+    return train_network(plan.net, plan.task, plan.source.train, seed, plan.name, checkpoint)
 
 
 def trained(plan: Draft, seed: int) -> Draft:
@@ -211,10 +208,10 @@ def simulate_draft(plan: Draft, seed: int, bin_width: float | None = None) -> xr
     Dataset
         From ``pdn.simulate``; of a spiking network that is to be observed a Session.
     """
-    net = trained(plan, seed).net
-    if isinstance(net, Spiking) and plan.source.observe is not None:
+    plan = trained(plan, seed)
+    if isinstance(plan.net, Spiking) and plan.source.observe is not None:
         return spikes_of(plan, seed)
-    return _simulate(net, plan, seed, {} if bin_width is None else {"bin_width": bin_width})
+    return _simulate(plan.net, plan, seed, {} if bin_width is None else {"bin_width": bin_width})
 
 
 def _simulate(net: Rate | Spiking, plan: Draft, seed: int, options: dict[str, Any]) -> xr.Dataset:
@@ -250,7 +247,7 @@ def observe_draft(plan: Draft, simulated: xr.Dataset, seed: int) -> xr.Dataset:
 
 def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:
     plan = trained(plan, spec.seed)
-    done = "readout trained on" if source.train is not None else "untrained, run on"
+    done = _done(source.train)
     task = type(plan.task).__name__
     when, name = spec.alignment, f"{source.id}: {plan.net.n_neurons} neurons, {done} {task}"
     if source.observe is not None or isinstance(plan.net, Spiking):
@@ -271,6 +268,16 @@ def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:
             n_source=simulated.sizes["trial"],
         )
     return replace(prepared, inputs={name: digest(plan.net.to_dataset())})
+
+
+def _done(train: dict[str, Any] | None) -> str:
+    """Say what was done to a network, in front of the name of its task."""
+    if train is None:
+        return "untrained, run on"
+    rule = rule_of(train)
+    if rule == "reservoir":
+        return "readout trained on"
+    return f"trained by {'FORCE' if rule == 'force' else 'full-FORCE'} on"
 
 
 def _session(plan: Draft, seed: int) -> xr.Dataset:

@@ -148,7 +148,8 @@ class Model(Table):
     task : Task
         The task it performs.
     train : dict or None
-        Arguments of ``pdn.train.reservoir``; None leaves the network untrained.
+        ``rule``: "reservoir" (the default), "force" or "full_force", and arguments of the function
+        of that name in ``pdn.train``; None leaves the network untrained.
     simulate : dict
         ``n_trials``: how many trials it performs; further arguments of ``pdn.simulate``.
     observe : dict or None

@@ -1,6 +1,7 @@
 """Networks: frozen records of weights and constants."""
 
+from popdyn.network.compact import Compact
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 
-__all__ = ["Rate", "Spiking"]
+__all__ = ["Compact", "Rate", "Spiking"]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 RECURRENT = ("recurrent_fast", "recurrent_slow")
 # Of sparse weights.
 PARTS = ("weight", "target", "start")
+# Of weights that are a product, see `popdyn.network.compact`.
+LEFT, RIGHT, COLUMN = "recurrent_left", "recurrent_right", "_column"
 _DIMS = {
     "input": ("neuron", "channel"),
     "output_fast": ("readout", "neuron"),
@@ -61,7 +63,7 @@ def restored(dataset: xr.Dataset) -> dict[str, Any]:
     found = set(map(str, dataset.data_vars))
     wanted = ("input", "output_fast", "output_slow", *_CONSTANTS)
     missing = [name for name in wanted if name not in found]
-    if not {"recurrent_fast", "recurrent_fast_weight"} & found:
+    if not {"recurrent_fast", "recurrent_fast_weight", f"recurrent_fast{COLUMN}"} & found:
         missing.append("recurrent_fast")
     missing += [] if "unit" in dataset.attrs else ["attrs['unit']"]
     if missing:
@@ -77,7 +79,19 @@ def restored(dataset: xr.Dataset) -> dict[str, Any]:
         for name in RECURRENT
         if f"{name}_weight" in found
     }
+    of_product = [name for name in RECURRENT if f"{name}{COLUMN}" in found]
+    if of_product:
+        product = _product(dataset[LEFT].to_numpy(), dataset[RIGHT].to_numpy())
+        values |= {name: product[:, dataset[name + COLUMN].to_numpy()] for name in of_product}
     return values | {"unit": str(dataset.attrs["unit"])}
+
+
+def _product(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
+    """Multiply two thin matrices in a fixed order, so that every machine gets the same bits."""
+    product = np.zeros((left.shape[0], right.shape[1]))
+    for column, row in zip(left.T.astype(np.float64), right.astype(np.float64), strict=True):
+        product += np.multiply.outer(column, row)
+    return product
 
 
 def _by_receiver(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from popdyn.plot.behavior_by_class import behavior_by_class, choice_by_pair
 from popdyn.plot.condition_average import condition_average
 from popdyn.plot.decode import decode
 from popdyn.plot.decode_quantity import decode_quantity
@@ -9,7 +10,9 @@ from popdyn.plot.dpca import dpca
 from popdyn.plot.encoding import encoding
 from popdyn.plot.epoch_axes import epoch_axes
 from popdyn.plot.explained_variance import explained_variance
+from popdyn.plot.lesson import lesson
 from popdyn.plot.multi_tdr import multi_tdr
+from popdyn.plot.output_against_target import output_against_target
 from popdyn.plot.pca import pca
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
@@ -22,9 +25,12 @@ from popdyn.plot.task import task
 from popdyn.plot.tdr import tdr, tdr_strength
 from popdyn.plot.temporal_generalization import temporal_generalization
 from popdyn.plot.timescale import timescale
+from popdyn.plot.training import training, training_loss
 from popdyn.plot.warp import warp
 
 __all__ = [
+    "behavior_by_class",
+    "choice_by_pair",
     "condition_average",
     "decode",
     "dpca",
@@ -33,7 +39,9 @@ __all__ = [
     "epoch_axes",
     "event_rate",
     "explained_variance",
+    "lesson",
     "multi_tdr",
+    "output_against_target",
     "pca",
     "population_rate",
     "raster",
@@ -50,5 +58,7 @@ __all__ = [
     "temporal_generalization",
     "timescale",
     "trial_structure",
+    "training",
+    "training_loss",
     "warp",
 ]

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from popdyn.errors import PopdynError
 
-# Method -> module of popdyn.plot that holds the function of the same name.
+# Methods; popdyn.plot has a module for each that holds the function of the same name.
 _METHODS = (
     "raster",
     "condition_average",
@@ -27,12 +27,19 @@ _METHODS = (
     "timescale",
     "scorecard",
     "task",
+    "lesson",
     "session_overview",
     "warp",
     "subspace_overlap",
     "space_map",
     "epoch_axes",
+    "behavior_by_class",
+    "reservoir",
+    "force",
+    "full_force",
 )
+# Methods whose picture has another name.
+_PICTURES = dict.fromkeys(("reservoir", "force", "full_force"), "training")
 
 
 def show(result: Any, **options: Any) -> Axes:
@@ -80,7 +87,8 @@ def show(result: Any, **options: Any) -> Axes:
                 "plot.dpca(result of the DPCA, significance=this)"
             )
         raise PopdynError(message)
-    draw: Callable[..., Axes] = getattr(import_module(f"popdyn.plot.{method}"), method)
+    picture = _PICTURES.get(method, method)
+    draw: Callable[..., Axes] = getattr(import_module(f"popdyn.plot.{picture}"), picture)
     return draw(dataset, **options)
 
 

@@ -22,6 +22,8 @@ from popdyn.tasks.fields import (
     check_shared,
     check_strengths,
 )
+from popdyn.tasks.hints import grown, phases
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import Duration
 from popdyn.tasks.signals import check_senses, measure
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
@@ -169,13 +171,15 @@ float or pair
         cued = context == np.array(_CONTEXTS)[:, None]
         measured = measure(stimulus, self.sensory_noise, self.weber, draw.aside())
         timeline = Timeline.draw(self, _EPOCHS, draw)
+        inputs = self._signal(measured, cued, timeline)
+        inputs[:2] += timeline.noise(2, self.stimulus_noise, draw)
         choice = np.sign(np.where(cued, stimulus, 0.0).sum(axis=0))
         decision = timeline.during("decision")
         trials = assemble(
             self,
             draw,
             timeline,
-            inputs=self._inputs(measured, cued, timeline, draw),
+            inputs=inputs,
             target=np.where(decision, choice, 0.0)[None],
             mask=timeline.alive if self.mask == "trial" else decision,
             table=_table(stimulus, measured, context, choice),
@@ -183,6 +187,34 @@ float or pair
             conditions=("stimulus", "stimulus_2", "context"),
         )
         return name_channels(trials, "motion", "color", "cue of motion", "cue of color")
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` with the true strengths and no noise, ``target``, and ``hints (hint,
+            step_time, trial)``: ``choice``, which rises to the right one during the stimuli
+            and keeps it; the phases context, stimulus, delay and decision.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus", "stimulus_2", "context")
+        stimulus = np.stack([trials[name].to_numpy() for name in ("stimulus", "stimulus_2")])
+        cued = trials["context"].to_numpy() == np.array(_CONTEXTS)[:, None]
+        choice = np.sign(np.where(cued, stimulus, 0.0).sum(axis=0))
+        target = np.where(timeline.during("decision"), choice, 0.0)[None]
+        hints = {"choice": grown(timeline, "stimulus", "decision", choice), **phases(timeline)}
+        return make_lesson(trials, self._signal(stimulus, cued, timeline), target, hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -208,16 +240,11 @@ float or pair
         """
         return sign_of_output(self, output, trials)
 
-    def _inputs(
-        self,
-        measured: NDArray[np.float64],
-        cued: NDArray[np.bool_],
-        timeline: Timeline,
-        draw: Draw,
+    def _signal(
+        self, shown: NDArray[np.float64], cued: NDArray[np.bool_], timeline: Timeline
     ) -> NDArray[np.float64]:
-        """Stimuli in noise, and the context as a constant."""
-        sensory = timeline.noise(2, self.stimulus_noise, draw)
-        sensory += np.nan_to_num(measured)[:, None] * timeline.during("stimulus")
+        """Stimuli, and the context as a constant, ``(channel, step, trial)``."""
+        sensory = np.nan_to_num(shown)[:, None] * timeline.during("stimulus")
         cue = self.context_strength * cued[:, None] * timeline.during("context", "delay")
         return np.concatenate([sensory, cue])
 

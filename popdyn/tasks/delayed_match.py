@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from popdyn.resample import Seed
 from popdyn.tasks.fields import check_durations, check_name_pairs, check_shared
+from popdyn.tasks.hints import grown, named, phases
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import Duration
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
 from popdyn.tasks.trial_set import Column, Draw, name_channels
@@ -138,9 +140,7 @@ float or pair
         sample, test = np.array([pair[:2] for pair in self.pairs] + [("", "")])[cell].T
         timeline = Timeline.draw(self, _EPOCHS, draw)
         inputs = timeline.noise(len(self.stimuli), self.stimulus_noise, draw)
-        channels = np.array(self.stimuli)[:, None]
-        for shown, epoch in ((sample, "sample"), (test, "test")):
-            inputs += (channels == shown)[:, None] * timeline.during(epoch)
+        inputs += self._signal(timeline, sample, test)
         choice = np.where(cell < 0, 0.0, np.where(sample == test, 1.0, -1.0))
         decision = timeline.during("decision")
         trials = assemble(
@@ -155,6 +155,38 @@ float or pair
             conditions=("sample", "test"),
         )
         return name_channels(trials, *self.stimuli)
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` without noise, ``target``, and ``hints (hint, step_time, trial)``: a
+            memory of each stimulus, such as ``memory A``, which rises to 1 during the sample
+            and stays until the test is over; ``choice``, which rises to the right one during
+            the test and keeps it; the phases sample, delay, test and decision.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, _EPOCHS, "sample", "test")
+        sample, test = (trials[name].to_numpy() for name in ("sample", "test"))
+        choice = np.where(sample == test, 1.0, -1.0) * (sample != "")
+        target = np.where(timeline.during("decision"), choice, 0.0)[None]
+        hints = {
+            **named(timeline, ("sample", "test"), sample, self.stimuli),
+            "choice": grown(timeline, "test", "decision", choice),
+            **phases(timeline),
+        }
+        return make_lesson(trials, self._signal(timeline, sample, test), target, hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -179,6 +211,15 @@ float or pair
             If the output does not belong to the trials, or the trials to another task.
         """
         return sign_of_output(self, output, trials)
+
+    def _signal(
+        self, timeline: Timeline, sample: NDArray[np.str_], test: NDArray[np.str_]
+    ) -> NDArray[np.float64]:
+        """Show each stimulus in its channel, ``(channel, step, trial)``."""
+        channels = np.array(self.stimuli)[:, None]
+        first, second = ((channels == shown)[:, None] for shown in (sample, test))
+        shown = first * timeline.during("sample") + second * timeline.during("test")
+        return np.asarray(shown, dtype=np.float64)
 
 
 def _table(

@@ -30,6 +30,8 @@ from popdyn.tasks.fields import (
     check_share,
     check_shared,
 )
+from popdyn.tasks.hints import phases
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import (
     Duration,
     Steps,
@@ -42,13 +44,15 @@ from popdyn.tasks.parameters import (
     whole_steps,
 )
 from popdyn.tasks.reading import read_output
-from popdyn.tasks.signals import check_senses, during, measure, pulse, white_noise
+from popdyn.tasks.signals import check_senses, measure, pulse
+from popdyn.tasks.timeline import Timeline
 from popdyn.tasks.trial_set import Column, Draw, make_trials, name_channels, task_attrs
 
 # Amplitudes, dimensionless: 9 from 0.1 to 1, evenly spaced in logarithm.
 STIMULI: dict[str, Rows] = {
     "logarithmic": tuple((float(a),) for a in np.round(np.logspace(-1.0, 0.0, 9), 4)),
 }
+_EPOCHS = {"cue": "start_time", "wait": "cue_off_time", "report": "decision_time"}
 OUTCOMES = ("hit", "miss", "false alarm", "correct rejection")
 
 
@@ -205,8 +209,18 @@ class Detection:
         latest = whole_steps(np.array(longest(self.onset)), draw.dt)
         report = latest + steps["stimulus_duration"] + steps["delay_duration"]
         steps |= {"report": report, "stop": report + steps["report_duration"]}
+        lasting_steps = (
+            steps["cue_duration"],
+            report - steps["cue_duration"],
+            steps["report_duration"],
+        )
+        timeline = Timeline(dict(zip(_EPOCHS, lasting_steps, strict=True)), _EPOCHS, draw.dt)
+        inputs = self._signal(measured, steps["onset"], timeline)
+        inputs[1:] += timeline.noise(1, self.stimulus_noise, draw)
         trials = make_trials(
-            **self._arrays(amplitude, measured, steps, draw),
+            inputs=inputs,
+            target=self._target(amplitude, timeline),
+            mask=timeline.alive if self.mask == "trial" else timeline.during("report"),
             dt=draw.dt,
             events=_events(amplitude, steps),
             inter_trial=draw_seconds(self.inter_trial, n_trials, draw.generator),
@@ -214,6 +228,40 @@ class Detection:
             attrs=task_attrs(self, draw, {"stimulus": "stimulus"}, count_conditions(amplitude)),
         )
         return name_channels(trials, "cue", "stimulus")
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` with the true amplitudes and no noise, ``target``, and ``hints (hint,
+            step_time, trial)``: ``memory``, which rises to 1 during a stimulus and stays until
+            the trial is over; the phases cue, wait and report.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(
+            self, trials, _EPOCHS, "stimulus", "stimulus_on_time", "stimulus_duration"
+        )
+        amplitude, start = trials["stimulus"].to_numpy(), trials["start_time"].to_numpy()
+        lasts = trials["stimulus_duration"].to_numpy()
+        # Where there is no stimulus these are NaN; what they stand for is multiplied by 0.
+        on = np.nan_to_num(trials["stimulus_on_time"].to_numpy() - start)
+        onset = whole_steps(on, timeline.dt)
+        after = timeline.dt * (np.arange(1.0, timeline.n_all + 1)[:, None] - onset)
+        seen = np.clip(after / np.where(lasts > 0, lasts, 1.0), 0.0, 1.0) * (amplitude > 0)
+        hints = {"memory": seen * timeline.alive, **phases(timeline)}
+        inputs = self._signal(amplitude, onset, timeline)
+        return make_lesson(trials, inputs, self._target(amplitude, timeline), hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -264,30 +312,21 @@ class Detection:
         )
         return amplitudes[position]
 
-    def _arrays(
-        self,
-        amplitude: NDArray[np.float64],
-        measured: NDArray[np.float64],
-        steps: dict[str, Steps],
-        draw: Draw,
-    ) -> dict[str, Any]:
-        """Make inputs, target and mask of all trials."""
-        n_all = int(steps["stop"].max())
-        alive, report = (
-            during(0, steps["stop"], n_all),
-            during(steps["report"], steps["stop"], n_all),
-        )
-        cue = pulse(np.zeros_like(steps["stop"]), self.cue_duration, n_all, draw.dt)
+    def _signal(
+        self, shown: NDArray[np.float64], onset: Steps, timeline: Timeline
+    ) -> NDArray[np.float64]:
+        """Cue and stimulus, ``(channel, step, trial)``."""
+        report, sizes = timeline.ends["wait"], (timeline.n_all, timeline.dt)
+        cue = pulse(np.zeros_like(report), self.cue_duration, *sizes)
         if self.go_cue:
-            cue = cue + pulse(steps["report"], self.cue_duration, n_all, draw.dt) * alive
-        noise = white_noise(self.stimulus_noise, draw.n_trials, n_all, draw.dt, draw.generator)[0]
-        stimulus = measured * pulse(steps["onset"], self.stimulus_duration, n_all, draw.dt)
+            cue = cue + pulse(report, self.cue_duration, *sizes) * timeline.alive
+        stimulus = shown * pulse(onset, self.stimulus_duration, *sizes)
+        return np.stack([cue, np.where(timeline.alive, stimulus, 0.0)])
+
+    def _target(self, amplitude: NDArray[np.float64], timeline: Timeline) -> NDArray[np.float64]:
+        """Ask for the right answer during the report, ``(1, step, trial)``."""
         right = np.where(amplitude > 0, 1.0, self.no_target)
-        return {
-            "inputs": np.stack([cue, np.where(alive, noise + stimulus, 0.0)]),
-            "target": np.where(report, right, 0.0)[None],
-            "mask": alive if self.mask == "trial" else report,
-        }
+        return np.where(timeline.during("report"), right, 0.0)[None]
 
 
 def _events(amplitude: NDArray[np.float64], steps: dict[str, Steps]) -> dict[str, Any]:

@@ -19,12 +19,16 @@ from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.answers import choose, event_steps, mean_during
 from popdyn.tasks.fields import check_durations, check_name_pairs, check_names, check_shared
+from popdyn.tasks.hints import grown, named, phases
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import Duration, as_tuples
 from popdyn.tasks.reading import read_output
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells
 from popdyn.tasks.trial_set import Column, Draw, name_channels
 
 _DISTRACTORS = ("go", "nogo", "none")
+# Epochs in which something is shown, and the columns that name it.
+_SHOWN = ("sample", "test", "distractor")
 _EPOCHS = {
     "fixation": "start_time",
     "sample": "sample_on_time",
@@ -167,12 +171,9 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
         shown = np.array([*rows, ("", "", "")])[cell].T
         timeline = Timeline.draw(self, _EPOCHS, draw)
         inputs = timeline.noise(len(self.stimuli), self.stimulus_noise, draw)
-        channels = np.array(self.stimuli)[:, None]
-        for names, epoch in zip(shown, ("sample", "test", "distractor"), strict=True):
-            inputs += (channels == names)[:, None] * timeline.during(epoch)
-        choices = [1.0 if pair[:2] in self.respond_to else -1.0 for pair, _ in cells]
-        choice = np.array([*choices, 0.0])[cell]
-        inner = np.select([shown[2] == "go", shown[2] == "nogo"], [1.0, -1.0], 0.0)
+        inputs += self._signal(timeline, shown)
+        choice = np.array([*(self._answer(pair[:2]) for pair, _ in cells), 0.0])[cell]
+        inner = _distractor_answer(shown[2])
         last, between = timeline.during("decision"), timeline.during("distractor_decision")
         trials = assemble(
             self,
@@ -186,6 +187,43 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
             conditions=("sample", "test", "distractor"),
         )
         return name_channels(trials, *self.stimuli)
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` without noise, ``target``, and ``hints (hint, step_time, trial)``: a
+            memory of each sample, such as ``memory A``, which rises to 1 during the sample and
+            stays until the test is over; ``distractor choice`` and ``choice``, which rise to
+            the right ones during the distractor and the test, and keep them during the decision;
+            the phases, one for each epoch but fixation.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, _EPOCHS, *_SHOWN)
+        shown = np.stack([trials[name].to_numpy() for name in _SHOWN])
+        choice = np.array([self._answer((str(a), str(b))) for a, b in shown[:2].T])
+        inner = _distractor_answer(shown[2])
+        samples = tuple(dict.fromkeys(pair[0] for pair in self.pairs))
+        between = ("distractor", "distractor_decision")
+        hints = {
+            **named(timeline, ("sample", "test"), shown[0], samples),
+            "distractor choice": grown(timeline, *between, inner),
+            "choice": grown(timeline, "test", "decision", choice),
+            **phases(timeline),
+        }
+        target = timeline.during("decision") * choice + timeline.during(between[1]) * inner
+        return make_lesson(trials, self._signal(timeline, shown), target[None], hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -222,6 +260,25 @@ distractor_decision_duration, delay_2_duration, test_duration, decision_duration
         outer = choose(last, trials["target_choice"].to_numpy())
         between = choose(inner, asked)
         return outer.assign({f"distractor_{name}": between[name] for name in between.data_vars})
+
+    def _signal(self, timeline: Timeline, shown: NDArray[np.str_]) -> NDArray[np.float64]:
+        """Show names ``(epoch, trial)``, each in its channel, ``(channel, step, trial)``."""
+        channels = np.array(self.stimuli)[:, None]
+        signals = [
+            (channels == names)[:, None] * timeline.during(epoch)
+            for names, epoch in zip(shown, _SHOWN, strict=True)
+        ]
+        return np.asarray(np.sum(signals, axis=0, dtype=np.float64))
+
+    def _answer(self, pair: tuple[str, str]) -> float:
+        """Return what a pair asks for: 1 respond, -1 do not; 0 on catch trials."""
+        return 0.0 if pair == ("", "") else 1.0 if pair in self.respond_to else -1.0
+
+
+def _distractor_answer(distractor: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Return what a distractor asks for: 1 after go, -1 after nogo, 0 without one."""
+    answer: NDArray[np.float64] = np.select([distractor == "go", distractor == "nogo"], [1.0, -1.0])
+    return answer
 
 
 def _some_of(pairs: tuple[tuple[Any, ...], ...], given: Any) -> tuple[tuple[str, str], ...]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.fields import check_flags, check_numbers, check_share, check_shared, check_whole
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import Duration, draw_seconds, whole_steps
 from popdyn.tasks.reading import DIMS, read_output
 from popdyn.tasks.signals import pulse, white_noise
@@ -125,10 +126,10 @@ class FlipFlop:
         -------
         xarray.Dataset
             ``inputs (channel, step_time, trial)``, ``target (output, step_time, trial)`` and
-            ``mask (step_time, trial)``.  On ``trial``: ``n_pulses``, ``target_choice`` (the
-            corner of the cube in which the bits end, see `response`; NaN when one was never
-            set) and the events ``start_time``, ``stop_time`` in seconds on the session's
-            clock.
+            ``mask (step_time, trial)``.  On ``trial``: ``n_pulses``; ``pulses``, those of each
+            bit as text, + - or 0 for each slot; ``target_choice`` (the corner of the cube in
+            which the bits end, see `response`; NaN when one was never set) and the events
+            ``start_time``, ``stop_time`` in seconds on the session's clock.
 
         Raises
         ------
@@ -136,28 +137,48 @@ class FlipFlop:
             If `n_trials` is below 1, or a slot is shorter than a step.
         """
         draw = Draw.begin(n_trials, rng, dt, self.dt)
-        starts = self._slot_starts(draw.dt)
+        self._slot_starts(draw.dt)
         sign = self._pulses(draw)
-        n_steps, stop = int(starts[-1]), np.full(draw.n_trials, starts[-1])
-        inputs = white_noise(
+        inputs, target = self._arrays(sign, draw.dt)
+        n_steps = target.shape[1]
+        inputs += white_noise(
             self.stimulus_noise, draw.n_trials, n_steps, draw.dt, draw.generator, self.n_bits
         )
-        slots = np.diff(starts)
-        width = min(self.pulse_duration, float(slots.min() * draw.dt))
-        shape = pulse(starts[:-1], width, n_steps, draw.dt).sum(axis=1)
-        inputs += np.repeat(sign, slots, axis=1) * shape[:, None]
-        target = np.repeat(_held(sign), slots, axis=1)
         trials = make_trials(
             inputs=inputs,
             target=target,
             mask=np.ones((n_steps, draw.n_trials), dtype=bool),
             dt=draw.dt,
-            events={"stop_time": stop},
+            events={"stop_time": np.full(draw.n_trials, n_steps)},
             inter_trial=draw_seconds(self.inter_trial, draw.n_trials, draw.generator),
             table=_table(sign, target),
             attrs=task_attrs(self, draw, {}, {"all": draw.n_trials}),
         )
         return name_channels(trials, *(f"bit {bit}" for bit in range(self.n_bits)))
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` without noise and ``target``; there is nothing to hint at, as the target is
+            what has to be remembered.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, {"trial": "start_time"}, "pulses")
+        sign = _read_pulses(trials, self.n_bits, self.n_slots)
+        inputs, target = self._arrays(sign, timeline.dt)
+        return make_lesson(trials, inputs, target, {})
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -217,6 +238,15 @@ class FlipFlop:
             raise TensorError(message)
         return starts
 
+    def _arrays(self, sign: Array, dt: float) -> tuple[Array, Array]:
+        """Return inputs without noise and target, of pulses ``(bit, slot, trial)``."""
+        starts = self._slot_starts(dt)
+        slots = np.diff(starts)
+        width = min(self.pulse_duration, float(slots.min() * dt))
+        shape = pulse(starts[:-1], width, int(starts[-1]), dt).sum(axis=1)
+        inputs: Array = np.repeat(sign, slots, axis=1) * shape[:, None]
+        return inputs, np.repeat(_held(sign), slots, axis=1)
+
     def _pulses(self, draw: Draw) -> Array:
         """Draw 1, -1 or 0 for each channel, slot and trial."""
         shape = (self.n_bits, self.n_slots, draw.n_trials)
@@ -249,12 +279,36 @@ def _corner(bits: Array) -> Array:
     return np.where(undecided, np.nan, corner)
 
 
+def _write_pulses(sign: Array) -> NDArray[np.str_]:
+    """Write the pulses of a trial as text: + - and 0 by slot, bits apart by a blank."""
+    letters = np.array(["-", "0", "+"])[sign.astype(np.int64) + 1]
+    return np.array(
+        [" ".join("".join(bit) for bit in trial) for trial in np.moveaxis(letters, 2, 0)]
+    )
+
+
+def _read_pulses(trials: xr.Dataset, n_bits: int, n_slots: int) -> Array:
+    """Read pulses ``(bit, slot, trial)`` from what `_write_pulses` wrote."""
+    rows = [text.replace(" ", "") for text in trials["pulses"].to_numpy().astype(str)]
+    wrong = [row for row in rows if len(row) != n_bits * n_slots or set(row) - set("+-0")]
+    if wrong:
+        message = (
+            f"pulses of a trial must be + - or 0 for each of {n_slots} slots of {n_bits} bits, "
+            f"found {wrong[0][:40]!r}: trials were edited, take them as sample returns them"
+        )
+        raise TensorError(message)
+    sign = [[{"-": -1.0, "0": 0.0, "+": 1.0}[letter] for letter in row] for row in rows]
+    return np.moveaxis(np.array(sign).reshape(len(rows), n_bits, n_slots), 0, 2)
+
+
 def _table(sign: Array, target: Array) -> dict[str, Column]:
     """Columns of the trial table with their attributes."""
     last = target[:, -1]
     says = "corner in which the bits end: bit k adds 2**k where it is positive; NaN if one is 0"
     n_pulses: Any = (sign != 0).sum(axis=(0, 1)).astype(np.float64)
+    by_slot = "pulses of each bit, slot by slot: + - or 0 for none"
     return {
         "n_pulses": (n_pulses, {"units": "1", "description": "pulses of all channels"}),
+        "pulses": (_write_pulses(sign), {"description": by_slot}),
         "target_choice": (_corner(last), {"units": "1", "description": says}),
     }

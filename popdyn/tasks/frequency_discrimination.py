@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import Conditions, Rows, read_conditions
-from popdyn.tasks.paired import EPOCHS, Pairs, check_paired, compare, target_and_mask
+from popdyn.tasks.hints import Scale, grown, phases
+from popdyn.tasks.lesson import make_lesson, timeline_of
+from popdyn.tasks.paired import (
+    EPOCHS,
+    STIMULUS_COLUMNS,
+    Pairs,
+    check_paired,
+    compare,
+    target_and_mask,
+)
 from popdyn.tasks.parameters import Duration, as_tuples, check_number, check_option, epoch_steps
 from popdyn.tasks.timeline import Timeline, assemble
 from popdyn.tasks.trial_set import Draw, name_channels
@@ -27,6 +36,8 @@ STIMULI: dict[str, Rows] = {
     "romo": _LOWER + tuple((second, first) for first, second in _LOWER),
 }
 _COLUMNS = ("first frequency (Hz)", "second frequency (Hz)")
+# Hints are in units of this share of half the range of frequencies: of 8 Hz for "romo".
+_HINT_UNIT = 2 / 3
 _CODINGS = ("current", "centered", "opponent")
 
 
@@ -163,9 +174,7 @@ decision_duration : float, pair or exponential
         lasting = {f"{name}_duration": getattr(self, f"{name}_duration") for name in EPOCHS}
         steps = epoch_steps(lasting, n_trials, draw.dt, draw.generator)
         timeline = Timeline({name: steps[f"{name}_duration"] for name in EPOCHS}, EPOCHS, draw.dt)
-        levels = self._levels(pairs.measured) * pairs.present
-        signal = levels[:, 0, None] * timeline.during("stimulus")
-        signal = signal + levels[:, 1, None] * timeline.during("stimulus_2")
+        signal = self._signal(timeline, pairs.measured, pairs.present)
         target, mask = target_and_mask(self, pairs, timeline)
         trials = assemble(
             self,
@@ -181,6 +190,40 @@ decision_duration : float, pair or exponential
         return name_channels(
             trials, *(("frequency", "mirror") if len(signal) > 1 else ("frequency",))
         )
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` with the true frequencies and no noise, ``target``, and
+            ``hints (hint, step_time, trial)``:
+            ``memory``, which rises to the first frequency and keeps it; ``comparator``, which
+            rises to the second; ``choice``; the phases stimulus, delay, stimulus 2 and decision.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, EPOCHS, *STIMULUS_COLUMNS)
+        pairs = Pairs.of(trials)
+        scale = Scale.over(self._conditions().values, _HINT_UNIT)
+        target, _ = target_and_mask(self, pairs, timeline)
+        first, second = scale(pairs.true) * pairs.present
+        hints = {
+            "memory": grown(timeline, "stimulus", "stimulus_2", first),
+            "comparator": grown(timeline, "stimulus_2", "stimulus_2", second),
+            "choice": grown(timeline, "stimulus_2", "decision", pairs.target),
+            **phases(timeline),
+        }
+        return make_lesson(trials, self._signal(timeline, pairs.true, pairs.present), target, hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -208,6 +251,14 @@ decision_duration : float, pair or exponential
 
     def _conditions(self) -> Conditions:
         return read_conditions("stimuli", self.stimuli, _COLUMNS, STIMULI)
+
+    def _signal(
+        self, timeline: Timeline, frequency: NDArray[np.float64], present: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Show frequencies ``(stimulus, trial)``, each in its epoch, ``(channel, step, trial)``."""
+        levels = self._levels(frequency) * present
+        signal = levels[:, 0, None] * timeline.during("stimulus")
+        return signal + levels[:, 1, None] * timeline.during("stimulus_2")
 
     def _levels(self, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn frequencies ``(stimulus, trial)`` into inputs ``(channel, stimulus, trial)``."""

@@ -17,7 +17,16 @@ from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import Conditions, Rows, read_conditions
 from popdyn.tasks.fields import check_numbers
-from popdyn.tasks.paired import EPOCHS, Pairs, check_paired, compare, target_and_mask
+from popdyn.tasks.hints import Scale, interval_pair_hints
+from popdyn.tasks.lesson import make_lesson, timeline_of
+from popdyn.tasks.paired import (
+    EPOCHS,
+    STIMULUS_COLUMNS,
+    Pairs,
+    check_paired,
+    compare,
+    target_and_mask,
+)
 from popdyn.tasks.parameters import (
     Duration,
     check_option,
@@ -199,6 +208,36 @@ class IntervalDiscrimination:
             conditions=("stimulus", "stimulus_2"),
         )
         return name_channels(trials, "interval")
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` with no noise, their pulses as far apart as in the trials, ``target``, and
+            ``hints (hint, step_time, trial)``:
+            ``memory``, which counts during the first interval and then keeps the true one;
+            ``comparator``, how much longer than that the second already is; ``choice``; the
+            phases stimulus, delay, stimulus 2 and decision.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, EPOCHS, *STIMULUS_COLUMNS)
+        pairs = Pairs.of(trials)
+        first = Scale.over(self._conditions().values[:, 0])
+        target, _ = target_and_mask(self, pairs, timeline)
+        hints = interval_pair_hints(timeline, pairs, first)
+        inputs = (self._signal(timeline) * pairs.present)[None]
+        return make_lesson(trials, inputs, target, hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

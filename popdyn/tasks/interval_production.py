@@ -11,11 +11,14 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import Conditions, Rows, read_conditions
+from popdyn.tasks.hints import Scale, production_hints
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import Duration, epoch_steps
-from popdyn.tasks.production import Asked, check_fits, check_production, produced
+from popdyn.tasks.production import Asked, check_fits, check_production, produced, shape_of
 from popdyn.tasks.signals import measure, no_shorter, pulse
 from popdyn.tasks.timeline import Timeline, assemble, draw_rows
 from popdyn.tasks.trial_set import Draw, name_channels
@@ -175,17 +178,14 @@ class IntervalProduction:
         steps = epoch_steps(lasting, n_trials, draw.dt, draw.generator)
         n_steps = {name.removesuffix("_duration"): steps[name] for name in lasting}
         timeline = Timeline(n_steps | {"production": asked.n_steps}, _EPOCHS, draw.dt)
-        ready, set_, go = (timeline.ends[name] for name in ("fixation", "stimulus", "delay"))
-        sizes = (self.pulse_duration, timeline.n_all, draw.dt)
-        signal = np.stack([pulse(ready, *sizes) + pulse(set_, *sizes), pulse(go, *sizes)])
-        target, counts = asked.target_and_mask(go, timeline.n_all)
+        target, counts = asked.target_and_mask(timeline.ends["delay"], timeline.n_all)
         shown = np.where(present, n_steps["stimulus"] * draw.dt, np.nan)
         stimulus = np.where(present, interval, np.nan)
         trials = assemble(
             self,
             draw,
             timeline,
-            inputs=timeline.noise(2, self.stimulus_noise, draw) + signal * present,
+            inputs=timeline.noise(2, self.stimulus_noise, draw) + self._signal(timeline) * present,
             target=target * present,
             mask=timeline.alive if self.mask == "trial" else counts,
             table={
@@ -197,6 +197,37 @@ class IntervalProduction:
             conditions=("stimulus",),
         )
         return name_channels(trials, "ready, set", "go")
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` with no noise, their pulses as far apart as in the trials, ``target``, and
+            ``hints (hint, step_time, trial)``:
+            ``memory``, which counts from the ready pulse on and then keeps the true interval;
+            ``clock``, which counts from the go pulse on; the phases stimulus, delay, production
+            and after.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus")
+        interval = trials["stimulus"].to_numpy()
+        scale = Scale.over(self._conditions().values)
+        asked = Asked(timeline.n_steps["production"], interval, shape_of(self), timeline.dt)
+        target, _ = asked.target_and_mask(timeline.ends["delay"], timeline.n_all)
+        hints = production_hints(timeline, asked, interval, scale, scale)
+        inputs = self._signal(timeline) * np.isfinite(interval)
+        return make_lesson(trials, inputs, target, hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -226,3 +257,9 @@ class IntervalProduction:
 
     def _conditions(self) -> Conditions:
         return read_conditions("stimuli", self.stimuli, ("interval (s)",), STIMULI)
+
+    def _signal(self, timeline: Timeline) -> NDArray[np.float64]:
+        """Pulses of either channel, ``(channel, step, trial)``."""
+        ready, set_, go = (timeline.ends[name] for name in ("fixation", "stimulus", "delay"))
+        sizes = (self.pulse_duration, timeline.n_all, timeline.dt)
+        return np.stack([pulse(ready, *sizes) + pulse(set_, *sizes), pulse(go, *sizes)])

@@ -22,6 +22,8 @@ from popdyn.tasks.fields import (
     check_shared,
     check_strengths,
 )
+from popdyn.tasks.hints import grown, phases
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import Duration
 from popdyn.tasks.signals import check_senses, measure
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
@@ -164,20 +166,19 @@ float or pair
         # The last row is that of catch trials, whose cell is -1.
         stimulus = np.array([row[1:] for row in cells] + [(np.nan, np.nan)])[cell].T
         modality = np.array([row[0] for row in cells] + [""])[cell]
-        present = (modality == np.array(_SENSES)[:, None]) | (modality == "both")
+        present = _senses(modality)
         sensed = measure(stimulus, self.sensory_noise, self.weber, draw.aside())
         measured = np.where(present, sensed, stimulus)
         timeline = Timeline.draw(self, _EPOCHS, draw)
-        sensory = timeline.noise(2, self.stimulus_noise, draw)
-        sensory += np.nan_to_num(measured)[:, None] * timeline.during("stimulus")
-        cue = self.cue_strength * present[:, None] * timeline.during("cue", "stimulus")
+        inputs = self._signal(measured, present, timeline)
+        inputs[:2] += timeline.noise(2, self.stimulus_noise, draw)
         choice = np.sign(np.nan_to_num(stimulus).sum(axis=0))
         decision = timeline.during("decision")
         trials = assemble(
             self,
             draw,
             timeline,
-            inputs=np.concatenate([sensory, cue]),
+            inputs=inputs,
             target=np.where(decision, choice, 0.0)[None],
             mask=timeline.alive if self.mask == "trial" else decision,
             table=_table(stimulus, measured, modality, choice),
@@ -185,6 +186,34 @@ float or pair
             conditions=("stimulus", "stimulus_2", "modality"),
         )
         return name_channels(trials, "visual", "auditory", "cue of visual", "cue of auditory")
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` with the true strengths and no noise, ``target``, and ``hints (hint,
+            step_time, trial)``: ``choice``, which rises to the right one during the stimuli
+            and keeps it; the phases cue, stimulus, delay and decision.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus", "stimulus_2", "modality")
+        stimulus = np.stack([trials[name].to_numpy() for name in ("stimulus", "stimulus_2")])
+        choice = np.sign(np.nan_to_num(stimulus).sum(axis=0))
+        inputs = self._signal(stimulus, _senses(trials["modality"].to_numpy()), timeline)
+        target = np.where(timeline.during("decision"), choice, 0.0)[None]
+        hints = {"choice": grown(timeline, "stimulus", "decision", choice), **phases(timeline)}
+        return make_lesson(trials, inputs, target, hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -209,6 +238,19 @@ float or pair
             If the output does not belong to the trials, or the trials to another task.
         """
         return sign_of_output(self, output, trials)
+
+    def _signal(
+        self, shown: NDArray[np.float64], present: NDArray[np.bool_], timeline: Timeline
+    ) -> NDArray[np.float64]:
+        """Stimuli, and a cue for each sense that has one, ``(channel, step, trial)``."""
+        sensory = np.nan_to_num(shown)[:, None] * timeline.during("stimulus")
+        cue = self.cue_strength * present[:, None] * timeline.during("cue", "stimulus")
+        return np.concatenate([sensory, cue])
+
+
+def _senses(modality: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Tell which senses have a stimulus, ``(sense, trial)``."""
+    return np.asarray((modality == np.array(_SENSES)[:, None]) | (modality == "both"))
 
 
 def _cells(

@@ -18,6 +18,7 @@ from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import Rows
 from popdyn.tasks.fields import check_durations, check_numbers, check_shared
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import Duration, as_tuples, check_option
 from popdyn.tasks.reading import DIMS, read_output
 from popdyn.tasks.signals import pulse
@@ -151,19 +152,14 @@ class Oscillation:
         draw = Draw.begin(n_trials, rng, dt, self.dt)
         self._check_step(draw.dt)
         timeline = Timeline.draw(self, _EPOCHS, draw)
-        alive, n_steps = timeline.alive, timeline.n_all
-        inputs = timeline.noise(1, self.stimulus_noise, draw)
-        shape = pulse(np.zeros(1, dtype=np.int64), self.pulse_duration, n_steps, draw.dt)
-        inputs += np.where(alive, self.pulse_amplitude * shape, 0.0)
-        wave = self.target((np.arange(n_steps) + 1) * draw.dt)
         table: dict[str, Column] = {}
         trials = assemble(
             self,
             draw,
             timeline,
-            inputs=inputs,
-            target=np.where(alive, wave[:, None], 0.0)[None],
-            mask=alive,
+            inputs=timeline.noise(1, self.stimulus_noise, draw) + self._signal(timeline),
+            target=self._wave(timeline),
+            mask=timeline.alive,
             table=table,
             roles={},
             conditions=(),
@@ -176,6 +172,28 @@ class Oscillation:
         sines = [(*sine, 0.0)[:3] for sine in _sines_of(self.sines)]
         frequency, amplitude, phase = np.array(sines).T
         return np.asarray((amplitude * np.sin(2 * np.pi * frequency * at + phase)).sum(axis=-1))
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` without noise and ``target``; there is nothing to hint at.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, _EPOCHS)
+        inputs, target = self._signal(timeline), self._wave(timeline)
+        return make_lesson(trials, inputs, target, {})
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -219,6 +237,17 @@ class Oscillation:
                 for name, (column, text) in said.items()
             }
         )
+
+    def _signal(self, timeline: Timeline) -> Array:
+        """Give the pulse that starts a trial, ``(1, step, trial)``."""
+        first = np.zeros(1, dtype=np.int64)
+        shape = pulse(first, self.pulse_duration, timeline.n_all, timeline.dt)
+        return np.where(timeline.alive, self.pulse_amplitude * shape, 0.0)[None]
+
+    def _wave(self, timeline: Timeline) -> Array:
+        """Return the target until a trial's end, ``(1, step, trial)``."""
+        wave = self.target((np.arange(timeline.n_all) + 1) * timeline.dt)
+        return np.where(timeline.alive, wave[:, None], 0.0)[None]
 
     def _check_step(self, dt: float) -> None:
         """Refuse steps that see a sine less than twice in its period."""

@@ -30,6 +30,10 @@ EPOCHS = {
 }
 
 
+# What they say of the stimuli.
+STIMULUS_COLUMNS = ("stimulus", "stimulus_2", "measured_stimulus", "measured_stimulus_2")
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """The two stimuli of each trial.
@@ -61,6 +65,13 @@ class Pairs:
         present = position < n_pairs
         true = conditions.values[np.where(present, position, lasts_like)].T
         return cls(true, measure(true, task.sensory_noise, task.weber, draw.generator), present)
+
+    @classmethod
+    def of(cls, trials: xr.Dataset) -> Pairs:
+        """Read the pairs of trials that were drawn; the stimuli of catch trials are 0."""
+        columns = np.stack([trials[name].to_numpy() for name in STIMULUS_COLUMNS])
+        shown = np.nan_to_num(columns)
+        return cls(shown[:2], shown[2:], np.isfinite(columns[0]))
 
     @property
     def target(self) -> NDArray[np.float64]:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import read_conditions
 from popdyn.tasks.fields import check_durations, check_numbers, check_shared
+from popdyn.tasks.hints import Scale, grown, phases
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import Duration, as_tuples
 from popdyn.tasks.signals import check_senses, measure
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
@@ -163,18 +165,14 @@ decision_duration : float or pair
         stimulus = np.append(pairs.values, [[np.nan, np.nan]], axis=0)[cell].T
         measured = measure(stimulus, self.sensory_noise, self.weber, draw.generator)
         timeline = Timeline.draw(self, _EPOCHS, draw)
-        scaled = np.nan_to_num((measured - self.center) / self.span)
-        inputs = timeline.noise(1, self.stimulus_noise, draw)
-        for strength, epoch in zip(scaled, ("stimulus", "stimulus_2"), strict=True):
-            inputs[0] += strength * timeline.during(epoch)
+        noise = timeline.noise(1, self.stimulus_noise, draw)
         decision = timeline.during("decision")
-        # From the frequencies, so that equal ones make exactly 0.
-        difference = np.nan_to_num((stimulus[0] - stimulus[1]) / self.span)
+        difference = self._difference(stimulus)
         trials = assemble(
             self,
             draw,
             timeline,
-            inputs=inputs,
+            inputs=noise + self._signal(timeline, measured),
             target=np.where(decision, difference, 0.0)[None],
             mask=timeline.alive if self.mask == "trial" else decision,
             table=_table(stimulus, measured, np.sign(difference)),
@@ -182,6 +180,39 @@ decision_duration : float or pair
             conditions=("stimulus", "stimulus_2"),
         )
         return name_channels(trials, "frequency")
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` with the true frequencies and no noise, ``target``, and ``hints (hint,
+            step_time, trial)``: ``memory``, which rises to the first frequency and keeps it;
+            ``comparator``, which rises to the second; the phases stimulus, delay, stimulus 2
+            and decision.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus", "stimulus_2")
+        stimulus = np.stack([trials[name].to_numpy() for name in ("stimulus", "stimulus_2")])
+        pairs = read_conditions("stimuli", self.stimuli, _COLUMNS)
+        first, second = np.nan_to_num(Scale.over(pairs.values)(stimulus))
+        target = np.where(timeline.during("decision"), self._difference(stimulus), 0.0)[None]
+        hints = {
+            "memory": grown(timeline, "stimulus", "stimulus_2", first),
+            "comparator": grown(timeline, "stimulus_2", "stimulus_2", second),
+            **phases(timeline),
+        }
+        return make_lesson(trials, self._signal(timeline, stimulus), target, hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
@@ -206,6 +237,16 @@ decision_duration : float or pair
             If the output does not belong to the trials, or the trials to another task.
         """
         return sign_of_output(self, output, trials)
+
+    def _signal(self, timeline: Timeline, shown: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Show frequencies ``(stimulus, trial)``, each in its epoch, ``(1, step, trial)``."""
+        first, second = np.nan_to_num((shown - self.center) / self.span)
+        signal = first * timeline.during("stimulus") + second * timeline.during("stimulus_2")
+        return np.asarray(signal)[None]
+
+    def _difference(self, stimulus: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How much higher the first is, scaled: exactly 0 for equal ones and on catch trials."""
+        return np.asarray(np.nan_to_num((stimulus[0] - stimulus[1]) / self.span))
 
 
 def _table(

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from popdyn.resample import Seed
 from popdyn.tasks.fields import check_durations, check_shared, check_strengths
+from popdyn.tasks.hints import grown, phases
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import Duration
 from popdyn.tasks.signals import check_senses, measure
 from popdyn.tasks.timeline import Timeline, assemble, draw_cells, sign_of_output
@@ -156,6 +158,34 @@ class PerceptualDecision:
             conditions=("stimulus",),
         )
         return name_channels(trials, "stimulus")
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` with the true strengths and no noise, ``target``, and ``hints (hint,
+            step_time, trial)``: ``choice``, which rises to the right one during the stimulus
+            and keeps it; the phases stimulus, delay and decision.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus")
+        strength = np.nan_to_num(trials["stimulus"].to_numpy())
+        choice = np.sign(strength)
+        inputs = (strength * timeline.during("stimulus"))[None]
+        target = np.where(timeline.during("decision"), choice, 0.0)[None]
+        hints = {"choice": grown(timeline, "stimulus", "decision", choice), **phases(timeline)}
+        return make_lesson(trials, inputs, target, hints)
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.

@@ -8,7 +8,7 @@ levels of the cues and the length of the fixation are our choice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -18,8 +18,10 @@ from popdyn.errors import TensorError
 from popdyn.resample import Seed
 from popdyn.tasks.conditions import Rows, read_conditions
 from popdyn.tasks.fields import check_strengths
+from popdyn.tasks.hints import Scale, production_hints
+from popdyn.tasks.lesson import make_lesson, timeline_of
 from popdyn.tasks.parameters import Duration, as_tuples, check_number, doubt_seconds, epoch_steps
-from popdyn.tasks.production import Asked, check_fits, check_production, produced
+from popdyn.tasks.production import Asked, check_fits, check_production, produced, shape_of
 from popdyn.tasks.signals import cue_levels, measure, no_shorter, pulse
 from popdyn.tasks.timeline import Timeline, assemble, draw_rows
 from popdyn.tasks.trial_set import Column, Draw, name_channels
@@ -226,6 +228,40 @@ class ReadySetGo:
         )
         return name_channels(trials, *("ready", "set", "prior", "gain")[: len(signal)])
 
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Say what a target network is told on trials, see `popdyn.tasks.lesson`.
+
+        Parameters
+        ----------
+        trials : Dataset
+            From `sample`; some of them will do.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``inputs`` with no noise, their pulses as far apart as in the trials, ``target``, and
+            ``hints (hint, step_time, trial)``:
+            ``memory``, which counts from the ready pulse on and then keeps the true interval;
+            ``clock``, which counts from the set pulse on; the phases stimulus, production and
+            after.  They are scaled to the range of all priors, so that an interval is the same
+            hint in each.
+
+        Raises
+        ------
+        TensorError
+            If another task made the trials, or they were edited.
+        """
+        timeline = timeline_of(self, trials, _EPOCHS, "stimulus", "gain", "context")
+        stimulus, gain = (trials[name].to_numpy() for name in ("stimulus", "gain"))
+        asked = Asked(timeline.n_steps["production"], stimulus * gain, shape_of(self), timeline.dt)
+        target, _ = asked.target_and_mask(timeline.ends["stimulus"], timeline.n_all)
+        rows, _ = self._rows()
+        intervals = rows[:, [_LOW, _HIGH]]
+        scales = Scale.over(intervals), Scale.over(intervals * rows[:, [_GAIN]])
+        hints = production_hints(timeline, asked, stimulus, *scales)
+        inputs = self._signal(timeline, self._prior(trials), gain) * np.isfinite(stimulus)
+        return make_lesson(trials, inputs, target, hints)
+
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Say what a network did on each trial.
 
@@ -252,6 +288,12 @@ class ReadySetGo:
         """
         return produced(self, output, trials, "set_time")
 
+    def _prior(self, trials: xr.Dataset) -> NDArray[np.intp]:
+        """Position of the prior of each trial; 0 on catch trials."""
+        context = trials["context"].to_numpy()
+        position: NDArray[np.intp] = (context[:, None] == np.array(self._names())).argmax(axis=1)
+        return position
+
     def _names(self) -> list[str]:
         """Names of the priors."""
         return [p if isinstance(p, str) else f"prior {i}" for i, p in enumerate(self.priors)]
@@ -270,7 +312,7 @@ class ReadySetGo:
         return np.array(rows, dtype=np.float64), np.array(weights) / np.sum(weights)
 
     def _signal(
-        self, timeline: Timeline, prior: NDArray[np.float64], gain: NDArray[np.float64]
+        self, timeline: Timeline, prior: NDArray[Any], gain: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Pulses and constant cues, ``(channel, step, trial)``."""
         at = (timeline.ends["fixation"], timeline.ends["stimulus"])

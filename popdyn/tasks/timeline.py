@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.errors import TensorError
 from popdyn.tasks.answers import choose, event_steps, mean_during
 from popdyn.tasks.conditions import count_conditions, draw_positions
 from popdyn.tasks.parameters import Steps, draw_seconds, epoch_steps
@@ -51,6 +52,34 @@ class Timeline:
         steps = epoch_steps(wanted, draw.n_trials, draw.dt, draw.generator)
         n_steps = {name.removesuffix("_duration"): count for name, count in steps.items()}
         return cls(n_steps, at_start, draw.dt)
+
+    @classmethod
+    def of(cls, trials: xr.Dataset, at_start: Mapping[str, str]) -> Timeline:
+        """Read the epochs of trials that were drawn from their events.
+
+        Raises
+        ------
+        TensorError
+            If the events are not at whole steps, in order and within the trials, or the steps
+            were cut: somebody edited them.
+        """
+        dt = float(trials.attrs["dt"])
+        start = trials["start_time"].to_numpy()
+        events = [*at_start.values(), "stop_time"]
+        at = np.stack([(trials[event].to_numpy() - start) / dt for event in events])
+        steps = np.rint(at)
+        n_shown = trials.sizes["step_time"]
+        whole = bool((np.abs(at - steps) < 1e-3).all() and (np.diff(steps, axis=0) > 0).all())
+        zero = abs(float(trials["step_time"][0])) < 1e-3 * dt
+        if not whole or not zero or steps[-1].max() > n_shown:
+            message = (
+                f"{', '.join(events)} must follow each other at whole steps of dt={dt:g} s, within "
+                f"the {n_shown} steps of the trials: trials were edited, take them as sample "
+                "returns them"
+            )
+            raise TensorError(message)
+        n_steps = np.diff(steps, axis=0).astype(np.int64)
+        return cls(dict(zip(at_start, n_steps, strict=True)), at_start, dt)
 
     @property
     def ends(self) -> dict[str, Steps]:

@@ -24,7 +24,9 @@ Column = tuple[Any, dict[str, Any]]
 class Task(Protocol):
     """What a task offers to the simulator and to the trainers.
 
-    `sample` draws trials; `response` says what the outputs of a network on them mean.
+    `sample` draws trials; `response` says what the outputs of a network on them mean; `teach`
+    says what a target network is told on them.  A task of your own may do without `teach`: see
+    `popdyn.tasks.lesson.lesson_of`.
     """
 
     def sample(
@@ -35,6 +37,10 @@ class Task(Protocol):
 
     def response(self, output: xr.DataArray, trials: xr.Dataset) -> xr.Dataset:
         """Return the behavior: ``response``, ``correct`` and, where there is one, ``choice``."""
+        ...
+
+    def teach(self, trials: xr.Dataset) -> xr.Dataset:
+        """Return what a target network is told: inputs without noise, target, hints."""
         ...
 
 

@@ -1,5 +1,18 @@
 """Training networks."""
 
+from popdyn.train.force import force
+from popdyn.train.full_force import full_force
+from popdyn.train.many import many
+from popdyn.train.memory_capacity import memory_capacity
 from popdyn.train.reservoir import reservoir
+from popdyn.train.target_network import target_network, target_trials
 
-__all__ = ["reservoir"]
+__all__ = [
+    "force",
+    "full_force",
+    "many",
+    "memory_capacity",
+    "reservoir",
+    "target_network",
+    "target_trials",
+]

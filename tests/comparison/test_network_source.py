@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import popdyn as pdn
-from popdyn.comparison import network_source
+from popdyn.comparison import network_source, training
 from popdyn.comparison.network_bins import common_width
 from popdyn.comparison.network_source import draft, run, simulate_draft
 from popdyn.comparison.pipeline import compare
@@ -96,8 +96,15 @@ def test_a_network_is_trained_once_and_on_other_trials_than_it_is_compared_on(
 
         monkeypatch.setattr(network_source, name, call)
 
-    for name in ("reservoir", "simulate", "observe"):
+    for name in ("simulate", "observe"):
         watched(name)
+
+    def fitted(*arguments, rng, **options):
+        seeds.append(("reservoir", rng))
+        return pdn.train.reservoir(*arguments, rng=rng, **options)
+
+    rules = {**training.RULES, "reservoir": fitted}
+    monkeypatch.setattr(training, "RULES", rules)
     sample = pdn.tasks.PerceptualDecision.sample
 
     def sampled(task, n_trials, rng, **options):
@@ -159,19 +166,11 @@ def test_a_network_may_lie_in_a_file_of_arrays(spec_of, spiking, tmp_path, kind)
         draft(spec.sources[0], spec.seed)
 
 
-def test_what_a_spiking_network_cannot_have_is_refused_by_name(spec_of, spiking, tmp_path):
+def test_what_a_spiking_network_cannot_have_is_refused_by_name(spec_of, spiking):
     spiking["network"]["tau"] = 0.1
     with pytest.raises(SpecError, match=r"\.network\.tau'; did you mean .*tau_fast"):
         load_spec(spec_of(spiking))
     del spiking["network"]["tau"]
-    spiking["train"] = {"n_trials": 20}
-    with pytest.raises(SpecError, match="trains the readout of rate networks only"):
-        load_spec(spec_of(spiking))
-    net = pdn.network.Spiking.random(20, n_inputs=2)
-    pdn.save(net, tmp_path / "net.nc")
-    spiking["network"] = {"path": str(tmp_path / "net.nc")}
-    with pytest.raises(SpecError, match="this is a spiking network: leave 'train' out"):
-        compare(spec_of(spiking))
     spiking["network"] = {"kind": "spikng", "n_neurons": 60}
     with pytest.raises(SpecError, match="there is no kind 'spikng'; did you mean 'spiking'"):
         load_spec(spec_of(spiking))

@@ -182,7 +182,7 @@ def test_a_condition_a_network_will_not_have_is_refused_before_it_is_trained(
     def trained(*_, **__):
         raise AssertionError
 
-    monkeypatch.setattr("popdyn.comparison.network_source.reservoir", trained)
+    monkeypatch.setattr("popdyn.comparison.network_source.train_network", trained)
     network["roles"]["choice"]["values"] = {"-0.4": "left", "0.4": "up"}
     with pytest.raises(SpecError, match="condition 'right' of choice is in source 'a', but not"):
         compare(spec_of(saved("a"), network))

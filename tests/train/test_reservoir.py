@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ from sklearn.linear_model import Ridge
 
 import popdyn as pdn
 from popdyn.errors import FitError, TensorError
-from popdyn.network import Rate
+from popdyn.network import Rate, Spiking
 from popdyn.tasks import PerceptualDecision
 from popdyn.train import reservoir
-from popdyn.train.reservoir import Samples, collect, cross_validated_loss, ridge, wilson_interval
+from popdyn.train.reservoir import cross_validated_loss, ridge
+from popdyn.train.samples import Samples, collect, filtered_spikes
+from popdyn.train.validate import wilson_interval
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def net():
 def test_a_random_network_of_the_default_size_learns_the_default_task(seed):
     net = Rate.random(200, g=0.9, rng=seed)
     trained, history = reservoir(net, PerceptualDecision(), rng=seed)
-    assert float(history["accuracy"]) >= 0.95
+    assert float(history["final_accuracy"]) >= 0.95
     trials = PerceptualDecision().sample(100, rng=1000 + seed)
     for noise_density in (0.0, 0.1):
         sim = pdn.simulate(trained, trials, noise_density=noise_density, rng=1)
@@ -40,14 +44,14 @@ def test_on_a_hard_task_it_is_close_to_but_not_above_the_ideal_observer(net):
     _, history = reservoir(net, task, n_trials=1000, n_validation=3000, rng=1)
     # 40 steps of 20 ms of noise 1: the mean of the input has this standard deviation.
     ideal = stats.norm.cdf(np.array([0.1, 0.2, 0.4]) * np.sqrt(40)).mean()
-    assert ideal - 0.05 < float(history["accuracy"]) < ideal + 0.02
+    assert ideal - 0.05 < float(history["final_accuracy"]) < ideal + 0.02
 
 
 def test_noise_instead_of_a_stimulus_leaves_chance():
     deaf = Rate(np.zeros((20, 20)), np.zeros((20, 1)), np.ones((1, 20)), np.zeros(20))
     _, history = reservoir(deaf, PerceptualDecision(), noise_density=1.0, n_validation=1000)
-    assert float(history["accuracy"]) == pytest.approx(0.5, abs=0.07)
-    assert float(history["validation_loss"]) > 0.8
+    assert float(history["final_accuracy"]) == pytest.approx(0.5, abs=0.07)
+    assert history["validation_loss"].item() > 0.8
 
 
 @pytest.mark.parametrize("penalty", [0.001, 1.0, 50.0])
@@ -112,10 +116,14 @@ def test_history_says_what_was_done(net, tmp_path):
     parameters = json.loads(history.attrs["parameters"])
     assert (parameters["n_trials"], parameters["task"]) == (60, "PerceptualDecision")
     # A third of the validation trials are catch trials.
-    assert history["accuracy"].attrs["n_trials"] == 60
-    lower, upper = history["accuracy_bound"].values
-    assert lower < float(history["accuracy"]) <= upper
-    assert float(history["loss"]) < float(history["validation_loss"])
+    assert history["final_accuracy"].attrs["n_trials"] == 60
+    lower, upper = history["final_accuracy_bound"].values
+    assert lower < float(history["final_accuracy"]) <= upper
+    assert history["loss"].item() < history["validation_loss"].item()
+    assert history["accuracy"].dims == ("checkpoint",)
+    assert history["accuracy_bound"].dims == ("bound", "checkpoint")
+    assert history["n_trials"].values.tolist() == [60]
+    assert int(history["best"]) == 0
     pdn.save(history, tmp_path / "history.nc")
     assert pdn.load(tmp_path / "history.nc").identical(history)
 
@@ -177,11 +185,9 @@ def test_a_task_must_be_made_first(task):
         pdn.train.reservoir(pdn.network.Rate.random(10), task)
 
 
-def test_what_is_no_rate_network_or_no_task_is_refused(net):
+def test_what_is_no_network_or_no_task_is_refused(net):
     task = PerceptualDecision()
-    with pytest.raises(TensorError, match="net must be a rate network, .* found Spiking; only"):
-        reservoir(pdn.network.Spiking.random(10), task)
-    with pytest.raises(TensorError, match="net must be a rate network, .* found NoneType"):
+    with pytest.raises(TensorError, match="net must be a network, .*Spiking, found NoneType"):
         reservoir(None, task)
     with pytest.raises(TensorError, match="found PerceptualDecision: the network comes first"):
         reservoir(task, net)
@@ -206,8 +212,67 @@ def test_shares_that_are_correct_count_as_shares():
         40, g=0.9, n_inputs=drawn.sizes["channel"], n_outputs=drawn.sizes["output"], rng=0
     )
     _, history = reservoir(net, task, n_trials=10, n_validation=15, rng=0, regularization=1.0)
-    accuracy = float(history["accuracy"])
+    accuracy = float(history["final_accuracy"])
     assert (accuracy * 15) % 1 != 0  # in some trials a part is correct
     z = 1.959963984540054
     center = (accuracy * 15 + z**2 / 2) / (15 + z**2)
-    assert history["accuracy_bound"].values.mean() == pytest.approx(center, abs=1e-12)
+    assert history["final_accuracy_bound"].values.mean() == pytest.approx(center, abs=1e-12)
+
+
+@pytest.fixture(scope="module")
+def spiking():
+    return Spiking.random(100, g=0.5, rng=0)
+
+
+def test_a_spiking_network_learns_the_default_task(spiking):
+    task = PerceptualDecision(dt=0.001)
+    trained, history = reservoir(spiking, task, n_trials=60, n_validation=60, rng=0)
+    assert float(history["final_accuracy"]) >= 0.9
+    assert np.array_equal(trained.recurrent_fast, spiking.recurrent_fast)
+    sim = pdn.simulate(trained, task.sample(60, 77, dt=0.001), noise_density=0.1, rng=1)
+    assert float(sim["correct"].mean()) >= 0.9
+
+
+def test_filtered_spikes_are_what_the_outputs_of_a_spiking_network_see(spiking):
+    rng = np.random.default_rng(3)
+    weights = {"output_slow": rng.standard_normal((1, 100)), "output_fast": rng.random((1, 100))}
+    net = dataclasses.replace(spiking, **weights)
+    trials = PerceptualDecision(dt=0.001, delay_duration=(0.1, 0.3)).sample(6, 3)
+    samples = collect(net, trials, 0.2, np.random.default_rng(8))
+    sim = pdn.simulate(
+        net, trials, rng=np.random.default_rng(8), noise_density=0.2, bin_width=0.001, record=()
+    )
+    ends = samples.rates @ np.concatenate(list(weights.values()), axis=1)[0]
+    # Bins of one step hold the mean of its start and its end: ends of two steps make the second.
+    for trial in range(6):
+        own = samples.trial == trial
+        steps, found = samples.step[own], ends[own]
+        means = (found[1:] + found[:-1]) / 2
+        expected = sim["output"].isel(output=0, trial=trial).values[steps[1:]]
+        assert means == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_filtered_spikes_jump_by_one_and_decay(spiking):
+    counts = np.zeros((30, 100))
+    counts[4, 7] = 1.0
+    filtered = filtered_spikes(spiking, counts)
+    assert filtered[3, 7] == 0 and filtered[4, 7] == 1 and filtered[4, 107] == 1
+    assert filtered[24, 7] == pytest.approx(np.exp(-0.020 / spiking.tau_slow))
+    assert filtered[24, 107] == pytest.approx(np.exp(-0.020 / spiking.tau_fast))
+
+
+def test_a_finished_fit_comes_back_from_its_checkpoint(net, tmp_path, monkeypatch):
+    arguments = {"n_trials": 20, "n_validation": 20, "rng": 4, "checkpoint": tmp_path / "fit.npz"}
+    first = reservoir(net, PerceptualDecision(), **arguments)
+    monkeypatch.setattr(sys.modules["popdyn.train.reservoir"], "collect", None)
+    again = reservoir(net, PerceptualDecision(), **arguments)
+    assert again[1].identical(first[1])
+    assert np.array_equal(again[0].output, first[0].output)
+    with pytest.raises(pdn.SourceError, match="another training .n_trials: 20, now 30"):
+        reservoir(net, PerceptualDecision(), **{**arguments, "n_trials": 30})
+
+
+def test_samples_beyond_memory_are_refused_before_they_are_made(net, monkeypatch):
+    monkeypatch.setattr("popdyn.train.samples.available_memory", lambda: 1e4)
+    with pytest.raises(TensorError, match=r"with 80 regressors they need .* GB .* fewer trials"):
+        reservoir(net, PerceptualDecision())

@@ -1,0 +1,1 @@
+"""What subjects and networks did: answers by class, judgements."""

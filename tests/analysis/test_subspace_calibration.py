@@ -308,6 +308,14 @@ def test_committed_results_are_those_of_the_cells():
     assert [(row[0], row[1]) for row in written()] == [cell[:2] for cell in cells()]
 
 
+@pytest.mark.parametrize("answer", [alignment_p, area_p], ids=["neurons", "areas"])
+def test_unrelated_subspaces_are_rarely_said_to_meet_or_to_avoid_each_other(answer):
+    """The space that both fill is no null: against it nearly all avoid each other."""
+    found = share(lambda rng: answer(rng, 0, None), 40, seed=99)
+    published = share(lambda rng: answer(rng, 0, "both"), 10, seed=99)
+    assert (found <= 0.2).all() and published[2] > 0.4
+
+
 @pytest.mark.slow
 def test_independent_neurons_have_no_component():
     found = share(lambda rng: components_found(rng, 20, 0) > 0, 150, seed=99)

@@ -18,6 +18,8 @@ from popdyn.tensor.result import make_result
 Array = NDArray[np.float64]
 
 _SCORES = {"decode": "accuracy", "decode_quantity": "r2"}
+# Student's interval knows of no end of the scale; what lies beyond it no session can have.
+_ENDS = {"accuracy": (0.0, 1.0), "r2": (-np.inf, 1.0)}
 
 
 def pool_decoding(
@@ -40,10 +42,10 @@ def pool_decoding(
     Dataset
         The variables of the results that are scores: ``accuracy (time)`` (or ``r2``), the mean
         over sessions; ``accuracy_bound (bound, time)``: 95 % interval of Student's t, the session
-        the unit, NaN for one session; ``null_accuracy (draw, time)``: a shuffle of every session,
-        averaged; ``p``, ``p_corrected``, ``cluster_p``, ``cluster``, ``mean_accuracy`` with
-        ``mean_accuracy_bound``, ``null_mean_accuracy``, ``mean_p``; and ``session_accuracy
-        (session, time)``.  ``pdn.show`` draws it as it draws one session.
+        the unit, cut at the ends of the scale, NaN for one session; ``null_accuracy (draw, time)``:
+        a shuffle of every session, averaged; ``p``, ``p_corrected``, ``cluster_p``, ``cluster``,
+        ``mean_accuracy`` with ``mean_accuracy_bound``, ``null_mean_accuracy``, ``mean_p``; and
+        ``session_accuracy (session, time)``.  ``pdn.show`` draws it as it draws one session.
 
     Raises
     ------
@@ -80,14 +82,17 @@ def pool_decoding(
     ]
     observed, null = each.mean(axis=0), np.mean(nulls, axis=0)
     null_mean = null.mean(axis=1)
-    first = next(iter(named.values()))
+    first, ends = next(iter(named.values())), _ENDS[score]
     variables = {
         score: ("time", observed, {"units": "1"}),
-        f"{score}_bound": (("bound", "time"), _student(each), {"units": "1"}),
+        f"{score}_bound": (("bound", "time"), _student(each, *ends), {"units": "1"}),
         f"null_{score}": (("draw", "time"), null),
         **over_time(observed, null),
         f"mean_{score}": ((), float(observed.mean()), {"units": "1"}),
-        f"mean_{score}_bound": ("bound", _student(each.mean(axis=1, keepdims=True))[:, 0]),
+        f"mean_{score}_bound": (
+            "bound",
+            _student(each.mean(axis=1, keepdims=True), *ends)[:, 0],
+        ),
         f"null_mean_{score}": ("draw", null_mean),
         "mean_p": ((), float(upper_p_value(float(observed.mean()), null_mean))),
         f"session_{score}": (("session", "time"), each, {"units": "1"}),
@@ -173,11 +178,11 @@ def _difference(first: xr.Dataset, other: xr.Dataset) -> str:
     return ""
 
 
-def _student(each: Array) -> Array:
+def _student(each: Array, least: float, most: float) -> Array:
     """95 % interval of Student's t for the mean of sessions (session, time)."""
     n = len(each)
     mean = each.mean(axis=0)
     if n < 2:
         return np.full((2, mean.size), np.nan)
     half = stdtrit(n - 1, 0.975) * each.std(axis=0, ddof=1) / np.sqrt(n)
-    return np.stack([mean - half, mean + half])
+    return np.stack([mean - half, mean + half]).clip(least, most)

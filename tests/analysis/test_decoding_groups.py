@@ -281,6 +281,17 @@ def test_numbers_are_averaged_over_sessions_too():
     assert pdn.show(pooled).get_xlabel() == "time (s)"
 
 
+def test_bounds_end_where_the_scale_does():
+    named = sessions(3)
+    for result, accuracy in zip(named.values(), (1.0, 0.8, 0.99), strict=True):
+        result["accuracy"][:] = accuracy
+    low, high = pdn.pool_decoding(named)["accuracy_bound"].values
+    assert (high == 1.0).all()
+    spread = stats.t(2).ppf(0.975) * np.std([1.0, 0.8, 0.99], ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(low, 0.93 - spread)
+    assert (pdn.pool_decoding(named)["mean_accuracy_bound"][1] == 1.0).all()
+
+
 def test_one_session_has_no_bounds():
     assert np.isnan(pdn.pool_decoding(sessions(1))["accuracy_bound"]).all()
 

@@ -216,6 +216,20 @@ def test_each_marginalization_may_have_its_own_regularization():
     assert dpca.regularization_.values.tolist() == [0.0, 1e-3, 1e-2, 0.0]
 
 
+def test_noise_alone_has_no_shares_of_signal():
+    """Below 0 in all there is no whole; with any tenth left out there are no bounds."""
+    without, unbound = [], []
+    for seed in range(30):
+        tensor, *_ = planted(8, 6, 8)
+        noise = tensor.copy(data=np.random.default_rng(seed).normal(size=tensor.shape))
+        result = pdn.DPCA(n_components=1).fit(noise).result_
+        without.append(bool(np.isnan(result.signal_ratio).all()))
+        unbound.append(bool(np.isnan(result.signal_ratio_bound).any()))
+        assert without[-1] == (float(result.total_noise_ratio) >= 1.0)
+    assert 0.25 < np.mean(without) < 0.8
+    assert np.mean(unbound) > np.mean(without)
+
+
 @pytest.mark.parametrize("smooth", [0, 4])
 def test_signal_shares_are_those_of_the_signal_whatever_the_noise_over_time(smooth):
     rates, _ = signal(20, 12)

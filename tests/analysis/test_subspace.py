@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 import popdyn as pdn
 from popdyn.analysis.subspace_angles import principal_angles
 from popdyn.analysis.subspace_null import flipped_neurons, moved_courses
+from popdyn.analysis.subspace_sides import pair_of
+from popdyn.analysis.subspace_splits import jackknife_overlap
+from popdyn.resample import spawn
 
 TIME = 0.02 * np.arange(20)
 
@@ -196,6 +199,36 @@ def test_a_covariance_may_be_given_as_data():
     np.testing.assert_allclose(from_data.null_alignment_index, by_hand.null_alignment_index)
     with pytest.raises(pdn.TensorError, match="symmetric covariance of 10 x 10.*found an array"):
         overlap(a, b, covariance=np.eye(4))
+
+
+def test_both_sides_of_the_null_are_counted():
+    result = overlap(moving(axes(12, 4, 0), seed=1), moving(axes(12, 4, 5), seed=2))
+    index, null = float(result.alignment_index), result.null_alignment_index.values
+    assert float(result.p_higher) == (1 + (null >= index).sum()) / 51
+    assert float(result.p_lower) == (1 + (null <= index).sum()) / 51
+    least = min(float(result.p_higher), float(result.p_lower))
+    assert float(result.p) == min(1.0, 2 * least)
+
+
+def test_errors_are_those_of_leaving_out_groups_of_trials():
+    """The plain jackknife, with the averages of the remaining trials by hand."""
+    x = moving(axes(8, 3, 0), 1.0)
+    sides = pair_of(x.isel(time=slice(0, 10)), x.isel(time=slice(10, 20)), "choice", "neuron")
+    error, n_groups = jackknife_overlap(*sides, 2, "neuron", spawn(0, 2), np.random.default_rng(3))
+    deal = np.random.default_rng(3)
+    group = np.empty(x.sizes["trial"], dtype=int)
+    for choice in (0, 1):
+        own = np.flatnonzero(x["choice"].values == choice)
+        group[own] = deal.permutation(own.size) % n_groups
+    angles = []
+    for left_out in range(n_groups):
+        kept = pdn.condition_average(x.isel(trial=np.flatnonzero(group != left_out)), "choice")
+        halves = [kept.isel(time=slice(0, 10)), kept.isel(time=slice(10, 20))]
+        found = overlap(*halves, n_components=2, by=None)
+        angles.append(found.principal_angle.values)
+    spread = np.square(np.array(angles) - np.mean(angles, axis=0)).sum(axis=0)
+    assert n_groups == 8
+    np.testing.assert_allclose(error[-2:], np.sqrt((n_groups - 1) / n_groups * spread), rtol=1e-8)
 
 
 def test_two_subspaces_that_share_no_neuron_have_no_p():

@@ -16,13 +16,13 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom
 
 import popdyn as pdn
+from popdyn.analysis import statespace_null
 from popdyn.analysis.statespace_dimensions import (
     bi_cross_validated_errors,
-    leading,
-    parallel_analysis,
     smallest_good,
     split_trial_share,
 )
+from popdyn.analysis.statespace_null import leading, parallel_analysis
 from popdyn.resample import spawn
 
 RESULTS = Path(__file__).parent / "results" / "subspaces.csv"
@@ -32,6 +32,7 @@ N_SETS = 400
 # 39 draws: a p of at most 0.05 has a probability of exactly 2 in 40.
 N_DRAWS = 39
 TIME = 0.02 * np.arange(20)
+NULLS = {None: "default", "given": "given covariance", "both": "both", "alike": "alike"}
 
 
 def smooth_noise(rng, n_neurons, n_times, n_items, sigma):
@@ -53,6 +54,14 @@ def components_found(rng, n_neurons, n_planted, n_trials=10, n_times=40, sigma=1
     return leading(parallel_analysis(values, n_planted + 2, spawn(rng, N_DRAWS))[1])
 
 
+def one_condition(rng, n_neurons, sigma):
+    """Whether smooth noise in one condition had a component if its courses were moved in time."""
+    values = smooth_noise(rng, n_neurons, 40, 1, sigma)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statespace_null, "testable", lambda _: True)
+        return leading(parallel_analysis(values, 1, spawn(rng, N_DRAWS))[1]) > 0
+
+
 def numbers_by_cross_validation(rng, n_conditions, sigma):
     """Whether averages of noise alone (10 trials) have a component by held-out blocks or halves."""
     trials = [np.moveaxis(smooth_noise(rng, 20, 25, 10, sigma), 2, 0) for _ in range(n_conditions)]
@@ -71,8 +80,8 @@ def pattern_tensor(rng, patterns, noise, n_trials=10):
     return pdn.make_tensor(values, TIME, {"choice": choice}, units="1")
 
 
-def alignment_p(rng, shared, given, noise=0.5, n_neurons=30, n_trials=10):
-    """P values (higher, lower) of two sets of three patterns, so many of them shared."""
+def alignment_p(rng, shared, null, noise=0.5, n_neurons=30, n_trials=10):
+    """Whether p, p_higher and p_lower of two sets of three patterns, so many of them shared."""
     root = np.sqrt(np.linspace(0.2, 3.0, n_neurons))[:, None]
     a, b = (root * rng.normal(size=(n_neurons, 3)) for _ in range(2))
     b[:, :shared] = a[:, :shared]
@@ -80,10 +89,37 @@ def alignment_p(rng, shared, given, noise=0.5, n_neurons=30, n_trials=10):
         pdn.condition_average(pattern_tensor(rng, own, noise, n_trials), "choice") for own in (a, b)
     ]
     result = pdn.subspace_overlap(
-        *averages, n_components=3, covariance=np.diag(root[:, 0] ** 2) if given else None,
-        n_draws=N_DRAWS, rng=rng,
+        *averages, n_components=3, n_draws=N_DRAWS, rng=rng,
+        covariance={"given": np.diag(root[:, 0] ** 2), "alike": np.eye(n_neurons)}.get(null, null),
     )  # fmt: skip
-    return float(result["p_higher"]) <= 0.05, float(result["p_lower"]) <= 0.05
+    return small(result)
+
+
+def small(result):
+    """Whether p, p_higher and p_lower are at most 0.05."""
+    return [float(result[name]) <= 0.05 for name in ("p", "p_higher", "p_lower")]
+
+
+def area_p(rng, shared, null, n_conditions=2, n_trials=10):
+    """Whether p, p_higher and p_lower of areas with three courses, so many of them shared."""
+    courses = smooth_courses(rng, 2, n_conditions)
+    courses[1, :shared] = courses[0, :shared]
+    averages = []
+    for latent, n_neurons in zip(courses, (20, 15), strict=True):
+        values = np.einsum("nk,ktc->ntc", rng.normal(size=(n_neurons, 3)), latent)
+        values = values + rng.normal(size=values.shape) / np.sqrt(n_trials)
+        x = pdn.make_tensor(values, TIME, {"stimulus": np.arange(n_conditions)}, units="1")
+        averages.append(pdn.condition_average(x, "stimulus"))
+    result = pdn.subspace_overlap(
+        *averages, n_components=3, space="sample", n_draws=N_DRAWS, rng=rng, covariance=null
+    )
+    return small(result)
+
+
+def smooth_courses(rng, n_areas, n_conditions):
+    """Courses (area, component, time, condition) as variable at the ends as within."""
+    noise = rng.normal(size=(n_areas, 3, 44, n_conditions))
+    return 2.0 * gaussian_filter1d(noise, 2.0, axis=2)[:, :, 12:32]
 
 
 def index_covered(rng, cosine, noise, n_trials):
@@ -138,6 +174,12 @@ def dimension_cells():
         yield found, f"{n} neurons, {times} bins, smoothed over {sigma:g}", (
             lambda rng, n=n, t=times, s=sigma: components_found(rng, n, 0, 10, t, s) > 0
         )  # fmt: skip
+    for n, sigma in ((20, 3.0), (20, 5.0), (40, 3.0)):
+        yield (
+            "of one condition, which is refused: " + found,
+            f"{n} neurons, 40 bins, smoothed over {sigma:g}",
+            lambda rng, n=n, s=sigma: one_condition(rng, n, s),
+        )  # fmt: skip
     yield (
         "more components beyond the null than planted", "20 neurons, 2 planted",
         lambda rng: components_found(rng, 20, 2) > 2,
@@ -156,19 +198,29 @@ def dimension_cells():
 
 
 def subspace_cells():
-    for given in (True, False):
-        name = "covariance of the patterns given" if given else "covariance of both together"
-        for noise in (0.1, 0.5):
-            yield (
-                "random subspaces: p_higher | p_lower <= 0.05", f"{name}, noise {noise}",
-                lambda rng, g=given, e=noise: alignment_p(rng, 0, g, e),
+    level = "unrelated patterns: p | p_higher | p_lower <= 0.05"
+    for null, name in NULLS.items():
+        for noise in (0.1, 0.5, 2.0):
+            yield level, f"{name}, 30 neurons, noise {noise}", (
+                lambda rng, null=null, e=noise: alignment_p(rng, 0, null, e)
             )  # fmt: skip
-    for n, trials in ((10, 10), (30, 10), (30, 3)):
-        yield (
-            "power: one of three patterns shared: p_higher | p_lower <= 0.05",
-            f"covariance given, {n} neurons, {trials} trials, noise 2",
-            lambda rng, n=n, t=trials: alignment_p(rng, 1, True, 2.0, n, t),
+    yield level, "default, 10 neurons, noise 0.5", lambda rng: alignment_p(rng, 0, None, 0.5, 10)
+    areas = "unrelated courses of areas: p | p_higher | p_lower <= 0.05"
+    for null, n in ((None, 2), (None, 6), ("both", 2), ("both", 6)):
+        yield areas, f"{NULLS[null]}, {n} conditions", (
+            lambda rng, null=null, n=n: area_p(rng, 0, null, n)
         )  # fmt: skip
+    power = "power: one of three patterns shared: p | p_higher | p_lower <= 0.05"
+    for n, trials in ((10, 10), (30, 10), (30, 3)):
+        yield power, f"default, {n} neurons, {trials} trials, noise 2", (
+            lambda rng, n=n, t=trials: alignment_p(rng, 1, None, 2.0, n, t)
+        )  # fmt: skip
+    power = "power: one of three courses of areas shared: p | p_higher | p_lower <= 0.05"
+    for n in (2, 6):
+        yield power, f"default, {n} conditions", lambda rng, n=n: area_p(rng, 1, None, n)
+
+
+def coverage_cells():
     for cosine, trials in ((0.0, 8), (0.6, 8), (1.0, 8), (0.6, 20)):
         yield (
             "coverage of cross_validated_index", f"cosine {cosine}, {trials} trials, noise 4",
@@ -199,7 +251,10 @@ def cells():
 
     Each block has seeds of its own, so that a new cell leaves the other blocks as they are.
     """
-    blocks = ((dimension_cells, 0), (subspace_cells, 9), (map_cells, 20), (trend_cells, 28))
+    blocks = (
+        (dimension_cells, 0), (subspace_cells, 109), (coverage_cells, 16), (map_cells, 20),
+        (trend_cells, 28),
+    )  # fmt: skip
     for block, first in blocks:
         for seed, (question, cell, answer) in enumerate(block(), start=first):
             yield question, cell, answer, seed
@@ -229,15 +284,18 @@ def write():
                 csv.writer(file, lineterminator="\n").writerows([HEADER, *rows])
 
 
-def shares(question):
-    rows = [row for row in written() if row[0].startswith(question)]
+def shares(question, cell=""):
+    """All rows of the questions and cells that begin so."""
+    rows = [row for row in written() if row[0].startswith(question) and row[1].startswith(cell)]
     assert rows, f"no result for {question!r}"
     return [[float(one) for one in row[3].split("|")] for row in rows]
 
 
 def test_committed_levels_are_nominal():
     low, high = binom.interval(0.99, N_SETS, 0.05)
-    exact = [*shares("level: p of SpaceMap"), shares("random subspaces")[0]]
+    level = "unrelated"
+    exact = [*shares("level: p of SpaceMap"), *shares(level, "default"), *shares(level, "given")]
+    assert len(exact) == 10
     for row in exact:
         assert all(low <= N_SETS * one <= high for one in row), row
     # Courses continued by their mirror images are a cautious null where they are short and smooth.
@@ -248,6 +306,14 @@ def test_committed_levels_are_nominal():
 
 def test_committed_results_are_those_of_the_cells():
     assert [(row[0], row[1]) for row in written()] == [cell[:2] for cell in cells()]
+
+
+@pytest.mark.parametrize("answer", [alignment_p, area_p], ids=["neurons", "areas"])
+def test_unrelated_subspaces_are_rarely_said_to_meet_or_to_avoid_each_other(answer):
+    """The space that both fill is no null: against it nearly all avoid each other."""
+    found = share(lambda rng: answer(rng, 0, None), 40, seed=99)
+    published = share(lambda rng: answer(rng, 0, "both"), 10, seed=99)
+    assert (found <= 0.2).all() and published[2] > 0.4
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ CELLS = {
     **{
         f"process {timescale:g} s, {n_trials} trials": (timescale, n_trials, 0, 0.0, None)
         for timescale in (0.02, 0.1, 0.3)
-        for n_trials in (50, 500)
+        for n_trials in (10, 15, 30, 50, 500)
     },
     **{
         f"counts {timescale:g} s at {rate} Hz, {n_trials} trials, noise {noise}": (
@@ -131,11 +131,14 @@ def test_committed_estimates_are_right_and_bounds_cover():
             assert float(row["estimated"]) <= 0.07
             continue
         true = float(row["true"])
-        assert float(row["median"]) == pytest.approx(true, rel=0.07)
-        # Three standard errors of 400 sets are 0.033.
-        assert 0.915 <= float(row["coverage"]) <= 0.985
+        # A tenth of the estimates of 0.3 s from ten trials are beyond the window, the longest.
+        slow_and_few = cell in ("process 0.3 s, 10 trials", "process 0.3 s, 15 trials")
+        assert float(row["median"]) == pytest.approx(true, rel=0.14 if slow_and_few else 0.07)
+        # Three standard errors of 400 sets are 0.033; short timescales are given too much.
+        assert 0.917 <= float(row["coverage"]) <= 0.985
         assert float(row["direct_fit"]) < (0.9 if true < 0.1 else 0.6) * true
-        assert float(row["estimated"]) == 1.0 or " 5 Hz" in cell
+        few = " 5 Hz" in cell or " 10 trials" in cell
+        assert float(row["estimated"]) >= (0.6 if few else 0.96)
 
 
 @pytest.mark.slow

@@ -1,15 +1,20 @@
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.optimize
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import dblquad
 
 import popdyn as pdn
 from popdyn.analysis.autocorrelation import deviations, expectation_map, trial_sums
-from popdyn.analysis.timescale_fit import unit_autocovariance
+from popdyn.analysis.timescale_fit import _pair_gain, grid, unit_autocovariance
+from popdyn.analysis.timescale_rows import _bounds, _why_not, expanded_level
+from popdyn.analysis.timescales import _weights
 from tests.oracles import timescales as slow
 
 DATA = Path(__file__).parents[2] / "data"
@@ -225,6 +230,64 @@ def test_a_stimulus_in_the_window_is_warned_of_unless_there_is_none():
         result = pdn.timescale(rates(values), n_draws=5)
     assert (result["modulation_p"] <= 0.01).all()
     np.testing.assert_allclose(result["timescale"], 0.1, rtol=0.4)
+
+
+def expanded(n_trials):
+    """Reach of normal percentiles that is that of Student's t, a third of the trials its freedom."""
+    factor = np.sqrt(n_trials / (n_trials - 1))
+    return scipy.stats.norm.ppf(0.5 + expanded_level(n_trials) / 2) / factor
+
+
+@pytest.mark.parametrize("n_trials", [10, 31, 400])
+def test_bounds_of_few_trials_reach_as_far_as_few_squares_ask(n_trials):
+    assert expanded(n_trials) == pytest.approx(scipy.stats.t((n_trials - 1) / 3).ppf(0.975))
+
+
+def test_no_timescale_beyond_the_window_below_a_third_of_a_bin_or_without_amplitude():
+    some = np.ones(101)
+    assert _why_not(np.full(101, 0.99), some, 0.02, 1.0) == ""
+    assert _why_not(np.full(101, 1.01), some, 0.02, 1.0).startswith("longer than the window")
+    assert _why_not(np.full(101, 0.0066), some, 0.02, 1.0).startswith("shorter than a third")
+    for n_without, words in ((1, ""), (2, "no autocorrelation beyond the noise")):
+        amplitude = some.copy()
+        amplitude[1 : 1 + n_without] = 0.0
+        assert _why_not(np.full(101, 0.1), amplitude, 0.02, 1.0) == words
+
+
+def test_bounds_at_the_ends_of_the_search_are_no_bounds():
+    tried = grid(0.003, 20.0)
+    found = np.concatenate([[0.1], np.geomspace(0.05, 0.2, 98), [tried[0]] * 10, [tried[-1]] * 10])
+    low, high = _bounds(found, np.ones(len(found)), tried, 0.95)
+    assert low == 0.0 and high == np.inf
+    low, high = _bounds(found[:99], np.ones(99), tried, 0.95)
+    assert 0.05 < low < 0.06 and 0.17 < high < 0.2
+
+
+def test_halves_of_the_trials_take_turns():
+    """First and second half would be confounded with whatever drifts."""
+    first, second = _weights(6, 3, np.random.default_rng(0))[-2:]
+    assert first.tolist() == [1, 0, 1, 0, 1, 0] and second.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+@given(seed=st.integers(0, 1000), angle=st.sampled_from([1.0, 0.03, 1e-3]))
+@settings(max_examples=30, deadline=None)
+def test_two_curves_are_fitted_as_by_nonnegative_least_squares(seed, angle):
+    rng = np.random.default_rng(seed)
+    first, away, residual = np.linalg.qr(rng.normal(size=(8, 3)))[0].T
+    second = np.cos(angle) * first + np.sin(angle) * away
+    weights = rng.uniform(-0.3, 1.0, size=2)
+    measured = weights[0] * first + weights[1] * second + 0.1 * residual
+    expected, rest = scipy.optimize.nnls(np.stack([first, second], axis=1), measured)
+    gain, found = _pair_gain(measured[None], first[None], second[None])
+    np.testing.assert_allclose(found[0, 0], expected, atol=1e-6)
+    assert gain[0, 0] == pytest.approx(measured @ measured - rest**2, abs=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [9.99e-4, 1.01e-3])
+def test_slow_averages_over_bins_keep_their_digits(ratio):
+    found = unit_autocovariance(np.array([1.0]), 1, ratio, averaged=True)[0, 0]
+    exact = sum(2 * (-ratio) ** k / math.factorial(k + 2) for k in range(8))
+    assert found == pytest.approx(exact, abs=3e-10)
 
 
 def test_conditions_are_averaged_apart():

@@ -61,7 +61,7 @@ def test_filters_start_anew_in_each_trial():
     [
         (0.0005, "must be 0 .none. or at least a step, 0.001 s; found 0.0005"),
         (-1.0, "must be 0 .none. or at least a step"),
-        (np.nan, "must be 0 .none. or at least a step"),
+        (np.nan, "must be a number of seconds, found nan"),
         ("10 ms", "must be a number of seconds, found '10 ms'"),
     ],
 )

@@ -6,7 +6,6 @@ products over trials and one small linear system per row.  Rows leave as they co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +16,7 @@ Array = NDArray[np.float64]
 _MOST_STEPS = 60
 _MOST_HALVINGS = 30
 # Newton squares the error, so that a step this small leaves nothing behind it.
-_SMALL_STEP = 1e-9
+_SMALL_STEP = 1e-6
 # A regressor of unit variance that changes the rate e^20 times is running away to infinity.
 _RUNAWAY = 20.0
 
@@ -32,24 +31,7 @@ class Likelihood(Protocol):
         """Gradient (row, parameter) and negative Hessian (row, parameter, parameter)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Optimum:
-    """Where Newton's method ended.
-
-    Attributes
-    ----------
-    parameters : ndarray, shape (row, parameter)
-        NaN where it did not converge: no spike in some level, say, so that the estimate is
-        infinite.
-    information : ndarray, shape (row, parameter, parameter)
-        Negative Hessian there.
-    """
-
-    parameters: Array
-    information: Array
-
-
-def maximize(likelihood: Likelihood, start: Array) -> Optimum:
+def maximize(likelihood: Likelihood, start: Array) -> Array:
     """Climb to the maximum of every row's likelihood.
 
     Parameters
@@ -61,11 +43,11 @@ def maximize(likelihood: Likelihood, start: Array) -> Optimum:
 
     Returns
     -------
-    Optimum
+    ndarray, shape (row, parameter)
+        NaN where it did not converge: no spike in some level, say, so that the estimate is
+        infinite.
     """
-    n_rows, n_parameters = start.shape
     parameters = np.full(start.shape, np.nan)
-    information = np.full((n_rows, n_parameters, n_parameters), np.nan)
     rows = np.flatnonzero(np.isfinite(start).all(axis=1))
     now = start[rows]
     value = likelihood.value(now, rows)
@@ -79,10 +61,30 @@ def maximize(likelihood: Likelihood, start: Array) -> Optimum:
         parameters[rows[done]] = now[done]
         going = ~done & (np.abs(now[:, :-1]).max(axis=1, initial=0.0) < _RUNAWAY)
         rows, now, value = rows[going], now[going], value[going]
-    final = np.flatnonzero(np.isfinite(parameters).all(axis=1))
-    if final.size:
-        information[final] = likelihood.slope(parameters[final], final)[1]
-    return Optimum(parameters, information)
+    return parameters
+
+
+def information_at(likelihood: Likelihood, parameters: Array) -> Array:
+    """Negative Hessian of every row's likelihood.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+        Of all rows.
+    parameters : ndarray, shape (row, parameter)
+        Where to take it; rows with NaN are left out.
+
+    Returns
+    -------
+    ndarray, shape (row, parameter, parameter)
+        NaN where the parameters are.
+    """
+    n_rows, n_parameters = parameters.shape
+    information = np.full((n_rows, n_parameters, n_parameters), np.nan)
+    known = np.flatnonzero(np.isfinite(parameters).all(axis=1))
+    if known.size:
+        information[known] = likelihood.slope(parameters[known], known)[1]
+    return information
 
 
 def _step(gradient: Array, curvature: Array) -> Array:

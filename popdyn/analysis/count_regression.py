@@ -18,7 +18,7 @@ from popdyn.analysis.count_likelihood import (
     NegativeBinomialLikelihood,
     PoissonLikelihood,
 )
-from popdyn.analysis.count_newton import maximize
+from popdyn.analysis.count_newton import information_at, maximize
 from popdyn.analysis.design import Design
 from popdyn.analysis.least_squares import Solver, make_solver
 from popdyn.analysis.slabs import n_slabs, observed_alike, slabs
@@ -135,7 +135,8 @@ def _scaled(design: Design, solver: Solver, observed: NDArray[np.bool_]) -> Arra
 
 def _fit(counts: Counts, family: CountFamily, solver: Solver, robust: bool) -> dict[str, Any]:
     """Estimate rows that share a design."""
-    scaled, covariance, dispersion = _estimate(counts, family)
+    scaled, dispersion = _estimate(counts, family)
+    covariance = _covariance(counts, scaled, dispersion)
     if robust:
         covariance = _sandwich(counts, scaled, covariance)
     # Back to the regressors as they were: slopes over their scale, the mean into the intercept.
@@ -153,22 +154,30 @@ def _fit(counts: Counts, family: CountFamily, solver: Solver, robust: bool) -> d
     }
 
 
-def _estimate(counts: Counts, family: CountFamily) -> tuple[Array, Array, Array]:
-    """Give coefficients (row, regressor), their covariance, and the dispersion (row)."""
+def _estimate(counts: Counts, family: CountFamily) -> tuple[Array, Array]:
+    """Give coefficients (row, regressor) and the dispersion (row)."""
     poisson = PoissonLikelihood(counts)
-    first = maximize(poisson, poisson.start())
-    coefficient, covariance = first.parameters, _inverse(first.information)
+    coefficient = maximize(poisson, poisson.start())
     dispersion = np.where(np.isfinite(coefficient[:, 0]), 0.0, np.nan)
     if family == "negative_binomial":
         likelihood = NegativeBinomialLikelihood(counts)
         start = likelihood.start(coefficient)
-        second = maximize(likelihood, start)
         wider = np.isfinite(start[:, -1])
-        n = coefficient.shape[1]
-        coefficient[wider] = second.parameters[wider, :-1]
-        covariance[wider] = _inverse(second.information[wider])[:, :n, :n]
-        dispersion[wider] = np.exp(-second.parameters[wider, -1])
-    return coefficient, covariance, dispersion
+        second = maximize(likelihood, start)[wider]
+        coefficient[wider], dispersion[wider] = second[:, :-1], np.exp(-second[:, -1])
+    return coefficient, dispersion
+
+
+def _covariance(counts: Counts, coefficient: Array, dispersion: Array) -> Array:
+    """Covariance of the coefficients, (row, regressor, regressor), that of the dispersion in it."""
+    covariance = _inverse(information_at(PoissonLikelihood(counts), coefficient))
+    wider = dispersion > 0
+    if wider.any():
+        size = -np.log(np.where(wider, dispersion, np.nan))
+        likelihood = NegativeBinomialLikelihood(counts)
+        inverse = _inverse(information_at(likelihood, np.column_stack([coefficient, size])))
+        covariance[wider] = inverse[wider, :-1, :-1]
+    return covariance
 
 
 def _inverse(information: Array) -> Array:
@@ -216,12 +225,14 @@ def _held_out(counts: Counts, family: CountFamily, models: NDArray[np.bool_], fo
     for number in np.unique(fold):
         test = fold == number
         train = Counts(counts.values[:, ~test], counts.regressors[~test], counts.offset)
-        coefficient, _, dispersion = _estimate(train, family)
+        coefficient, dispersion = _estimate(train, family)
         for i, columns in enumerate(models):
             own = coefficient
             if not columns.all():
                 part = Counts(train.values, train.regressors[:, columns], counts.offset)
-                own = _estimate(part, family)[0]
+                # Of the intercept alone the estimate is the mean, whatever the dispersion.
+                alone = columns.sum() == 1
+                own = PoissonLikelihood(part).start() if alone else _estimate(part, family)[0]
             mean = np.exp(own @ counts.regressors[test][:, columns].T + counts.offset)
             total[i] += deviance(counts.values[:, test], mean, dispersion)
     return total

@@ -295,7 +295,17 @@ def _check_time(x: xr.DataArray) -> None:
             raise TensorError(message)
         width = float(x.attrs.get("bin_width", steps.mean()))
         if abs(width - steps.mean()) > 1e-3 * width:
-            message = f"attrs['bin_width'] is {width:g} s, but time steps by {steps.mean():g} s."
+            ratio = steps.mean() / width
+            # Steps a thousand times as long as the bins are milliseconds taken for seconds.
+            way_out = (
+                "time seems to be in ms: divide it by 1000"
+                if abs(ratio / 1000 - 1) < 1e-3
+                else "set attrs['bin_width'] (s) to the step, or take it away"
+            )
+            message = (
+                f"attrs['bin_width'] is {width:g} s, but time steps by {steps.mean():g} s: "
+                f"{way_out}."
+            )
             raise TensorError(message)
 
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
 import popdyn as pdn
+from popdyn.analysis import count_regression
+from popdyn.analysis.clusters_in_time import cluster_p
 from popdyn.analysis.design import make_design
 from popdyn.analysis.encoding_permutation import _statistics, induced
 from popdyn.analysis.encoding_validation import PENALTIES, deal_folds, validate
@@ -163,6 +165,52 @@ def test_held_out_deviance_is_that_of_refitted_models():
     np.testing.assert_allclose(unique, ratio[1] - ratio[2:], rtol=1e-7, atol=1e-10)
 
 
+def test_folds_fit_no_mean_and_no_errors_which_they_do_not_need(monkeypatch):
+    x, _ = counts(n_trials=80, n_neurons=1, n_times=1, size=2.0)
+    fitted, errors = [], []
+    maximize, information_at = count_regression.maximize, count_regression.information_at
+    monkeypatch.setattr(
+        count_regression,
+        "maximize",
+        lambda *given: fitted.append(given[1].shape[1]) or maximize(*given),
+    )
+    monkeypatch.setattr(
+        count_regression,
+        "information_at",
+        lambda *given: errors.append(1) or information_at(*given),
+    )
+    pdn.encoding(x, ["choice", "coherence"], family="negative_binomial", n_folds=4)
+    # Of everything, and in each fold of everything and without each term; Poisson first.
+    assert sorted(fitted) == sorted([3, 4] * 5 + [2, 3] * 8)
+    assert len(errors) == 2
+
+
+def test_held_out_deviance_of_overdispersed_counts_is_that_of_refitted_models():
+    import statsmodels.api as sm
+
+    x, design = counts(n_trials=80, n_neurons=1, n_times=1, size=2.0, bin_width=0.5)
+    options = {"family": "negative_binomial", "n_folds": 4, "rng": 3}
+    result = pdn.encoding(x, NAMES, **options)
+    fold, y = deal_folds(80, 4, np.random.default_rng(3)), x.values[0, 0].astype(float)
+    total = np.zeros(5)
+    for k in range(4):
+        train, test = fold != k, fold == k
+        models = [[3], [0, 1, 2, 3], [1, 2, 3], [0, 2, 3], [0, 1, 3]]
+        fits = [
+            sm.NegativeBinomial(y[train], design[train][:, kept]).fit(
+                disp=0, method="newton", maxiter=200, tol=1e-12
+            )
+            for kept in models
+        ]
+        family = sm.families.NegativeBinomial(alpha=fits[1].params[-1])
+        for i, (kept, fit) in enumerate(zip(models, fits, strict=True)):
+            total[i] += family.deviance(y[test], np.exp(design[test][:, kept] @ fit.params[:-1]))
+    ratio = 1 - total / total[0]
+    assert float(result.cross_validated_ratio[0, 0]) == pytest.approx(ratio[1], abs=1e-6)
+    unique = result.unique_explained_variance.values[:, 0, 0]
+    np.testing.assert_allclose(unique, ratio[1] - ratio[2:], atol=1e-6)
+
+
 @pytest.mark.parametrize("penalty", [0.0, 0.3])
 def test_cross_validation_from_sums_is_that_of_refitted_models(penalty):
     x, design = tensor()
@@ -214,6 +262,23 @@ def test_the_ridge_is_chosen_per_neuron_by_held_out_error_over_its_bins():
         assert float(result.regularization[neuron]) == PENALTIES[error.argmin()]
     plain = pdn.encoding(x, list(trials), rng=1)
     assert (result.cross_validated_ratio[0] > plain.cross_validated_ratio[0]).all()
+
+
+def test_bins_count_alike_in_the_choice_of_the_ridge_however_much_they_vary():
+    rng = np.random.default_rng(0)
+    trials = {f"r{i}": rng.normal(size=40) for i in range(20)}
+    values = rng.normal(size=(1, 4, 40)) * np.array([100.0, 1.0, 1.0, 1.0])[:, None]
+    values[0, 1:] += 5 * trials["r0"] + 5 * trials["r1"]
+    x = pdn.make_tensor(values, 0.1 * np.arange(4), trials=trials, units="1")
+    found = float(pdn.encoding(x, list(trials), regularization="cv", rng=1).regularization[0])
+    fold = deal_folds(40, 5, np.random.default_rng(1))
+    design = np.column_stack([*trials.values(), np.ones(40)])
+    error = np.array(
+        [[slow.held_out_errors(y, design, fold, p)[1] for p in PENALTIES] for y in values[0]]
+    )
+    scale = ((values[0] - values[0].mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    assert found == PENALTIES[(error / scale[:, None]).sum(axis=0).argmin()]
+    assert found != PENALTIES[error.sum(axis=0).argmin()]
 
 
 def test_the_ratio_of_a_chosen_ridge_does_not_know_the_held_out_fold():
@@ -294,6 +359,25 @@ def test_a_planted_epoch_is_one_cluster_and_the_others_none():
     assert (p[0, 8:15] <= 0.01).all() and (p[0, :7] > 0.05).all() and (p[0, 16:] > 0.05).all()
     assert (p[1] > 0.05).all() and (result.cluster_p.sel(term="odor") > 0.02).all()
     assert len(np.unique(result.cluster.sel(term="choice")[0, 8:15])) == 1
+
+
+def test_bins_beyond_the_two_sided_level_of_t_or_the_upper_one_of_f_make_clusters(monkeypatch):
+    from scipy import stats
+
+    asked = []
+
+    def watched(observed, null, threshold, *, side="both"):
+        asked.append((np.asarray(threshold), side))
+        return cluster_p(observed, null, threshold, side=side)
+
+    monkeypatch.setattr("popdyn.analysis.encoding_permutation.cluster_p", watched)
+    x, _ = tensor()
+    result = pdn.encoding(x, ["choice", "odor"], n_folds=0, n_draws=9)
+    degrees = result["n_trials"].values - 4
+    (of_t, both), (of_f, upper) = asked
+    assert (both, upper) == ("both", "upper") and np.ptp(degrees) > 0
+    np.testing.assert_allclose(of_t, stats.t.isf(0.025, degrees), rtol=1e-12)
+    np.testing.assert_allclose(of_f, stats.f.isf(0.05, 2, degrees), rtol=1e-12)
 
 
 @given(st.lists(st.floats(0, 1) | st.just(np.nan), min_size=1, max_size=30))
@@ -389,6 +473,15 @@ def test_a_nearly_perfect_fit_and_a_large_mean_keep_their_digits():
     fit = sm.OLS(y, design).fit()
     found = fit_least_squares(x.values, make_design(x, NAMES))
     np.testing.assert_allclose(found.standard_error[:-1, 0, 0], fit.bse[:-1], rtol=1e-6)
+
+
+def test_a_small_effect_on_a_large_mean_is_no_constant():
+    trials = columns(50)
+    y = 1e4 + 0.01 * trials["coherence"] + 1e-4 * np.random.default_rng(0).normal(size=50)
+    x = pdn.make_tensor(y[None, None], [0.0], trials=trials, units="1", bin_width=0.1)
+    expected = np.polyfit(trials["coherence"], y - 1e4, 1)[0]
+    found = fit_least_squares(x.values, make_design(x, ["coherence"]))
+    assert found.coefficient[0, 0, 0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_constant_neurons_are_named_and_not_tested():

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 import popdyn as pdn
 from popdyn.analysis.design import make_design
 from popdyn.analysis.least_squares import fit_least_squares
-from popdyn.analysis.tdr_axes import random_cosines
+from popdyn.analysis.tdr_axes import random_cosines, windows_of
 from popdyn.analysis.tdr_permutation import _tested, population_test
 from popdyn.analysis.tdr_samples import standardized
+from popdyn.analysis.tdr_splits import Half, cross_cosines
 from popdyn.errors import FitError, PopdynWarning, TensorError
 from popdyn.resample import shuffled_orders
 from tests.oracles import tdr as slow
@@ -104,6 +105,39 @@ def test_random_axes_are_no_closer_than_those_of_the_population():
         cosines.append(random_cosines(samples, bins, 50, rng))
     # Independent directions of 60 neurons; two of the same ten bins would have 1 / 60 + 1 / 10.
     assert np.mean(np.square(cosines)) == pytest.approx(1 / 60, rel=0.15)
+
+
+def test_random_axes_vary_as_the_averages_do():
+    rng = np.random.default_rng(0)
+    power = np.arange(1.0, 61.0) ** -0.5
+    samples = np.sqrt(power)[:, None] * rng.normal(size=(60, 2000))
+    cosines = random_cosines(samples, np.arange(2000) % 20, 4000, rng)
+    # Of Gaussian axes with this covariance; that of its square would be three times as much.
+    expected = (power**2).sum() / power.sum() ** 2
+    assert np.mean(cosines**2) == pytest.approx(expected, rel=0.15)
+
+
+def test_the_data_are_among_what_permutations_are_averaged_over():
+    # (term, data and two draws, time)
+    total = np.array([[[10.0, 1.0], [1.0, 0.5], [1.0, 2.0]]])
+    test = _tested(total)
+    np.testing.assert_allclose(test.p, [[1 / 3, 2 / 3]])
+    np.testing.assert_allclose(test.strength, [[10.0, 0.8]])
+
+
+def test_an_axis_repeats_itself_in_the_bins_that_one_half_chooses():
+    first = np.array([[[3.0, 0.0], [0.0, 1.0], [0.0, 0.0]]])
+    second = np.array([[[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]]])
+    pair = (Half(first, None), Half(second, None))
+    none = np.zeros(1, dtype=int)
+    found = cross_cosines([pair], none, ["choice"], np.array([0.0, 0.1]), "max_norm")
+    np.testing.assert_allclose(found, [[[1.0]]])
+
+
+def test_a_window_ends_before_its_second_edge():
+    time = np.array([0.0, 0.25, 0.5, 0.75])
+    (bins,) = windows_of({"choice": (0.25, 0.75)}, ["choice"], time)
+    assert bins.tolist() == [1, 2]
 
 
 def test_with_few_trials_each_regressor_keeps_what_its_axis_needs():

@@ -10,6 +10,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import popdyn as pdn
 

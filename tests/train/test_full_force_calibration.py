@@ -155,7 +155,7 @@ def test_rate_networks_follow_the_published_sines_and_currents():
 
 def test_spiking_networks_follow_the_published_sines_in_most_seeds():
     errors, rates = (column("oscillation, spiking", name) for name in ("error", "rate"))
-    # After 200 trials two of five networks still slip out of phase.
+    # After 200 trials two of five networks still fall in and out of step with the pulse.
     assert np.median(errors) < 0.05
     assert np.count_nonzero(errors < 0.05) >= 3
     assert ((rates > 5) & (rates < 30)).all()
@@ -173,7 +173,7 @@ def test_tasks_without_noise_are_learned():
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_committed_results_are_reproduced(cell, seed):
-    """On another machine rounding differs, and with it when a network slips out of phase."""
+    """On another machine rounding differs, and with it when a network falls out of step."""
     row, found = committed()[cell, seed], dict(zip(HEADER[2:], measure(cell, seed), strict=True))
     for name in ("accuracy", "hits"):
         assert found[name] == pytest.approx(float(row[name]), abs=0.15, nan_ok=True)

@@ -47,7 +47,7 @@ def subspace_overlap(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     --------
     >>> import numpy as np
     >>> import popdyn as pdn
-    >>> overlap = pdn.subspace_overlap(np.eye(3, 20), np.eye(3, 20, 2), n_draws=50)
+    >>> overlap = pdn.subspace_overlap(np.eye(3, 20), np.eye(3, 20, 2), covariance=np.eye(20))
     >>> pdn.plot.subspace_overlap(overlap).get_ylabel()
     'principal angle (degrees)'
     """

@@ -74,8 +74,8 @@ ax = pdn.plot.tdr(axes.to_dataset(), ax=figure.subplots())
 
 # %%
 # **Do two epochs share their directions?** Angles between the subspaces before and after the event,
-# beside those of random directions (gray) and of halves of the same trials (dashed). A gap keeps
-# what smoothing carries over the border out of both.
+# beside chance (gray: the signs of all neurons at random) and halves of the same trials (dashed). A
+# gap keeps what smoothing carries over the border out of both.
 figure = Figure(figsize=(8, 3.2), layout="constrained")
 left, right = figure.subplots(1, 2, sharey=True)
 epochs = {"before": (-1.0, -0.1), "after": (0.1, 1.0)}

@@ -68,7 +68,7 @@ def smooth(tensor: xr.DataArray, sigma: float = 0.040, *, causal: bool = False) 
     [0.24 0.4  0.24]
     """
     tensor = check(tensor, chunked=True)
-    sigma_bins = sigma_in_bins(tensor, sigma)
+    sigma_bins = _sigma_in_bins(tensor, sigma)
     if tensor.chunks is not None:
         tensor = tensor.chunk({"time": -1})
     result: xr.DataArray = xr.apply_ufunc(
@@ -119,37 +119,8 @@ def smooth_values(values: Values, sigma: float, causal: bool = False) -> Values:
     return smoothed
 
 
-def sigma_in_bins(tensor: xr.DataArray, sigma: float) -> float:
-    """Convert `sigma` from seconds to bins, refusing nonsense and saying when it does nothing.
-
-    Parameters
-    ----------
-    tensor : DataArray (neuron, time, trial)
-        Checked.
-    sigma : float
-        Standard deviation in s.
-
-    Returns
-    -------
-    float
-        In bins, as for `smooth_values`.
-
-    Raises
-    ------
-    TensorError
-        When `sigma` is negative or not finite.
-
-    Warns
-    -----
-    PopdynWarning
-        When `sigma` is below half a bin or longer than the window.
-
-    Examples
-    --------
-    >>> import numpy as np, popdyn as pdn
-    >>> sigma_in_bins(pdn.make_tensor(np.ones((1, 9, 1)), 0.02 * np.arange(9)), 0.04)
-    2.0
-    """
+def _sigma_in_bins(tensor: xr.DataArray, sigma: float) -> float:
+    """Convert seconds to bins, refusing nonsense and saying when smoothing does nothing."""
     bin_width = bin_width_of(tensor)
     if not isinstance(sigma, (int, float, np.number)) or not np.isfinite(sigma) or sigma < 0:
         message = f"sigma is a time in s, 0 or more; found {sigma!r}"

@@ -36,7 +36,7 @@ def subspace_overlap(results: Results) -> tuple[str, ...]:
         "Principal angles (degrees) between the subspaces of the two, the smallest first; 0: a "
         "direction that both share, 90: none. Black: one from each half of the trials, with 95 % "
         "intervals over trials; dashed: both from halves of the same, what noise alone gives; "
-        "gray: 95 % of random directions of the space that both fill. Angles near the dashed line "
+        "gray: 95 % by chance, the first made unrelated to the second. Angles near the dashed line "
         "say that the two are the same, angles above the gray that they avoid each other.",
         *told_by_source(results, overlap_details),
     )

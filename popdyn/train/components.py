@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,24 +9,13 @@ from popdyn.errors import FitError
 from popdyn.train.course import PREPARE, Lessons
 from popdyn.train.target_network import TargetRun
 
+Array = NDArray[np.float64]
+
 # Trials before currents are looked at, and trials that are.
 _N_SETTLE, _N_SEEN = 20, 40
 
 
-@dataclass(frozen=True)
-class Components:
-    """Directions of the currents.
-
-    Attributes
-    ----------
-    weights : ndarray, shape (neuron, component)
-        Orthonormal.
-    """
-
-    weights: NDArray[np.float64]
-
-
-def find_components(target: TargetRun, lessons: Lessons, share_explained: float) -> Components:
+def find_components(target: TargetRun, lessons: Lessons, share_explained: float) -> Array:
     """Find principal components of a target network's currents, about 0.
 
     Parameters
@@ -42,7 +29,8 @@ def find_components(target: TargetRun, lessons: Lessons, share_explained: float)
 
     Returns
     -------
-    Components
+    ndarray, shape (neuron, component)
+        Orthonormal directions of the currents.
 
     Raises
     ------
@@ -63,8 +51,8 @@ def find_components(target: TargetRun, lessons: Lessons, share_explained: float)
         )
         raise FitError(message)
     if share_explained >= 1:
-        return Components(np.eye(n))
+        return np.eye(n)
     values, vectors = np.linalg.eigh(total)
     share = np.cumsum(values[::-1]) / values.sum()
     n_components = int(np.searchsorted(share, share_explained)) + 1
-    return Components(np.ascontiguousarray(vectors[:, ::-1][:, :n_components]))
+    return np.ascontiguousarray(vectors[:, ::-1][:, :n_components])

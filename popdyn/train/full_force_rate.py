@@ -75,8 +75,7 @@ class RateLearner:
 
     def prepare(self, lessons: Lessons) -> None:
         """Find the components of the target's currents."""
-        components = find_components(self._target, lessons, self._settings.share_explained)
-        self._wire(components.weights)
+        self._wire(find_components(self._target, lessons, self._settings.share_explained))
 
     def learn(self, stream: Stream, rng: np.random.Generator) -> float:
         """Learn from a block of trials; return the mean squared error of the output."""

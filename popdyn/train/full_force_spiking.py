@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from popdyn.errors import FitError, TensorError
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
-from popdyn.train.components import Components, find_components
+from popdyn.train.components import find_components
 from popdyn.train.course import PREPARE, Lessons
 from popdyn.train.spiking_kernels import Kept, Task, Wiring
 from popdyn.train.spiking_steps import Loop, by_sender, dense, refuse_other_steps
@@ -102,8 +102,7 @@ class SpikingLearner:
 
     def prepare(self, lessons: Lessons) -> None:
         """Find the components of the target's currents, and the mean current to take away."""
-        components = find_components(self._target, lessons, self._settings.share_explained)
-        self._wire(components)
+        self._wire(find_components(self._target, lessons, self._settings.share_explained))
         n = self._net.n_neurons
         mean, n_steps, n_spikes, n_late = np.zeros(n), 0, np.zeros(n, np.int64), 0
         for number in range(_N_FORCED):
@@ -129,7 +128,7 @@ class SpikingLearner:
         return {
             "weights": self._loop.learned.weights,
             "mean": self._mean,
-            "components": self._components.weights,
+            "components": self._components,
         }
 
     def network(self, weights: Mapping[str, NDArray[Any]]) -> Spiking:
@@ -164,7 +163,7 @@ class SpikingLearner:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on from what `arrays` returned."""
-        self._wire(Components(np.array(arrays["components"])))
+        self._wire(np.array(arrays["components"]))
         self._loop.restore(arrays)
         self._mean[...] = arrays["mean"]
         self._target.state = np.array(arrays["target"])
@@ -177,7 +176,7 @@ class SpikingLearner:
         """Say what grew beyond all bounds."""
         return self._loop.diverged()
 
-    def _wire(self, components: Components) -> None:
+    def _wire(self, components: Array) -> None:
         """Make room for what is learned, now that the number of components is known."""
         self._components = components
         n = self._net.n_neurons
@@ -186,12 +185,12 @@ class SpikingLearner:
         place[self._trained] = np.arange(self._trained.size)
         wiring = Wiring(
             input=self._input,
-            spread=np.ascontiguousarray((self._embedding @ components.weights).T),
+            spread=np.ascontiguousarray((self._embedding @ components).T),
             fast=by_sender(self._net.recurrent_fast),
             slow=by_sender(self._net.recurrent_slow),
             place=place,
         )
-        n_rows = components.weights.shape[1] + self._n_outputs
+        n_rows = components.shape[1] + self._n_outputs
         told = self._settings
         self._loop = Loop.of(self._net, wiring, n_rows, told.regularization, told.noise_density)
         self._loop.state.potential[:] = self._start
@@ -200,7 +199,7 @@ class SpikingLearner:
         """Go through a block in chunks."""
         kept = self._loop.nothing_kept(stream.n_steps, self._n_outputs)
         for part, currents in self._target.currents(stream):
-            wanted = np.concatenate([currents @ self._components.weights, stream.target[part]], 1)
+            wanted = np.concatenate([currents @ self._components, stream.target[part]], 1)
             n_steps = part.stop - part.start
             noise = self._loop.noise(n_steps, rng)
             update = rng.random(n_steps) < self._settings.update_probability

@@ -30,6 +30,7 @@ from benchmarks import (
     recursive_least_squares,
     spiking,
     spiking_growth,
+    spiking_least_squares,
     tdr,
     writing,
 )
@@ -57,6 +58,7 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     **spiking.SUBJECTS,
     **spiking_growth.SUBJECTS,
     **recursive_least_squares.SUBJECTS,
+    **spiking_least_squares.SUBJECTS,
 }
 _FOLDER = Path(__file__).parent
 _PACKAGES = (

@@ -161,7 +161,7 @@ def lessons():
 def components(share, net=None):
     net = target_network(SINE, 30, dt=DT, rng=0) if net is None else net
     run = TargetRun(net, np.ones(told_run(net)[0].hint.shape[1]), 1, np.random.default_rng(0))
-    return find_components(run, lessons(), share).weights
+    return find_components(run, lessons(), share)
 
 
 def test_components_are_as_few_as_explain_the_share():

@@ -14,6 +14,7 @@ import xarray as xr
 
 from popdyn.errors import SourceError, TensorError
 from popdyn.tensor.contract import text
+from popdyn.tensor.patient_file import PatientFile
 
 _KIND = "popdyn_kind"
 _ESCAPED = "popdyn_escaped"
@@ -41,7 +42,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> Path:
     TensorError
         If the object or one of its attributes cannot be stored.
     SourceError
-        If the folder does not exist.
+        If the folder does not exist, or the file cannot be written, as on a full disk.
 
     Examples
     --------
@@ -59,15 +60,30 @@ def save(obj: Any, path: str | os.PathLike[str]) -> Path:
         message = f"cannot save to {target}: the folder {target.parent} does not exist."
         raise SourceError(message)
     tree = _as_tree(obj)
+    try:
+        _replace(target, tree)
+    except OSError as error:
+        message = (
+            f"cannot write {target} ({error.strerror or error}): what was there before is as it "
+            "was. Make room, or choose another place."
+        )
+        raise SourceError(message) from None
+    return target
+
+
+def _replace(target: Path, tree: xr.DataTree) -> None:
+    """Write a file beside its place and move it there."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     os.close(handle)
     try:
-        tree.to_netcdf(name, engine="h5netcdf", format="NETCDF4")
+        with PatientFile(name) as file:
+            tree.to_netcdf(file, engine="h5netcdf", format="NETCDF4")
+        if file.failure is not None:
+            raise file.failure
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(target)
     finally:
         Path(name).unlink(missing_ok=True)
-    return target
 
 
 def _umask() -> int:

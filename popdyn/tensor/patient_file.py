@@ -27,6 +27,10 @@ class PatientFile(io.FileIO):
         self.failure: OSError | None = None
         super().__init__(path, "w+")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be the path in another process: locks of dask are named by what is written to."""
+        return str, (self.name,)
+
     def write(self, data: Any) -> int:
         """Write all of `data`, and tell how much that is."""
         view = memoryview(data).cast("B")

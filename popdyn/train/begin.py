@@ -19,6 +19,7 @@ from popdyn.tasks import Task
 from popdyn.tensor.result import as_json, digest
 from popdyn.train.checkpoint import Checkpoint
 from popdyn.train.course import Lessons
+from popdyn.train.identity import is_own, own_task
 from popdyn.train.reservoir import check_net_and_task
 from popdyn.train.stream import Filters
 
@@ -106,6 +107,7 @@ def begin(
         "network": digest(net.to_dataset()),
         "target network": "" if target is None else digest(target.to_dataset()),
         "seed": seed,
+        **({"own task": own_task(task, net.dt)} if checkpoint is not None and is_own(task) else {}),
     }
     words = [int(word) for word in generator.integers(0, 2**32, size=4, dtype=np.uint64)]
     place = None if checkpoint is None else Checkpoint.at(checkpoint, run)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from popdyn import __version__
 from popdyn.errors import SourceError, warn
+from popdyn.tensor.result import as_json
+from popdyn.train.identity import differences
 
 _HEADER = "header"
 # Changes when files of before cannot be gone on from.
@@ -49,11 +51,12 @@ class Checkpoint:
         Raises
         ------
         SourceError
-            If the name does not end in ``.npz``, or its folder is not there.
+            If it is no path, the name does not end in ``.npz``, or its folder is not there.
         """
-        place = Path(path)
-        if place.suffix != ".npz":
-            message = f"checkpoint must be a file that ends in .npz, found {str(path)!r}"
+        place = Path(path) if isinstance(path, (str, os.PathLike)) else None
+        if place is None or place.suffix != ".npz":
+            found = path if place is None else str(path)
+            message = f"checkpoint must be a file that ends in .npz, found {found!r:.200}"
             raise SourceError(message)
         if not place.parent.is_dir():
             message = f"the folder of the checkpoint {str(path)!r} does not exist: make it first"
@@ -75,7 +78,8 @@ class Checkpoint:
         header = {
             "format": FORMAT,
             "popdyn_version": __version__,
-            "run": dict(self.run),
+            "run": json.loads(as_json(dict(self.run))),
+            "arrays": {name: _form(array) for name, array in arrays.items()},
             "progress": dict(progress),
         }
         temporary = self.path.with_name(f".{self.path.name}.partial")
@@ -100,6 +104,11 @@ class Checkpoint:
         ------
         SourceError
             If the file is no checkpoint, is damaged, or is one of another training.
+
+        Warns
+        -----
+        PopdynWarning
+            If another version of popdyn wrote it.
         """
         if not self.path.exists():
             return None
@@ -107,6 +116,8 @@ class Checkpoint:
             arrays = _load(self.path)
             header = json.loads(str(arrays.pop(_HEADER)))
             found, progress, written_in = header["run"], header["progress"], header["format"]
+            version = header.get("popdyn_version")
+            _refuse_damaged(arrays, header.get("arrays", {}))
         except _DAMAGE as error:
             message = (
                 f"{str(self.path)!r} is no checkpoint of popdyn.train, or is damaged ({error}): "
@@ -115,27 +126,46 @@ class Checkpoint:
             raise SourceError(message) from None
         if written_in != FORMAT:
             message = (
-                f"the checkpoint {str(self.path)!r} was written by popdyn "
-                f"{header.get('popdyn_version')} in format {written_in}, this version reads "
-                f"{FORMAT}: remove it to start anew"
+                f"the checkpoint {str(self.path)!r} was written by popdyn {version} in format "
+                f"{written_in}, this version reads {FORMAT}: remove it to start anew"
             )
             raise SourceError(message)
         self._refuse_another(found)
+        if version != __version__:
+            warn(
+                f"the checkpoint {str(self.path)!r} was written by popdyn {version}, and goes on "
+                f"with {__version__}: the same bits as without a stop are not promised. Remove it "
+                "to start anew"
+            )
         return arrays, progress
 
     def _refuse_another(self, found: Mapping[str, Any]) -> None:
         """Refuse a file of another training, naming what differs."""
-        wanted = json.loads(json.dumps(dict(self.run)))
-        names = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
-        if not names:
+        said = differences(found, self.run)
+        if not said:
             return
-        said = "; ".join(f"{name}: {_short(found, name)}, now {_short(wanted, name)}"
-                         for name in names[:4])  # fmt: skip
         message = (
             f"the checkpoint {str(self.path)!r} is of another training ({said}): repeat the call "
             "it came from to go on, or give another place or remove it to start anew"
         )
         raise SourceError(message)
+
+
+def _form(array: NDArray[Any]) -> list[Any]:
+    """Return the kind of numbers and the shape of an array."""
+    return [np.asanyarray(array).dtype.str, *np.shape(array)]
+
+
+def _refuse_damaged(arrays: Mapping[str, NDArray[Any]], forms: Mapping[str, Any]) -> None:
+    """Refuse arrays of other shapes than were written, and numbers that no training keeps."""
+    for name, form in forms.items():
+        if _form(arrays[name]) != form:
+            message = f"{name} is {_form(arrays[name])}, {form} was written"
+            raise ValueError(message)
+    for name, array in arrays.items():
+        if array.dtype.kind in "fc" and not np.isfinite(array).all():
+            message = f"{name} holds NaN or infinite numbers"
+            raise ValueError(message)
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
@@ -158,9 +188,3 @@ def _put(file: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
-
-
-def _short(values: Mapping[str, Any], name: str) -> str:
-    """Return a value in a few words."""
-    value = values.get(name, "none")
-    return f"{value if isinstance(value, str) else json.dumps(value):.80}"

@@ -106,7 +106,7 @@ class Lessons:
 
 
 # Kinds of blocks.
-PREPARE, LEARN, VALIDATE, FINAL = range(4)
+PREPARE, LEARN, VALIDATE, FINAL, AGAIN = range(5)
 
 
 @dataclass(frozen=True)
@@ -259,11 +259,13 @@ def _run(
 
 
 def _learn(learner: Learner, lessons: Lessons, number: int, n_trials: int, record: Record) -> None:
-    """Learn one block; a divergence is said, and the block learned anew from where it started."""
+    """Learn one block; a divergence is said, and other trials are learned from where it started."""
     before = {name: array.copy() for name, array in learner.arrays().items()}
     filters = {name: array.copy() for name, array in lessons.filters.arrays().items()}
-    for _ in range(_MOST_RESTARTS):
-        stream, own = lessons.block(LEARN, number, n_trials)
+    for attempt in range(_MOST_RESTARTS):
+        # The same trials would diverge in the same way.
+        kind, key = (AGAIN, number * _MOST_RESTARTS + attempt) if attempt else (LEARN, number)
+        stream, own = lessons.block(kind, key, n_trials)
         loss = learner.learn(stream, own)
         what = learner.diverged()
         if not what:
@@ -271,8 +273,8 @@ def _learn(learner: Learner, lessons: Lessons, number: int, n_trials: int, recor
             return
         record.n_restarts += 1
         warn(
-            f"{what} in block {number} of the training: its inverse correlations start anew from "
-            "the weights before it"
+            f"{what} in block {number} of the training, attempt {attempt + 1} of {_MOST_RESTARTS}: "
+            "the inverse correlations start anew from the weights before it, on other trials"
         )
         learner.restore(before)
         lessons.filters.restore(filters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -35,6 +36,7 @@ SAVE = textwrap.dedent("""
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole), resource.RLIM_INFINITY))
         assert path.read_bytes() == whole
         assert pdn.save(obj, path).read_bytes() == whole
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 """)
 KINDS = ["network", "tensor", "tree"]
 
@@ -73,6 +75,7 @@ def test_a_patient_file_is_a_file_until_a_write_fails(tmp_path):
         assert read == b"\x01\x00\x02\x00\x03\x00"
         assert file.truncate(6) == 6
         assert file.failure is None
+        assert pickle.loads(pickle.dumps(file)) == str(tmp_path / "a")  # noqa: S301
     assert (tmp_path / "a").read_bytes() == b"\x00\x00\x01\x00\x02\x00"
     with PatientFile(str(tmp_path / "b")) as file:
         file.write(b"whole")

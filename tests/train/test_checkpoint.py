@@ -65,6 +65,7 @@ def test_a_missing_folder_is_said_before_anything_is_learned(tmp_path):
         ({"task": "Detection"}, "task: Oscillation, now Detection"),
         ({"noise_density": 0.2}, "noise_density: 0.1, now 0.2"),
         ({"hints": {"memory": 0.0}}, 'hints: none, now {"memory": 0.0}'),
+        ({"task_parameters": '{"tolerance": 0.2}'}, 'task_parameters: none, now {"tolerance"'),
         ({"seed": "4", "method": "full_force"}, "method: force, now full_force; seed: 3, now 4"),
     ],
 )
@@ -85,6 +86,63 @@ def test_a_file_of_another_format_says_which_version_wrote_it(place, monkeypatch
     words = rf"written by popdyn 9.9 in format {FORMAT + 1}, this version reads {FORMAT}"
     with pytest.raises(SourceError, match=words):
         place.read()
+
+
+def test_what_differs_within_the_parameters_of_a_task_is_said_with_both_values(tmp_path):
+    text = '{"sines": [[2.0, 1.0]], "rest": "%s", "tolerance": %s}'
+    first = Checkpoint.at(tmp_path / "a.npz", {**RUN, "task_parameters": text % ("x" * 200, 0.1)})
+    first.write(ARRAYS, PROGRESS)
+    other = Checkpoint.at(first.path, {**RUN, "task_parameters": text % ("x" * 200, 0.2)})
+    words = r"of another training \(task_parameters.tolerance: 0.1, now 0.2\): repeat"
+    with pytest.raises(SourceError, match=words):
+        other.read()
+
+
+def test_a_file_of_another_version_is_gone_on_from_with_a_word(place, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "__version__", "0.0.9")
+        place.write(ARRAYS, PROGRESS)
+    with pytest.warns(PopdynWarning, match=r"written by popdyn 0.0.9, and goes on .* not promised"):
+        found = place.read()
+    assert_holds(found)
+
+
+def doctored(place, name, array):
+    """Another array under a name, all else as it was."""
+    with zipfile.ZipFile(place.path) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    with zipfile.ZipFile(place.path, "w") as archive:
+        for member, stored in members.items():
+            if member != f"{name}.npy":
+                archive.writestr(member, stored)
+                continue
+            with archive.open(member, "w") as file:
+                np.lib.format.write_array(file, array)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((3, 2)), r"learned/weights is \['<f8', 3, 2\], \['<f8', 2, 3\] was written"),
+        (np.zeros((2, 3), np.float32), r"learned/weights is \['<f4', 2, 3\]"),
+        (np.full((2, 3), np.nan), "learned/weights holds NaN or infinite numbers"),
+        (np.full((2, 3), np.inf), "learned/weights holds NaN or infinite numbers"),
+    ],
+    ids=["shape", "kind", "nan", "infinite"],
+)
+def test_arrays_that_cannot_be_gone_on_from_are_refused_before_use(place, array, words):
+    place.write(ARRAYS, PROGRESS)
+    doctored(place, "learned/weights", ARRAYS["learned/weights"])
+    assert_holds(place.read())
+    doctored(place, "learned/weights", array)
+    with pytest.raises(SourceError, match=f"or is damaged .{words}"):
+        place.read()
+
+
+@pytest.mark.parametrize("path", [3, None, 1.5, ["a.npz"]])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(SourceError, match=r"must be a file that ends in .npz, found "):
+        Checkpoint.at(path, RUN)
 
 
 def no_zip(path):

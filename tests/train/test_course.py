@@ -230,18 +230,33 @@ def test_fewer_trials_than_were_learned_are_refused(scores, tmp_path, n_trials):
 
 def test_a_divergence_is_said_and_survived(scores):
     learner = Counting(diverge_at=[1, 1])
-    with pytest.warns(
-        PopdynWarning, match="weights went astray in block 1 of the training"
-    ) as said:
+    words = "weights went astray in block 1 of the training, attempt [12] of 3: .* on other trials"
+    with pytest.warns(PopdynWarning, match=words) as said:
         net, history = run(learner, 60)
     assert len(said) == 2
     assert int(history["n_restarts"]) == 2
     assert learner.rows.tolist() == [1.0, 0.0]
-    # From where the block started, on the same trials.
     assert learner.starts[1] == learner.starts[2] == learner.starts[3]
     whole, plain = run(Counting(), 60)
-    assert np.array_equal(net.output, whole.output)
-    assert plain["loss"].equals(history["loss"])
+    # Blocks before and after are as they would have been, on other trials in between.
+    assert plain["loss"].values[0] == history["loss"].values[0]
+    assert not np.array_equal(net.output, whole.output)
+    with pytest.warns(PopdynWarning, match=words):
+        again = run(Counting(diverge_at=[1, 1]), 60)
+    assert np.array_equal(net.output, again[0].output)
+
+
+@pytest.mark.filterwarnings("ignore:weights went astray")
+def test_no_attempt_at_a_block_repeats_another(scores):
+    class Watching(Counting):
+        def learn(self, stream, rng):
+            seen.append((stream.inputs.sum(), rng.bit_generator.state["state"]["state"]))
+            return super().learn(stream, rng)
+
+    seen = []
+    run(Watching(diverge_at=[0, 0, 1, 2, 2]), 60)
+    assert len(seen) == 3 + 5
+    assert len({inputs for inputs, _ in seen}) == len({state for _, state in seen}) == 8
 
 
 def test_after_three_divergences_of_a_block_training_gives_up(scores):

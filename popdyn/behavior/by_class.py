@@ -15,8 +15,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.behavior.equality import fit_equality
-from popdyn.errors import TensorError
+from popdyn.behavior.equality import fit_contraction, fit_equality
+from popdyn.errors import TensorError, warn
 from popdyn.resample import BOUND, ResamplePlan, Seed, bootstrap, percentile_bounds
 from popdyn.tensor.contract import column_names
 from popdyn.tensor.result import make_result
@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 Variables = dict[str, tuple[Any, ...]]
 
 _ONE = {"units": "1"}
+# Trials of a class below which draws within it vary too little: by 5 % with 10.
+_FEW = 10
 
 
 def behavior_by_class(
@@ -55,9 +57,10 @@ def behavior_by_class(
         Which columns play these parts where they have other names; the role ``response`` of
         trials without choices is the produced interval.
     resample : ResamplePlan, optional
-        From `popdyn.bootstrap` of these trials, to draw them together with other analyses.
+        From `popdyn.bootstrap` of these trials, to draw them together with other analyses.  Drawn
+        within classes of few trials, slopes vary less than they would in other trials.
     n_draws : int
-        Bootstrap draws of trials within each class, without `resample`.
+        Bootstrap draws of trials, without `resample`: whole trials of each context, or of all.
     rng : int or numpy.random.Generator
         Seed, or generator to draw from.
 
@@ -69,27 +72,36 @@ def behavior_by_class(
         without right answer.  With choices: ``choice_share (condition)`` of choices above 0, and
         ``choice_share_bound``, likewise.
 
-        Of produced intervals: ``produced (condition)``, their mean in s, ``produced_bound`` by the
-        bootstrap, ``produced_deviation (condition)``, ``answered (condition)``, the share of
-        trials with one, ``true_interval (condition)``; ``slope``, that of the line fitted to
-        produced on true interval over trials, for each ``context`` if there are any.
+        Of produced intervals: ``produced (condition)``, their mean in s, ``produced_bound`` by
+        Student's t (NaN of a single one), ``produced_deviation (condition)``, ``answered
+        (condition)``, the share of trials with one, ``true_interval (condition)``; ``slope``, that
+        of the line fitted to produced on true interval over trials, for each ``context`` if there
+        are any, and ``slope_bound (bound)``, which holds 95 % of ``slope_draw (draw)``.
 
         Of comparisons of two stimuli: ``equality (first)``, the second stimulus that is called
         larger in half of the trials after each first, and ``spread (first)``, the standard
         deviation of the cumulative normal from which it comes, each with ``_bound (bound,
-        first)``; ``slope`` of the line fitted to these points.  NaN for a first stimulus that came
-        with fewer than two others, or whose point lies further away than any of them; such a one
-        takes no part in the line, and bounds end at what was shown.  The fit has a weak prior, see
-        `popdyn.behavior.equality`: of pairs far apart, never confused, it knows the point of
-        equality no better than to lie between them.
+        first)``.  NaN for a first stimulus that came with fewer than two others; a point further
+        away than any of them is NaN, too, and bounds end at what was shown.  ``slope`` of points
+        of equality on first stimuli, from one fit to all choices whose place is a line in the
+        first stimulus, as is the logarithm of its spread; first stimuli to which one answer was
+        given whatever followed take no part.  Bounds are 95 % profile intervals: they hold all
+        values that make the choices not much less likely than the best, so that of pairs never
+        confused a point lies anywhere between them.  They are infinite where choices do not end
+        them, and a slope without any end is NaN.  ``slope_draw (draw)``, of the same fit to each
+        draw, is for use with other analyses.
 
-        Slopes are 1 without contraction; ``slope_bound (bound)`` holds 95 % of ``slope_draw
-        (draw)``.
+        Slopes are 1 without contraction.
 
     Raises
     ------
     TensorError
         If there is nothing to sum up, or the plan is of other trials.
+
+    Warns
+    -----
+    PopdynWarning
+        If the plan draws trials within classes of few.
 
     Examples
     --------
@@ -105,7 +117,8 @@ def behavior_by_class(
     names = _classes(table, by)
     groups = group_conditions(table, names)
     if resample is None:
-        resample = bootstrap(table, names, n_draws, rng)
+        # Within classes of few trials draws would vary too little.
+        resample = bootstrap(table, "context" if "context" in names else None, n_draws, rng)
     resample.check_trials(table)
     classes = _Classes(table, groups.index, len(groups.labels), resample)
     variables: Variables = {
@@ -224,13 +237,14 @@ def _add_produced(variables: Variables, coords: dict[str, Any], classes: _Classe
     n, n_all = classes.sum(answered), classes.sum(np.ones(len(produced)))
     mean = _ratio(classes.sum(produced), n)
     square = classes.sum((produced - np.append(mean, np.nan)[classes.index]) ** 2)
+    deviation = np.sqrt(_ratio(square, n - 1))
     weights = classes.plan.times_drawn()
-    drawn = _ratio(classes.sum(produced, weights), classes.sum(answered, weights))
+    _doubt_plan(classes)
     units = {"units": "s"}
     variables |= {
         "produced": ("condition", mean, units),
-        "produced_bound": (("bound", "condition"), percentile_bounds(drawn), units),
-        "produced_deviation": ("condition", np.sqrt(_ratio(square, n - 1)), units),
+        "produced_bound": (("bound", "condition"), _student(mean, deviation, n), units),
+        "produced_deviation": ("condition", deviation, units),
         "answered": ("condition", _ratio(n, n_all), _ONE),
         "true_interval": ("condition", _ratio(classes.sum(true), n_all), units),
     }
@@ -246,6 +260,32 @@ def _add_produced(variables: Variables, coords: dict[str, Any], classes: _Classe
     each = np.array([_slope(true, produced, one[None])[0] for one in used])
     drawn = np.stack([_slope(true, produced, one * weights) for one in used], axis=1)
     _add_slope(variables, each, drawn, ("slope_context",))
+
+
+def _doubt_plan(classes: _Classes) -> None:
+    """Warn of a plan that draws within classes so small that draws are too much alike."""
+    by = [name for name in classes.plan.by if name in classes.table.coords]
+    if not by:
+        return
+    strata = group_conditions(classes.table, by)
+    size = float((strata.index >= 0).sum()) / len(strata.labels)
+    if size < _FEW:
+        warn(
+            f"the plan draws trials within {len(strata.labels)} classes by {', '.join(by)}, of "
+            f"{size:.1f} trials on average: the interval of the slope is too narrow, by a factor "
+            f"of about {max(1 - 1 / size, 0.0) ** 0.5:.2f}. Plan with pdn.bootstrap(trials), or "
+            "by columns with few values"
+        )
+
+
+def _student(mean: Array, deviation: Array, n: Array) -> Array:
+    """Return 95 % t intervals of means, NaN of fewer than two values."""
+    from scipy.special import stdtrit
+
+    several = n > 1
+    half = np.full(len(n), np.nan)
+    half[several] = stdtrit(n[several] - 1, 0.975) * deviation[several] / np.sqrt(n[several])
+    return np.stack([mean - half, mean + half])
 
 
 def _slope(x: Array, y: Array, weights: Array) -> Array:
@@ -267,9 +307,17 @@ def _ratio(part: Array, whole: Array) -> Array:
     return ratio
 
 
-def _add_slope(variables: Variables, slope: Array, draws: Array, dims: tuple[str, ...]) -> None:
+def _add_slope(
+    variables: Variables,
+    slope: Array,
+    draws: Array,
+    dims: tuple[str, ...],
+    bound: Array | None = None,
+) -> None:
+    """Add a slope, its draws, and an interval, by default that of the draws."""
+    held = percentile_bounds(draws) if bound is None else bound
     variables["slope"] = (dims, slope, _ONE)
-    variables["slope_bound"] = (("bound", *dims), percentile_bounds(draws), _ONE)
+    variables["slope_bound"] = (("bound", *dims), held, _ONE)
     variables["slope_draw"] = (("draw", *dims), draws, _ONE)
 
 
@@ -295,31 +343,29 @@ def _add_equality(variables: Variables, coords: dict[str, Any], classes: _Classe
     known = np.isfinite(choice).astype(np.float64)
     weights = np.concatenate([np.ones((1, len(choice))), classes.plan.times_drawn()])
     n_trials, n_larger = cells.sum(known, weights), cells.sum((choice > 0) * known, weights)
-    shape = (len(weights), len(values), int(np.bincount(row).max()))
     level = np.arange(len(row)) - np.searchsorted(row, row)
-    padded = np.zeros((3, *shape))
-    for to, counts in zip(padded, (second - first, n_larger, n_trials), strict=True):
-        to[:, row, level] = counts
-    fitted = fit_equality(*padded.reshape(3, -1, shape[2]))
-    reach = np.abs(padded[0]).max(axis=2)
-    difference = fitted.difference.reshape(shape[:2])
-    equality = values + np.clip(difference, -reach, reach)
+    padded = np.zeros((3, len(values), int(np.bincount(row).max())))
+    for to, counts in zip(padded, (second - first, n_larger[0], n_trials[0]), strict=True):
+        to[row, level] = counts
+    fitted = fit_equality(*padded)
+    reach = np.abs(padded[0]).max(axis=1)
     # A point beyond what was shown is one of the fitted curve, not of the choices.
-    equality[0, np.abs(difference[0]) > reach[0]] = np.nan
-    spread = fitted.spread.reshape(shape[:2])
+    inside = np.abs(fitted.difference) <= reach
+    lower, upper = fitted.difference_bound
+    bound = values + np.clip(fitted.difference_bound, -reach, reach)
+    bound = np.where((lower < reach) & (upper > -reach), bound, np.nan)
     units = _units(classes.table, "stimulus")
     coords["first"] = ("first", values, units)
-    for name, fits in (("equality", equality), ("spread", spread)):
-        variables[name] = ("first", fits[0], units)
-        variables[f"{name}_bound"] = (("bound", "first"), percentile_bounds(fits[1:]), units)
-    usable = np.isfinite(equality[0])
-    slopes = np.array([_line(values[usable], one[usable]) for one in equality])
-    _add_slope(variables, slopes[0], slopes[1:], ())
-
-
-def _line(x: Array, y: Array) -> float:
-    """Fit a line through points, NaN through fewer than two."""
-    known = np.isfinite(y)
-    if known.sum() < 2:
-        return np.nan
-    return float(np.polyfit(x[known], y[known], 1)[0])
+    dims = ("bound", "first")
+    variables |= {
+        "equality": ("first", np.where(inside, values + fitted.difference, np.nan), units),
+        "equality_bound": (dims, bound, units),
+        "spread": ("first", fitted.spread, units),
+        "spread_bound": (dims, fitted.spread_bound, units),
+    }
+    # Of one answer to all that follows nothing is learned about equality.
+    total, larger = padded[2].sum(axis=1), padded[1].sum(axis=1)
+    stuck = (larger == 0) | (larger == total)
+    used = ~(stuck & np.isfinite(fitted.difference))[row]
+    found = fit_contraction(first[used], second[used], n_larger[:, used], n_trials[:, used])
+    _add_slope(variables, found.slope[0], found.slope[1:], (), found.bound)

@@ -1,7 +1,9 @@
 """Points of subjective equality: the second stimulus that is called larger as often as smaller.
 
-A cumulative normal is fitted to the choices of each first stimulus.  Where choices leave it open,
-because none or all of them are wrong, a weak prior decides.
+A cumulative normal is fitted to the choices of each first stimulus, and another one to all of
+them, whose place is a line in the first stimulus: its slope says whether answers are drawn towards
+the middle.  Where choices leave an estimate open, because none or all of them are wrong, a weak
+prior decides; intervals reach as far as choices leave it open.
 """
 
 from __future__ import annotations
@@ -10,16 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr
+
+from popdyn.behavior.cumulative_normal import CumulativeNormal
 
 Array = NDArray[np.float64]
 
-# Standard deviation, of the normal priors of the location and of the logarithm of the spread in
-# units of the largest difference that was shown; the second has the mean -1.
-_PRIOR_DEVIATION = 5.0
-_LOG_SPREAD = -1.0
-_MOST_STEPS = 200
-_CLOSE = 1e-10
+# Priors, mean and standard deviation: of places in units of the largest difference that was
+# shown, of the logarithm of the spread in these units, of the slope, and of the change of the
+# logarithm of the spread from the middle of the first stimuli to the one furthest away.
+_PLACE = (0.0, 5.0)
+_LOG_SPREAD = (-1.0, 5.0)
+_SLOPE = (1.0, 5.0)
+_WIDENS = (0.0, 1.0)
+# Choices that leave open such slopes do not end them.
+_STEEPEST = 20.0
 
 
 @dataclass(frozen=True)
@@ -28,14 +34,18 @@ class Equality:
 
     Attributes
     ----------
-    difference : ndarray
+    difference : ndarray, shape (row,)
         Second stimulus minus first at which both answers are equally likely.
-    spread : ndarray
+    spread : ndarray, shape (row,)
         Standard deviation of the cumulative normal.
+    difference_bound, spread_bound : ndarray, shape (2, row)
+        Their 95 % profile intervals, infinite where choices do not end them.
     """
 
     difference: Array
     spread: Array
+    difference_bound: Array
+    spread_bound: Array
 
 
 def fit_equality(difference: Array, n_larger: Array, n_trials: Array) -> Equality:
@@ -66,75 +76,78 @@ def fit_equality(difference: Array, n_larger: Array, n_trials: Array) -> Equalit
     """
     known = (n_trials > 0).sum(axis=1) > 1
     scale = np.abs(difference).max(initial=0.0)
-    if not known.any() or scale == 0:
-        nothing = np.full(len(known), np.nan)
-        return Equality(nothing, nothing)
-    problem = _Problem(difference[known] / scale, n_larger[known], n_trials[known])
-    place, log_spread = problem.solve()
-    fitted = np.full((2, len(known)), np.nan)
-    fitted[:, known] = scale * place, scale * np.exp(log_spread)
-    return Equality(*fitted)
+    fitted, bound = np.full((2, len(known)), np.nan), np.full((2, 2, len(known)), np.nan)
+    if known.any() and scale > 0:
+        one = np.ones((int(known.sum()), difference.shape[1], 1))
+        prior = np.array([_PLACE, _LOG_SPREAD]).T
+        counts = n_larger[known], n_trials[known]
+        model = CumulativeNormal(difference[known] / scale, *counts, one, one, prior)
+        best = model.solve(model.start())
+        fitted[:, known] = scale * best[:, 0], scale * np.exp(best[:, 1])
+        bound[0][:, known] = scale * model.bounds(best, 0)
+        bound[1][:, known] = scale * np.exp(model.bounds(best, 1))
+    return Equality(*fitted, *bound)
 
 
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    """Posterior of location and logarithm of the spread, each row by itself."""
+@dataclass(frozen=True)
+class Contraction:
+    """The slope of points of equality on first stimuli.
 
-    level: Array
-    n_larger: Array
-    n_trials: Array
+    Attributes
+    ----------
+    slope : ndarray, shape (row,)
+        One for each row of counts; NaN where pairs cannot tell it.
+    bound : ndarray, shape (2,)
+        95 % profile interval of that of the first row, infinite where choices do not end it.
+    """
 
-    def solve(self) -> Array:
-        """Climb to the top by damped Fisher scoring; ``(location or log spread, row)``."""
-        point = np.zeros((2, len(self.level)))
-        point[1] = _LOG_SPREAD
-        loss = self.loss(point)
-        damping = np.full(len(loss), 1e-3)
-        left = np.arange(len(loss))
-        for _ in range(_MOST_STEPS):
-            part = _Problem(self.level[left], self.n_larger[left], self.n_trials[left])
-            step = part._step(point[:, left], damping[left])
-            there = part.loss(point[:, left] + step)
-            better = there < loss[left]
-            point[:, left] += np.where(better, step, 0.0)
-            loss[left] = np.where(better, there, loss[left])
-            damping[left] *= np.where(better, 0.1, 10.0)
-            left = left[(np.abs(step) > _CLOSE).any(axis=0)]
-            if not left.size:
-                break
-        return point
+    slope: Array
+    bound: Array
 
-    def loss(self, point: Array) -> Array:
-        """Return minus the logarithm of the posterior of each row."""
-        eta = self._eta(point)
-        said = self.n_larger * log_ndtr(eta) + (self.n_trials - self.n_larger) * log_ndtr(-eta)
-        away = point - np.array([[0.0], [_LOG_SPREAD]])
-        loss: Array = -said.sum(axis=1) + (away**2).sum(axis=0) / (2 * _PRIOR_DEVIATION**2)
-        return loss
 
-    def _eta(self, point: Array) -> Array:
-        # Beyond 40 standard deviations a probability is 0 in double precision.
-        eta: Array = np.clip((self.level - point[0, :, None]) * np.exp(-point[1, :, None]), -40, 40)
-        return eta
+def fit_contraction(first: Array, second: Array, n_larger: Array, n_trials: Array) -> Contraction:
+    """Fit one cumulative normal to the choices of all pairs, placed on a line in the first.
 
-    def _step(self, point: Array, damping: Array) -> Array:
-        """Return the next step, of two unknowns written out."""
-        eta = self._eta(point)
-        log_density = -(eta**2) / 2 - np.log(2 * np.pi) / 2
-        rise, fall = np.exp(log_density - log_ndtr(eta)), np.exp(log_density - log_ndtr(-eta))
-        slope = self.n_larger * rise - (self.n_trials - self.n_larger) * fall
-        weight = self.n_trials * rise * fall
-        by_place, by_spread = -np.exp(-point[1, :, None]), -eta
-        precision = 1 / _PRIOR_DEVIATION**2
-        first = (slope * by_place).sum(axis=1) - precision * point[0]
-        second = (slope * by_spread).sum(axis=1) - precision * (point[1] - _LOG_SPREAD)
-        a = (weight * by_place**2).sum(axis=1) + precision
-        b = (weight * by_place * by_spread).sum(axis=1)
-        c = (weight * by_spread**2).sum(axis=1) + precision
-        a, c = a * (1 + damping), c * (1 + damping)
-        determinant = a * c - b**2
-        step = np.array([c * first - b * second, a * second - b * first]) / determinant
-        # A spread changes by no more than a factor e at once.
-        longest = np.maximum(np.abs(step).max(axis=0), 1.0)
-        shortened: Array = step / longest
-        return shortened
+    The logarithm of its spread is a line in the first stimulus, too.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (pair,)
+        Stimuli.
+    n_larger, n_trials : ndarray, shape (row, pair)
+        How often the second was called larger, of so many; each row is fitted by itself.
+
+    Returns
+    -------
+    Contraction
+    """
+    n_rows = len(n_trials)
+    difference, away = second - first, first - _middle(first, n_trials[0])
+    shown = n_trials[0] > 0
+    columns = np.stack([np.ones(shown.sum()), away[shown], difference[shown]], axis=1)
+    if not shown.any() or np.linalg.matrix_rank(columns) < columns.shape[1]:
+        return Contraction(np.full(n_rows, np.nan), np.full(2, np.nan))
+    scale, furthest = np.abs(difference).max(), np.abs(away).max()
+    # Of stimuli less the middle of the first ones.
+    place = np.stack([np.ones(len(first)), away / scale], axis=1)
+    spread = np.stack([np.ones(len(first)), away / furthest], axis=1)
+    level = (difference + away) / scale
+
+    def each(values: Array) -> Array:
+        return np.broadcast_to(values, (n_rows, *values.shape))
+
+    prior = np.array([_PLACE, _SLOPE, _LOG_SPREAD, _WIDENS]).T
+    parts = each(level), n_larger, n_trials, each(place), each(spread)
+    model = CumulativeNormal(*parts, prior)
+    best = model.solve(model.start())
+    bound = model.rows(np.arange(1)).bounds(best[:1], 1)[:, 0]
+    bound[np.abs(bound - 1) > _STEEPEST] *= np.inf
+    # What nothing ends is the prior's, not that of the choices.
+    slope = best[:, 1] if np.isfinite(bound).any() else np.full(n_rows, np.nan)
+    return Contraction(slope, bound)
+
+
+def _middle(first: Array, n_trials: Array) -> float:
+    """Return the middle of the first stimuli that were shown."""
+    shown = first[n_trials > 0]
+    return float(shown.min() + shown.max()) / 2 if shown.size else 0.0

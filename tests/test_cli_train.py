@@ -72,8 +72,64 @@ def test_a_checkpoint_that_is_named_is_kept(run, tmp_path):
     assert code == 0
     assert kept.exists()
     assert "checkpoint must be a file that ends in .npz" in _told(
-        run("train", model, "-o", tmp_path / "net.nc", "--checkpoint", tmp_path / "state")
+        run("train", model, "-o", tmp_path / "other.nc", "--checkpoint", tmp_path / "state")
     )
+
+
+def test_the_same_command_again_says_that_the_network_is_there(run, tmp_path):
+    model, path = tmp_path / "model.toml", tmp_path / "net.nc"
+    model.write_text(toml_text(FAST))
+    first = run("train", model, "-o", path)[1].splitlines()
+    written = path.stat().st_mtime_ns
+    code, out, err = run("train", model, "-o", path)
+    assert (code, err) == (0, [])
+    assert out.splitlines() == [
+        f"network: {path} (finished before; remove it to train anew)", *first[1:],
+    ]  # fmt: skip
+    assert path.stat().st_mtime_ns == written
+
+
+def test_a_finished_network_of_another_training_is_not_replaced(run, tmp_path):
+    model, path = tmp_path / "model.toml", tmp_path / "net.nc"
+    model.write_text(toml_text(FAST))
+    run("train", model, "-o", path)
+    files = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    said = _told(run("train", model, "-o", path, "--seed", 4))
+    assert "'net_history.nc' is of another training (net: " in said
+    assert "rng: " in said
+    said = _told(run("train", model, "-o", path, "--n-trials", 8))
+    assert "(n_trials: 6, now 8), and its network is not replaced" in said
+    path.write_bytes(files[path][:3000])
+    assert "a finished network is damaged" in _told(run("train", model, "-o", path))
+    path.write_bytes(files[path])
+    (tmp_path / "net_history.nc").unlink()
+    assert "is there without 'net_history.nc'" in _told(run("train", model, "-o", path))
+    assert path.read_bytes() == files[path]
+    # A network where the history should be says nothing of a training.
+    (tmp_path / "net_history.nc").write_bytes(files[path])
+    assert "it does not say of which" in _told(run("train", model, "-o", path))
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "model.toml", "net.nc", "net_history.nc",
+    ]  # fmt: skip
+
+
+def test_a_full_disk_is_one_line_and_the_state_is_kept(run, tmp_path):
+    resource = pytest.importorskip("resource", reason="limits on files are of Unix")
+    model, path = tmp_path / "model.toml", tmp_path / "net.nc"
+    model.write_text(toml_text({**FAST, "network": {**FAST["network"], "n_neurons": 60}}))
+    run("train", model, "-o", path)
+    whole = path.read_bytes()
+    path.unlink()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) - 1000, hard))
+    try:
+        said = _told(run("train", model, "-o", path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "net.nc (File too large): what was there before is as it was. Make room" in said
+    assert (tmp_path / "net_checkpoint.npz").exists()
+    assert run("train", model, "-o", path)[0] == 0
+    assert path.read_bytes() == whole
 
 
 def _told(done):

@@ -8,15 +8,15 @@ import pandas as pd
 
 from popdyn.comparison.network_source import draft, train_draft
 from popdyn.comparison.source_spec import ModelSpec
-from popdyn.comparison.training import read_seeds, train_seeds
+from popdyn.comparison.training import network_training, read_seeds, train_seeds
 from popdyn.errors import FitError, SourceError
-from popdyn.tensor.store import save
+from popdyn.train.finished import Finished
 
 _COLUMNS = ["name", "n_trials", "final_accuracy", "lower", "upper", "seconds"]
 
 
 def train_file(spec: ModelSpec, target: Path, checkpoint: Path | None = None) -> str:
-    """Train a network and write it with its history.
+    """Train a network and write it with its history; one that is there is not trained again.
 
     Parameters
     ----------
@@ -31,18 +31,29 @@ def train_file(spec: ModelSpec, target: Path, checkpoint: Path | None = None) ->
     Returns
     -------
     str
-        What was written, and how well the network does.
+        What was written, or is there already, and how well the network does.
+
+    Raises
+    ------
+    SourceError
+        If the file is there and is not of this training, or damaged.
     """
-    beside = target.with_name(f"{target.stem}_history{target.suffix}")
-    kept = checkpoint or target.with_name(f"{target.stem}_checkpoint.npz")
-    net, history = train_draft(draft(spec, spec.seed), spec.seed, kept)
-    save(net, target)
-    save(history, beside)
-    if checkpoint is None:
-        kept.unlink(missing_ok=True)
+    plan = draft(spec, spec.seed)
+    words = network_training(plan.net, plan.task, plan.source.train, spec.seed, plan.name)
+    files = Finished(target, words)
+    history = files.read()
+    there = "" if history is None else " (finished before; remove it to train anew)"
+    if history is None:
+        kept = checkpoint or target.with_name(f"{target.stem}_checkpoint.npz")
+        net, history = train_draft(plan, spec.seed, kept)
+        history = files.write(net, history)
+        if checkpoint is None:
+            kept.unlink(missing_ok=True)
     low, high = history["final_accuracy_bound"].values
     accuracy = f"{history['final_accuracy'].item():.3f} ({low:.3f}-{high:.3f})"
-    return f"network: {target}\nhistory: {beside}\naccuracy on fresh trials: {accuracy}"
+    return (
+        f"network: {target}{there}\nhistory: {files.history}\naccuracy on fresh trials: {accuracy}"
+    )
 
 
 def train_folder(

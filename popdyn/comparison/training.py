@@ -17,6 +17,7 @@ from popdyn.errors import SpecError
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.tasks import Task
+from popdyn.train.identity import training_words
 from popdyn.train.many import many
 from popdyn.train.target_network import target_network
 
@@ -64,6 +65,19 @@ def train_network(
     arguments = _arguments(net, task, table, seed, name)
     trained: tuple[Rate | Spiking, xr.Dataset] = learn(**arguments, checkpoint=checkpoint)
     return trained
+
+
+def network_training(
+    net: Rate | Spiking, task: Task, table: Mapping[str, Any] | None, seed: int, name: str
+) -> str:
+    """Write down what `train_network` does with the same arguments, as `train_seeds` does.
+
+    Returns
+    -------
+    str
+        From `popdyn.train.identity.training_words`.
+    """
+    return training_words(RULES[rule_of(table)], _arguments(net, task, table, seed, name))
 
 
 def train_seeds(

@@ -50,11 +50,10 @@ class Finished:
         if not self.history.exists():
             return
         try:
-            told = load(self.history, lazy=True)
+            told = load(self.history)
         except SourceError:
             return
-        with told:
-            found = told.attrs.get(_TRAINING)
+        found = told.attrs.get(_TRAINING) if isinstance(told, xr.Dataset) else None
         said = "it does not say of which" if found is None else differences(found, self.training)
         if said:
             message = (

@@ -26,6 +26,7 @@ from popdyn.tasks import Task
 from popdyn.tensor.result import digest, make_result
 from popdyn.train.checkpoint import Checkpoint
 from popdyn.train.course import check_count
+from popdyn.train.identity import is_own, own_task
 from popdyn.train.samples import Samples, collect
 from popdyn.train.validate import wilson_interval
 
@@ -135,7 +136,8 @@ def reservoir(
     place = None
     if checkpoint is not None:
         about = {"method": "reservoir", "network": digest(net.to_dataset()), "seed": seed}
-        place = Checkpoint.at(checkpoint, {**parameters, **about})
+        own = {"own task": own_task(task, net.dt)} if is_own(task) else {}
+        place = Checkpoint.at(checkpoint, {**parameters, **about, **own})
     found = None if place is None else place.read()
     arrays = _fit(net, task, trials, streams, options) if found is None else found[0]
     if place is not None and found is None:

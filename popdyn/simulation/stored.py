@@ -7,6 +7,8 @@ that was interrupted goes on from the last complete tile when the same call is m
 from __future__ import annotations
 
 import hashlib
+import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,7 @@ class Stored:
     Raises
     ------
     SourceError
-        If another run began the file, or it cannot be written to.
+        If another run began the file, it cannot be written to, or there is no room for it.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Stored:
 
     def _created(self) -> Any:
         shapes = self.shapes
+        self._refuse_full_disk()
         with _h5netcdf.File(self.partial, "w") as file:
             for name in self.names:
                 if name == STEPS:
@@ -127,6 +130,19 @@ class Stored:
         file.attrs[_RUN] = self._words
         file.attrs[_DONE] = np.zeros(0, np.int64)
         return file
+
+    def _refuse_full_disk(self) -> None:
+        """Refuse to begin what there is no room for: HDF5 does not survive a full disk."""
+        taken = sum(
+            math.prod(self.shapes.of(name)) * dtype_of(name).itemsize for name in self.names
+        )
+        free = shutil.disk_usage(self.path.parent).free
+        if taken > free:
+            message = (
+                f"{self.path} takes {taken / 1e9:.3g} GB, {free / 1e9:.3g} GB are free on its "
+                "disk: make room, choose another place, or keep fewer trials or wider bins"
+            )
+            raise SourceError(message)
 
     def put(self, name: str, time: int, part: slice, values: NDArray[Any]) -> None:
         """Keep the values of some bins or steps; they are written with those of others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -215,3 +216,23 @@ def test_text_and_flags_in_the_trial_table_survive(net, trials, tmp_path):
     with pdn.simulate(net, labelled, path=tmp_path / "sim.nc") as there:
         assert there.load().identical(pdn.simulate(net, labelled))
         assert there["probe"].dtype == bool
+
+
+def test_a_run_that_the_disk_has_no_room_for_is_refused_before_it_begins(
+    net, trials, tmp_path, monkeypatch
+):
+    path = tmp_path / "sim.nc"
+    with pdn.simulate(net, trials, path=path, record="rate") as there:
+        kept = 4 * there["rate"].size + 8 * there["output"].size
+
+    def room_for(n_bytes):
+        free = SimpleNamespace(free=n_bytes)
+        monkeypatch.setattr(stored.shutil, "disk_usage", lambda _: free)
+
+    room_for(kept - 1)
+    with pytest.raises(SourceError, match=r"takes .* GB, .* GB are free on its disk: make room"):
+        pdn.simulate(net, trials, path=tmp_path / "other.nc", record="rate")
+    assert list(tmp_path.iterdir()) == [path]
+    # While it runs the file also holds the output at every step.
+    room_for(2 * kept)
+    pdn.simulate(net, trials, path=tmp_path / "other.nc", record="rate").close()

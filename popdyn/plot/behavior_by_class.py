@@ -47,8 +47,8 @@ def behavior_by_class(
     Axes
         Of produced intervals: true interval (s) against the mean produced one, bars of its
         standard deviation.  Of comparisons: first stimulus against the point of subjective
-        equality with its 95 % interval, drawn also where the point is beyond what was shown.  On the dashed line there is no bias; the legend says
-        the slope and its interval.
+        equality with its 95 % interval, drawn also where the point is beyond what was shown.
+        On the dashed line there is no bias; the legend says the slope and its interval.
 
     Examples
     --------

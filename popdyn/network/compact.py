@@ -28,8 +28,10 @@ class Compact:
 
     Dense recurrent weights of low rank, such as those that `popdyn.train.full_force` learns, are
     written as the product of two thin matrices that fast and slow synapses share.  They, and
-    input and output weights, are rounded to single precision: what `popdyn.load` gives back is a
-    `Spiking` whose weights differ in the eighth digit, and whose spikes differ after a while.
+    input and output weights, are rounded to single precision.  What `popdyn.load` gives back is a
+    `Spiking` whose input and output weights are off by less than 1e-7 of each; recurrent weights
+    are sums of products, off by about 1e-7 of the largest, which for small ones can be far more of
+    their own size.  Spikes differ after a while.
 
     Parameters
     ----------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,17 @@ from popdyn.errors import warn
 _LONG_TIME_CONSTANT = 5.0
 _LONG_PAUSE = 0.5
 _PAUSES = ("dt", "refractory", "delay")
+_SAID = ContextVar("_SAID", default=False)
+
+
+@contextmanager
+def doubted_before() -> Iterator[None]:
+    """Keep quiet about networks that are made again from one that was doubted when it was made."""
+    token = _SAID.set(True)
+    try:
+        yield
+    finally:
+        _SAID.reset(token)
 
 
 def doubt_seconds(durations: Mapping[str, Any]) -> None:
@@ -23,6 +36,8 @@ def doubt_seconds(durations: Mapping[str, Any]) -> None:
     durations : mapping
         Seconds by name, one for all neurons or one each.
     """
+    if _SAID.get():
+        return
     longest = {name: float(np.max(values)) for name, values in durations.items()}
     doubtful = [
         f"{name}={value:g}"

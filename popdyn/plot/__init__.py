@@ -11,6 +11,7 @@ from popdyn.plot.encoding import encoding
 from popdyn.plot.epoch_axes import epoch_axes
 from popdyn.plot.explained_variance import explained_variance
 from popdyn.plot.lesson import lesson
+from popdyn.plot.memory_capacity import memory_capacity
 from popdyn.plot.multi_tdr import multi_tdr
 from popdyn.plot.output_against_target import output_against_target
 from popdyn.plot.pca import pca
@@ -40,6 +41,7 @@ __all__ = [
     "event_rate",
     "explained_variance",
     "lesson",
+    "memory_capacity",
     "multi_tdr",
     "output_against_target",
     "pca",

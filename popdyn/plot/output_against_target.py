@@ -23,6 +23,8 @@ from popdyn.plot.style import (
 
 _SHADE = "#F0F0F0"
 _GAP = 0.15  # s between trials
+# More names than these stand upright.
+_MOST_LEVEL = 20
 
 
 def output_against_target(
@@ -41,7 +43,7 @@ def output_against_target(
     trials : Dataset
         The trials it was run on, from ``task.sample``.
     show : int or sequence of trial ids
-        How many trials, the first ones, or which.
+        How many trials, the first ones, or which; at least one.
     ax : Axes, optional
         Axes to draw on; a new figure without.
 
@@ -122,14 +124,44 @@ def _both(sim: Any, trials: Any) -> tuple[xr.DataArray, xr.Dataset | xr.DataArra
             "targets"
         )
         raise TensorError(message)
+    _refuse_other_trials(sim, trials)
     return output, sim
+
+
+def _refuse_other_trials(sim: xr.Dataset | xr.DataArray, trials: xr.Dataset) -> None:
+    """Refuse trials that have the ids of those simulated and are others: events, columns, seed."""
+    shared = [
+        str(name)
+        for name, column in trials.coords.items()
+        if column.dims == ("trial",) and name in sim.coords and sim[name].dims == ("trial",)
+    ]
+    for name in shared:
+        one, other = sim[name].to_numpy(), trials[name].to_numpy()
+        numbers = one.dtype.kind in "biuf" and other.dtype.kind in "biuf"
+        # The clock of a simulation counts in steps and may round otherwise.
+        same = (
+            np.isclose(one.astype(float), other.astype(float), rtol=0, atol=1e-6, equal_nan=True)
+            if numbers
+            else one.astype(str) == other.astype(str)
+        )
+        if not same.all():
+            first = int(np.argmin(same))
+            message = (
+                f"these are not the trials that were simulated: {name} of "
+                f"{int((~same).sum())} of {same.size} trials differs, the first of trial "
+                f"{trials['trial'].values[first]}, {one[first]} simulated and {other[first]} here"
+            )
+            raise TensorError(message)
 
 
 def _positions(trials: xr.Dataset, show: Sequence[Any] | int) -> list[int]:
     """Return the positions of the trials to show."""
     ids = [str(name) for name in trials["trial"].values]
     if isinstance(show, (int, np.integer)):
-        return list(range(min(max(int(show), 1), len(ids))))
+        if show < 1:
+            message = f"show must be at least 1 trial, or ids of trials, found {show!r}"
+            raise TensorError(message)
+        return list(range(min(int(show), len(ids))))
     missing = [str(name) for name in show if str(name) not in ids]
     if missing or not len(show):
         message = (
@@ -170,9 +202,10 @@ def _name_trials(ax: Axes, table: xr.Dataset | xr.DataArray, middle: NDArray[np.
     correct = table["correct"].values if "correct" in table.coords else np.ones(middle.size)
     for name, right, place in zip(table["trial"].values, correct, middle, strict=True):
         text = plain(f"{name}{' ×' if right == 0 else ''}")
+        angle = 90 if middle.size > _MOST_LEVEL else 0
         ax.text(
             place, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom",
-            fontsize=SMALL_FONT_SIZE,
+            fontsize=SMALL_FONT_SIZE, rotation=angle,
         )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ _METHODS = (
     "reservoir",
     "force",
     "full_force",
+    "memory_capacity",
 )
 # Methods whose picture has another name.
 _PICTURES = dict.fromkeys(("reservoir", "force", "full_force"), "training")

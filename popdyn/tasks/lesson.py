@@ -249,10 +249,35 @@ def _check_lesson(name: str, lesson: Any, trials: xr.Dataset) -> None:
             raise TensorError(message)
         if values.dtype.kind not in "fiub" or not np.isfinite(values.to_numpy()).all():
             message = (
-                f"{variable} of the lesson of {name} must be finite numbers, found NaN, inf or "
-                f"{values.dtype}: use 0 where there is nothing to tell"
+                f"{variable} of the lesson of {name} must be finite numbers, found "
+                f"{_wrong(values)}: use 0 where there is nothing to tell"
             )
             raise TensorError(message)
+    _check_names(name, lesson)
+
+
+def _check_names(name: str, lesson: xr.Dataset) -> None:
+    """Refuse hints that cannot be told apart by name."""
+    n_hints = lesson.sizes.get("hint", 0)
+    if not n_hints:
+        return
+    names = lesson["hint"].to_numpy().astype(str).tolist() if "hint" in lesson.coords else []
+    twice = sorted({one for one in names if names.count(one) > 1})
+    if not names or twice:
+        found = f"{', '.join(twice)} more than once" if twice else "no coordinate 'hint'"
+        message = (
+            f"each of the {n_hints} hints of the lesson of {name} needs a name of its own in the "
+            f"coordinate 'hint', found {found}"
+        )
+        raise TensorError(message)
+
+
+def _wrong(values: xr.DataArray) -> str:
+    """Say what is no finite number in an array."""
+    if values.dtype.kind not in "fiub":
+        return str(values.dtype)
+    n_wrong = int((~np.isfinite(values.to_numpy())).sum())
+    return f"{n_wrong} that are NaN or infinite"
 
 
 def _sizes(sizes: Mapping[Any, Any]) -> str:

@@ -6,8 +6,10 @@ import os
 from typing import Any, Literal, TypeVar
 
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from popdyn.errors import TensorError
+from popdyn.network.doubtful_seconds import doubted_before
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed, as_generator
@@ -17,6 +19,7 @@ from popdyn.train.begin import begin, positive, seconds
 from popdyn.train.course import Course, Learner, check_count, run_course
 from popdyn.train.force_rate import ForceSettings, RateLearner
 from popdyn.train.force_spiking import SpikingLearner
+from popdyn.train.signs import honest_populations
 from popdyn.train.stream import Filters
 
 Network = TypeVar("Network", Rate, Spiking)
@@ -84,7 +87,8 @@ def force(
     -------
     net : Rate or Spiking
         The network of the test with the highest accuracy.  What the outputs of a spiking network
-        feed back is then part of its recurrent weights, and `feedback` None.
+        feed back is then part of its recurrent weights, and `feedback` None; names of populations,
+        excitatory or inhibitory, that no longer hold are left out.
     history : xarray.Dataset
         ``n_trials (checkpoint)`` learned so far; ``loss (checkpoint)``, the mean squared error
         while learning since the last test, which says little, as the rule corrects every error at
@@ -105,7 +109,8 @@ def force(
     Warns
     -----
     PopdynWarning
-        If learning diverged and went on, or the checkpoint could not be written.
+        If learning diverged and went on, the checkpoint could not be written, names of populations
+        were left out, or a duration looks like milliseconds.
 
     References
     ----------
@@ -139,12 +144,12 @@ def force(
     settings = ForceSettings(
         update_every, learn_on == "mask", positive("regularization", regularization), noise_density
     )
-    learner = _learner(net, _n_outputs(net, task), settings)
-    lessons = start.lessons(task, net.dt, filters)
-    trained: tuple[Any, xr.Dataset] = run_course(
-        learner, lessons, course, start.checkpoint, start.about
-    )
-    return trained
+    # The network was doubted when it was made.
+    with doubted_before():
+        learner = _learner(net, _n_outputs(net, task), settings)
+        lessons = start.lessons(task, net.dt, filters)
+        trained, history = run_course(learner, lessons, course, start.checkpoint, start.about)
+        return honest_populations(trained, net), history  # type: ignore[return-value]
 
 
 def _n_outputs(net: Rate | Spiking, task: Task) -> int:
@@ -172,6 +177,9 @@ def _n_outputs(net: Rate | Spiking, task: Task) -> int:
 
 def _learner(net: Rate | Spiking, n_outputs: int, settings: ForceSettings) -> Learner:
     """Return what learns."""
-    if isinstance(net, Rate):
-        return RateLearner(net, n_outputs, settings)
-    return SpikingLearner(net, n_outputs, settings)
+    limits: Any = threadpool_limits
+    # Other numbers of threads round otherwise.
+    with limits(1, user_api="blas"):
+        if isinstance(net, Rate):
+            return RateLearner(net, n_outputs, settings)
+        return SpikingLearner(net, n_outputs, settings)

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from popdyn.errors import TensorError
+from popdyn.network.doubtful_seconds import doubted_before
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed, as_generator, spawn
@@ -18,6 +20,7 @@ from popdyn.train.begin import begin, positive, seconds, share
 from popdyn.train.course import Course, Learner, run_course
 from popdyn.train.full_force_rate import RateLearner, RateSettings
 from popdyn.train.full_force_spiking import SpikingLearner, SpikingSettings
+from popdyn.train.signs import honest_populations
 from popdyn.train.stream import Filters
 from popdyn.train.target_network import (
     HINT_FILTER,
@@ -44,8 +47,8 @@ def full_force(
     target: Rate | None = None,
     hints: Hints | None = None,
     share_explained: float = 0.999,
-    share_trained: float = 0.5,
-    current_gain: float = 6.0,
+    share_trained: float | None = None,
+    current_gain: float | None = None,
     target_filter: float = TARGET_FILTER,
     hint_filter: float = HINT_FILTER,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -73,8 +76,8 @@ def full_force(
     Parameters
     ----------
     net : Rate or Spiking
-        The network.  A rate network has one ``tau`` and, without `target`, tanh neurons; a spiking
-        one has no delays and one ``tau_membrane``.
+        The network, without feedback.  A rate network has one ``tau`` and, without `target`, tanh
+        neurons; a spiking one has no delays and one ``tau_membrane``.
     task : Task
         Gives the trials and hints, and says what the output means.
     n_trials : int
@@ -97,11 +100,12 @@ def full_force(
     share_explained : float
         Share of the target network's squared currents that the components learned explain, in
         (0, 1]; 1 learns the current of every neuron.
-    share_trained : float
-        Spiking networks only: share of the neurons from whose spikes is learned, in (0, 1].
-    current_gain : float
+    share_trained : float, optional
+        Spiking networks only: share of the neurons from whose spikes is learned, in (0, 1]; 0.5
+        by default.
+    current_gain : float, optional
         Spiking networks only: current of a neuron, in the unit of its potential, per current of
-        the target network.
+        the target network; 6 by default.
     target_filter, hint_filter : float
         Time constants, in seconds, of causal filters on targets and hints, so that they do not
         jump before a network can know; 0 for none.
@@ -114,7 +118,8 @@ def full_force(
     Returns
     -------
     net : Rate or Spiking
-        The network of the test with the highest accuracy.
+        The network of the test with the highest accuracy.  Learned weights have both signs: names
+        of populations, excitatory or inhibitory, that no longer hold are left out.
     history : xarray.Dataset
         ``n_trials (checkpoint)`` learned so far; ``loss (checkpoint)``, the mean squared error
         while learning since the last test, which says little, as the rule corrects every error at
@@ -136,7 +141,8 @@ def full_force(
     Warns
     -----
     PopdynWarning
-        If learning diverged and went on, or the checkpoint could not be written.
+        If learning diverged and went on, the checkpoint could not be written, names of populations
+        were left out, or a duration looks like milliseconds.
 
     See Also
     --------
@@ -157,6 +163,7 @@ def full_force(
     >>> float(history["final_accuracy"])
     1.0
     """
+    _refuse_of_spikes(net, share_trained=share_trained, current_gain=current_gain)
     parameters: dict[str, Any] = {
         "n_trials": n_trials,
         "n_validation": n_validation,
@@ -166,8 +173,8 @@ def full_force(
         "update_probability": share("update_probability", update_probability),
         "hints": read_hints(hints),
         "share_explained": share("share_explained", share_explained),
-        "share_trained": share("share_trained", share_trained),
-        "current_gain": positive("current_gain", current_gain),
+        "share_trained": share("share_trained", 0.5 if share_trained is None else share_trained),
+        "current_gain": positive("current_gain", 6.0 if current_gain is None else current_gain),
         "target_filter": target_filter,
         "hint_filter": hint_filter,
     }
@@ -180,12 +187,12 @@ def full_force(
         seconds("hint_filter", hint_filter, net.dt),
         net.dt,
     )
-    learner = _learner(net, task, target, parameters, generator)
-    lessons = start.lessons(task, net.dt, filters)
-    trained: tuple[Network, xr.Dataset] = run_course(
-        learner, lessons, course, start.checkpoint, start.about
-    )  # type: ignore[assignment]
-    return trained
+    # The network was doubted when it was made.
+    with doubted_before():
+        learner = _learner(net, task, target, parameters, generator)
+        lessons = start.lessons(task, net.dt, filters)
+        trained, history = run_course(learner, lessons, course, start.checkpoint, start.about)
+        return honest_populations(trained, net), history  # type: ignore[return-value]
 
 
 def _learner(
@@ -213,7 +220,10 @@ def _learner(
     if target is None:
         target = target_network(task, net.n_neurons, dt=net.dt, rng=target_rng)
     own = {name: parameters[name] for name in ("share_trained", "current_gain")}
-    return SpikingLearner(net, target, n_outputs, SpikingSettings(**told, **own), state_rng)
+    limits: Any = threadpool_limits
+    # Other numbers of threads round otherwise.
+    with limits(1, user_api="blas"):
+        return SpikingLearner(net, target, n_outputs, SpikingSettings(**told, **own), state_rng)
 
 
 def _around(net: Rate, n_told: int, n_inputs: int, rng: np.random.Generator) -> Rate:
@@ -234,6 +244,17 @@ def _around(net: Rate, n_told: int, n_inputs: int, rng: np.random.Generator) -> 
     silent = np.zeros((1, net.n_neurons))
     weights = np.concatenate([told, net.input], axis=1)
     return Rate(net.recurrent, weights, silent, tau=net.tau, dt=net.dt)
+
+
+def _refuse_of_spikes(net: Any, **given: float | None) -> None:
+    """Refuse what only spiking networks can be told, given a rate network."""
+    told = [name for name, value in given.items() if value is not None]
+    if told and isinstance(net, Rate):
+        message = (
+            f"{' and '.join(told)} are for spiking networks only, and net is a rate network: "
+            "leave them out"
+        )
+        raise TensorError(message)
 
 
 def _refuse_no_rate_network(target: Any) -> None:

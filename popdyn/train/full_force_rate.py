@@ -66,7 +66,7 @@ class RateLearner:
         n_told = n_outputs + settings.factors.size
         silent = np.zeros_like(net.recurrent)
         self._net = dataclasses.replace(
-            net, recurrent=silent, input=target.input[:, n_told:], feedback=None, output_bias=None
+            net, recurrent=silent, input=target.input[:, n_told:], output_bias=None
         )
         self._settings, self._n_outputs = settings, n_outputs
         self._target = TargetRun(target, settings.factors, n_outputs, rng)
@@ -146,7 +146,13 @@ class RateLearner:
 
 
 def _check(net: Rate, target: Rate) -> None:
-    """Refuse a target network of another size."""
+    """Refuse feedback, and a target network of another size."""
+    if net.feedback is not None:
+        message = (
+            "full_force trains the recurrent weights: make the network without feedback, "
+            "dataclasses.replace(net, feedback=None)"
+        )
+        raise TensorError(message)
     if net.n_neurons != target.n_neurons:
         message = (
             f"the target network has {target.n_neurons} neurons and the rate network "

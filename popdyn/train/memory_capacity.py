@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError, warn
+from popdyn.network.doubtful_seconds import doubt_seconds, doubted_before
 from popdyn.network.rate import Rate
 from popdyn.network.real_numbers import real_number
 from popdyn.network.spiking import Spiking
@@ -24,6 +25,7 @@ from popdyn.simulation.run import simulate
 from popdyn.simulation.start import noise_per_step
 from popdyn.simulation.steps import evolve, single_thread
 from popdyn.tensor.result import make_result
+from popdyn.train.begin import positive
 from popdyn.train.course import check_count
 from popdyn.train.reservoir import ridge
 
@@ -66,7 +68,7 @@ def memory_capacity(
         Seconds for which a value stays, a whole number of steps; by default the mean time
         constant of the neurons.
     amplitude : float
-        Largest input, dimensionless.
+        Largest input, dimensionless, above 0.
     noise_density : float
         Noise in the network, see `popdyn.simulate`.
     rng : int or numpy.random.Generator
@@ -88,7 +90,7 @@ def memory_capacity(
     Warns
     -----
     PopdynWarning
-        If the longest delay is still remembered.
+        If the longest delay is still remembered, or `hold` looks like milliseconds.
 
     References
     ----------
@@ -108,11 +110,13 @@ def memory_capacity(
     generator, seed = as_generator(rng)
     inputs_rng, noise_rng = spawn(generator, 2)
     shape = (max_delay + n_values, n_sequences)
-    values = real_number("amplitude", amplitude, "a number") * inputs_rng.uniform(-1.0, 1.0, shape)
-    if isinstance(net, Rate):
-        states = _rates(net, values, every, noise_density, noise_rng)
-    else:
-        states = _filtered(net, values, every, noise_density, noise_rng)
+    values = positive("amplitude", amplitude) * inputs_rng.uniform(-1.0, 1.0, shape)
+    # The network was doubted when it was made.
+    with doubted_before():
+        if isinstance(net, Rate):
+            states = _rates(net, values, every, noise_density, noise_rng)
+        else:
+            states = _filtered(net, values, every, noise_density, noise_rng)
     text = "reading out the past"
     sequences = watched(range(n_sequences), n_sequences, text)
     found = np.array([_r_squared(states[:, i], values[:, i], max_delay) for i in sequences])
@@ -157,6 +161,7 @@ def _steps_of(net: Rate | Spiking, hold: float | None) -> int:
     if not (np.isfinite(steps) and steps > 0.5 and abs(steps - round(steps)) < 1e-6 * steps):
         message = f"hold must be a whole number of steps of {net.dt:g} s, found {hold!r}"
         raise TensorError(message)
+    doubt_seconds({"hold": round(steps) * net.dt})
     return round(steps)
 
 

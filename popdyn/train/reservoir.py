@@ -27,6 +27,7 @@ from popdyn.tensor.result import digest, make_result
 from popdyn.train.checkpoint import Checkpoint
 from popdyn.train.course import check_count
 from popdyn.train.identity import is_own, own_task
+from popdyn.train.own_tasks import check_own_task, check_task
 from popdyn.train.samples import Samples, collect
 from popdyn.train.validate import wilson_interval
 
@@ -56,6 +57,10 @@ def reservoir(
     outputs is taken away: a constant output can only come from the rates.  The outputs of a
     spiking network are sums of its filtered spikes, slow and fast: both kinds of weights are
     fitted.
+
+    It shares `n_trials`, `n_validation`, `noise_density`, `checkpoint` and `rng` with the rules
+    that learn while the network runs; there is one test, at the end, and no `validate_every`.
+    `regularization` is the penalty λ here.
 
     Parameters
     ----------
@@ -297,7 +302,7 @@ def _validation(
 
 
 def check_net_and_task(net: Any, task: Any) -> None:
-    """Refuse what is no network, and what is no task.
+    """Refuse what is no network, what is no task, and tasks of one's own that give no lesson.
 
     Raises
     ------
@@ -312,11 +317,8 @@ def check_net_and_task(net: Any, task: Any) -> None:
             f"{type(net).__name__}{hint}"
         )
         raise TensorError(message)
-    if isinstance(task, (str, type)) or not hasattr(task, "sample"):
-        trials = isinstance(task, xr.Dataset)
-        found = "a Dataset: give the task itself, not its trials" if trials else f"{task!r:.60}"
-        message = f"task must be a task, for example pdn.tasks.PerceptualDecision(); found {found}"
-        raise TensorError(message)
+    check_task(task)
+    check_own_task(task, net.dt)
 
 
 def _check_arguments(n_trials: int, n_validation: int, regularization: float | str) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter  # type: ignore[attr-defined]
 
 from popdyn.errors import TensorError
+from popdyn.network.doubtful_seconds import doubt_seconds
 from popdyn.tasks import Task
 from popdyn.tasks.lesson import lesson_of
 
@@ -84,7 +85,11 @@ class Filters:
 
     @classmethod
     def of(cls, target_filter: float, hint_filter: float, dt: float) -> Filters:
-        """Make filters with time constants in seconds that have heard nothing yet."""
+        """Make filters with time constants in seconds that have heard nothing yet.
+
+        Those that look like milliseconds are warned of.
+        """
+        doubt_seconds({"target_filter": target_filter, "hint_filter": hint_filter})
         return cls(LowPass(target_filter, dt), LowPass(hint_filter, dt))
 
     def arrays(self) -> dict[str, Array]:

@@ -21,6 +21,7 @@ from popdyn.resample import Seed, as_generator
 from popdyn.tasks import Task
 from popdyn.tasks.lesson import lesson_of
 from popdyn.train.begin import seconds
+from popdyn.train.own_tasks import check_task
 from popdyn.train.stream import Filters, LowPass, Stream
 from popdyn.train.target_kernel import run_target
 
@@ -77,6 +78,7 @@ def target_network(
     50
     """
     generator, _ = as_generator(rng)
+    check_task(task)
     lesson = lesson_of(task, task.sample(1, np.random.default_rng(0), dt=dt))
     n_outputs = lesson.sizes["output"]
     n_told = n_outputs + lesson.sizes["hint"] + lesson.sizes["channel"]
@@ -125,6 +127,11 @@ def target_trials(
     >>> told.sizes["channel"] > trials.sizes["channel"]
     True
     """
+    given: Any = trials
+    if isinstance(task, xr.Dataset) and not isinstance(given, xr.Dataset):
+        message = "target_trials(task, trials): the task comes first, then its trials"
+        raise TensorError(message)
+    check_task(task)
     lesson = lesson_of(task, trials)
     dt = float(trials.attrs["dt"])
     filters = Filters.of(
@@ -180,9 +187,12 @@ def hint_factors(names: list[str], hints: Hints | None) -> NDArray[np.float64]:
     given = read_hints(hints)
     for name, factor in given.items():
         if name not in names:
+            if not names:
+                message = f"this task has no hints, found hints={{{name!r}: ...}}: leave hints out"
+                raise TensorError(message)
             near = difflib.get_close_matches(str(name), names, n=1)
             guess = f"; did you mean {near[0]!r}?" if near else ""
-            message = f"hints may hold {', '.join(names) or 'nothing'}, found {name!r}{guess}"
+            message = f"hints may hold {', '.join(names)}, found {name!r}{guess}"
             raise TensorError(message)
         if not np.isfinite(real_number(f"hints[{name!r}]", factor, "a finite number")):
             message = f"hints[{name!r}] must be a finite number, found {factor!r}"

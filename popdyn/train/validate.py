@@ -86,7 +86,8 @@ def validate(
     if not correct.size:
         message = (
             f"none of the {n_trials} trials to validate on has a right answer (all are catch "
-            "trials): lower the task's catch_fraction or raise n_validation"
+            "trials, or 'correct' is NaN): raise n_validation, or lower the task's catch_fraction "
+            "if it has one"
         )
         raise FitError(message)
     bound = np.array(wilson_interval(float(correct.sum()), correct.size))

@@ -114,11 +114,29 @@ def test_outputs_that_do_not_belong_to_the_trials_are_refused(trained):
         draw(sim, sim)
     with pytest.raises(pdn.TensorError, match="a Session of spikes has no output"):
         draw(trials, trials)
+    with pytest.raises(pdn.TensorError, match="start_time of 4 of 4 trials|stimulus of . of 4"):
+        draw(sim, task.sample(4, rng=3, dt=net.dt).assign_coords(start_time=trials["stop_time"]))
+    others = task.sample(4, rng=3, dt=net.dt)
+    with pytest.raises(pdn.TensorError, match="these are not the trials that were simulated: "):
+        draw(sim, others)
+    with pytest.raises(pdn.TensorError, match="show must be at least 1 trial"):
+        draw(sim, trials, show=0)
     with pytest.raises(pdn.TensorError, match="show names trials 9; there are 4"):
         draw(sim, trials, show=[9])
     three = xr.concat([sim["output"]] * 3, "output").transpose("output", "time", "trial")
     with pytest.raises(pdn.TensorError, match="the network has 3 outputs, the task 1"):
         draw(three, trials)
+
+
+def test_what_a_network_remembers_is_drawn_against_how_long_ago_it_was():
+    net = pdn.network.Rate.random(10, g=0.9, tau=0.01, dt=0.01, rng=0)
+    memory = pdn.train.memory_capacity(net, n_values=100, max_delay=30, amplitude=0.1)
+    ax = pdn.show(memory)
+    drawn = _line(ax, f"capacity {float(memory['capacity']):.1f} (").get_xydata()
+    assert drawn[:, 1].tolist() == memory["r_squared"].values.tolist()
+    assert drawn[:, 0] == pytest.approx(0.01 * np.arange(31))
+    with pytest.raises(pdn.TensorError, match="plot.memory_capacity draws r_squared"):
+        pdn.plot.memory_capacity(_history())
 
 
 def _productions():

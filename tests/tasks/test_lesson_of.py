@@ -35,7 +35,8 @@ class Mine:
 
 class Teaching(Mine):
     def teach(self, trials):
-        return trials.assign(hints=(("hint", "step_time", "trial"), self.hints))
+        lesson = trials.assign(hints=(("hint", "step_time", "trial"), self.hints))
+        return lesson.assign_coords(hint=[f"hint {i}" for i in range(len(self.hints))])
 
 
 def test_a_task_that_teaches_nothing_gives_its_inputs_and_target():
@@ -101,6 +102,20 @@ def test_hints_without_a_dim_of_their_own_are_refused():
         lesson_of(Flat(), one_output())
 
 
+def test_hints_need_names_of_their_own():
+    class Nameless(Mine):
+        def teach(self, trials):
+            return trials.assign(hints=(("hint", "step_time", "trial"), np.zeros((2, 7, 3))))
+
+    class Twice(Nameless):
+        def teach(self, trials):
+            return super().teach(trials).assign_coords(hint=["clock", "clock"])
+
+    for task, found in ((Nameless(), "no coordinate 'hint'"), (Twice(), "clock more than once")):
+        with pytest.raises(TensorError, match=f"needs a name of its own .* found {found}"):
+            lesson_of(task, one_output())
+
+
 def test_other_channels_and_outputs_are_refused():
     class Wide(Mine):
         def teach(self, trials):
@@ -113,7 +128,8 @@ def test_other_channels_and_outputs_are_refused():
 
 def test_hints_that_are_no_numbers_are_refused():
     for bad in (np.full((1, 7, 3), np.nan), np.full((1, 7, 3), np.inf), np.full((1, 7, 3), "a")):
-        with pytest.raises(TensorError, match="hints of the lesson of Teaching must be finite"):
+        says = "hints of the lesson of Teaching must be finite numbers, found (21 that are NaN|<U1)"
+        with pytest.raises(TensorError, match=says):
             lesson_of(Teaching(bad), one_output())
 
 

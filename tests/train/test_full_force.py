@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -18,6 +19,7 @@ from popdyn.errors import FitError, PopdynWarning, SourceError, TensorError
 from popdyn.network import Rate
 from popdyn.train import full_force, target_network
 from popdyn.train.full_force_rate import RateLearner
+from popdyn.train.signs import honest_populations
 
 DT = 0.001
 SINE = pdn.tasks.Oscillation(sines=[(5, 1.0)], oscillation_duration=0.2)
@@ -164,7 +166,7 @@ def trials_in(place):
     [
         ({"rng": 6}, "seed: 5, now 6"),
         ({"task": pdn.tasks.PerceptualDecision()}, "task: Oscillation, now PerceptualDecision"),
-        ({"task": pdn.tasks.Oscillation(sines=[(4, 1.0)])}, "task_parameters: "),
+        ({"task": pdn.tasks.Oscillation(sines=[(4, 1.0)])}, "task_parameters.sines: "),
         ({"net": net_of(1)}, "network: [0-9a-f]{16}, now "),
         ({"target": target_network(SINE, 40, dt=DT)}, "target network: , now [0-9a-f]{16}"),
         ({"validate_every": 3}, "validate_every: 4, now 3"),
@@ -234,8 +236,38 @@ def test_a_divergence_is_said_and_survived(monkeypatch, kind):
     assert len(said) == 2
     assert int(after["n_restarts"]) == 2
     assert int(history["n_restarts"]) == 0
-    # It was the first block: to start anew is all there was to lose.
-    assert_same(net, plain)
+    # Other trials were learned from, once and for all.
+    assert not np.array_equal(net.recurrent, plain.recurrent)
+    assert np.isfinite(net.recurrent).all()
+
+
+def test_a_network_with_feedback_is_refused():
+    with pytest.raises(TensorError, match="make the network without feedback"):
+        full_force(net_of(feedback=1.0), SINE, **SHORT)
+
+
+def test_names_of_populations_go_where_learning_breaks_their_signs():
+    with pytest.warns(PopdynWarning, match=r"both signs to \d+ of 40 neurons .*no population"):
+        trained, _ = full_force(net_of(excitatory=0.8), SINE, **SHORT)
+    assert trained.population is None
+
+
+def test_names_of_populations_that_are_still_true_stay():
+    net = net_of(excitatory=0.8)
+    assert honest_populations(net, net) is net
+    others = dataclasses.replace(net, population=np.repeat(["a", "b"], 20))
+    trained = dataclasses.replace(others, recurrent=-others.recurrent)
+    assert honest_populations(trained, others).population is not None
+
+
+def test_durations_that_look_like_milliseconds_are_said_once():
+    net_of(tau=0.01)
+    with pytest.warns(PopdynWarning) as said:
+        net = net_of(tau=10.0)
+        with contextlib.suppress(FitError):
+            full_force(net, SINE, **SHORT, hint_filter=40.0)
+    texts = [str(one.message).split(":")[0] for one in said]
+    assert texts == ["tau=10", "hint_filter=40"]
 
 
 def test_after_three_divergences_it_gives_up(monkeypatch):
@@ -274,12 +306,12 @@ def test_a_network_that_blows_up_while_learning_is_said():
         ({"update_probability": 0.0}, "update_probability must be above 0 and at most 1, found 0"),
         ({"update_probability": 1.5}, "update_probability must be above 0 and at most 1"),
         ({"share_explained": 1.1}, "share_explained must be above 0 and at most 1, found 1.1"),
-        ({"share_trained": "half"}, "share_trained must be a share, above 0 and .* found 'half'"),
-        ({"current_gain": np.inf}, "current_gain must be a positive number, found inf"),
+        ({"share_trained": 0.5}, "share_trained are for spiking networks only"),
+        ({"share_trained": 0.2, "current_gain": 3.0}, "share_trained and current_gain are for"),
         ({"target_filter": 0.0004}, "target_filter must be 0 .none. or at least a step, 0.001 s"),
         ({"hint_filter": 0.0009}, "hint_filter must be 0 .none. or at least a step, 0.001 s"),
         ({"hint_filter": "40 ms"}, "hint_filter must be a number of seconds, found '40 ms'"),
-        ({"hints": {"memory": 1.0}}, "hints may hold .*, found 'memory'"),
+        ({"hints": {"memory": 1.0}}, "this task has no hints, found hints={'memory'"),
         ({"hints": "memory"}, "hints must map names of hints to their factors, found 'memory'"),
         ({"rng": "seed"}, "rng must be an integer"),
         ({"target": "net"}, "target must be a rate network, .* found str"),

@@ -10,7 +10,7 @@ import popdyn as pdn
 from popdyn.errors import TensorError
 from popdyn.network import Rate, Spiking
 from popdyn.train import memory_capacity
-from popdyn.train.memory_capacity import _filtered
+from popdyn.train.memory_capacity import _filtered, _steps_of
 
 
 def linear(recurrent, rng=0, into=None):
@@ -135,6 +135,13 @@ def test_memory_beyond_the_longest_delay_is_said():
         memory_capacity(linear(0.9 * orthogonal(20)), max_delay=5)
 
 
+def test_a_hold_that_looks_like_milliseconds_is_warned_of():
+    net = linear(0.9 * orthogonal(20))
+    assert _steps_of(net, 0.1) == 10
+    with pytest.warns(pdn.PopdynWarning, match="hold=10: these durations .* milliseconds"):
+        _steps_of(net, 10.0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -143,6 +150,8 @@ def test_memory_beyond_the_longest_delay_is_said():
         ({"n_values": 59}, r"at least 3 times the 20 regressors of the readout \(60\), found 59"),
         ({"hold": 0.015}, "hold must be a whole number of steps of 0.01 s, found 0.015"),
         ({"hold": "long"}, "hold must be a number of seconds"),
+        ({"amplitude": 0}, "amplitude must be a positive number, found 0"),
+        ({"amplitude": -1.0}, "amplitude must be a positive number, found -1"),
         ({"noise_density": -1.0}, "noise_density must be zero or positive"),
     ],
 )

@@ -91,8 +91,21 @@ def test_factors_of_hints_without_sense_are_refused(hints, words):
 def test_factors_may_be_numbers_of_numpy():
     assert hint_factors(["a", "b"], {"b": np.float32(0.5)}).tolist() == [1.0, 0.5]
     assert hint_factors(["a"], None).tolist() == [1.0]
-    with pytest.raises(TensorError, match="hints may hold nothing, found 'a'"):
+    with pytest.raises(TensorError, match="this task has no hints, found hints={'a': ...}"):
         hint_factors([], {"a": 1.0})
+
+
+def test_a_class_and_trials_in_place_of_the_task_are_refused():
+    with pytest.raises(TensorError, match="for example pdn.tasks.PerceptualDecision"):
+        target_network(pdn.tasks.IntervalProduction)
+    with pytest.raises(TensorError, match="the task comes first, then its trials"):
+        target_trials(PRODUCTION.sample(3), PRODUCTION)
+
+
+@pytest.mark.parametrize("name", ["target_filter", "hint_filter"])
+def test_filters_that_look_like_milliseconds_are_warned_of(name):
+    with pytest.warns(pdn.PopdynWarning, match=f"{name}=40: these durations .* milliseconds"):
+        target_trials(PRODUCTION, PRODUCTION.sample(3), **{name: 40.0})
 
 
 def test_a_network_of_other_numbers_is_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -141,9 +142,10 @@ def _around(found: str, wanted: str) -> tuple[str, str]:
         return found, wanted
     letters = enumerate(zip(found, wanted, strict=False))
     first = next((at for at, (one, two) in letters if one != two), min(len(found), len(wanted)))
-    # From the beginning of the argument, or of what is near.
-    comma, bracket = (wanted.rfind(mark, 0, first) for mark in (", ", "("))
-    start = max(comma + 2 if comma >= 0 else 0, bracket + 1, first - _LONGEST // 2)
+    # From the name of the argument, if it is near.
+    names = [match.start() for match in re.finditer(r"\w+=", wanted[:first])]
+    near = first - _LONGEST // 2
+    start = max(names[-1] if names else 0, near, 0)
     return _cut(found, start), _cut(wanted, start)
 
 

@@ -110,7 +110,7 @@ def many(
     held = rule_words(rule)[1]
     told = {name: {**held, **shared, **arguments} for name, arguments in trainings.items()}
     files = {
-        name: Finished(place / f"{name}.nc", training_words(rule, arguments))
+        name: Finished(place / f"{name}.nc", _words(rule, name, arguments))
         for name, arguments in told.items()
     }
     for one in files.values():
@@ -130,11 +130,9 @@ def _one(rule: Rule, name: str, arguments: dict[str, Any], files: Finished) -> d
         told = files.read()
         if told is None:
             told = _trained(rule, arguments, files)
-    except PopdynError as error:
-        return {**row, "error": str(error), "path": ""}
     # A task may be anybody's code: what it raises must not cost the other trainings.
     except Exception as error:  # noqa: BLE001
-        return {**row, "error": f"{type(error).__name__}: {error}", "path": ""}
+        return {**row, "error": _said(error), "path": ""}
     best = int(told["best"])
     bounds = told["final_accuracy_bound"].to_numpy()
     return {
@@ -217,8 +215,27 @@ def _check_arguments(rule: Rule, name: str, told: Mapping[str, Any]) -> None:
         message = f"training {name!r} lacks {' and '.join(missing)}"
         raise TensorError(message)
     try:
-        check_net_and_task(told["net"], told["task"])
         inspect.signature(rule).bind(**told, checkpoint="")
-    except (TensorError, TypeError) as error:
-        message = f"training {name!r}, by {rule_words(rule)[0]}: {error}"
-        raise TensorError(message) from None
+        check_net_and_task(told["net"], told["task"])
+    # A task may be anybody's code.
+    except Exception as error:
+        raise TensorError(_named(rule, name, error)) from error
+
+
+def _words(rule: Rule, name: str, arguments: Mapping[str, Any]) -> str:
+    """Write down what a training is, which draws trials of a task of one's own."""
+    try:
+        return training_words(rule, arguments)
+    except Exception as error:
+        raise TensorError(_named(rule, name, error)) from error
+
+
+def _named(rule: Rule, name: str, error: Exception) -> str:
+    """Say what went wrong before a training, and with which."""
+    return f"training {name!r}, by {rule_words(rule)[0]}: {_said(error)}"
+
+
+def _said(error: Exception) -> str:
+    """Return a message; of an error that is none of popdyn's also its kind, which says more."""
+    ours = isinstance(error, PopdynError)
+    return str(error) if ours else f"{type(error).__name__}: {error}"

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -139,12 +140,15 @@ def test_what_a_partial_rule_holds_is_part_of_it():
          f"a: …{'x' * 30}1, now …{'x' * 30}2"),
         ({"a": "T(" + "p=0, " * 30 + "q=1)"}, {"a": "T(" + "p=0, " * 30 + "q=2)"},
          "a: …q=1), now …q=2)"),
+        ({"a": repr(SINE)}, {"a": repr(replace(SINE, sines=[(5, 2.0)]))},
+         "a: …sines=((5.0, 1.0),), oscillation_duration=0.2, pulse_amplitu…, "
+         "now …sines=((5.0, 2.0),), oscillation_duration=0.2, pulse_amplitu…"),
         ({"a": "long" * 30}, {"a": "long" * 30 + "er"},
-         f"a: …{'long' * 30}"[:4] + ("long" * 30)[-30:] + ", now …" + ("long" * 30)[-30:] + "er"),
+         f"a: …{('long' * 30)[-30:]}, now …{('long' * 30)[-30:]}er"),
         ({str(n): n for n in range(6)}, {}, "0: 0, now none; 1: 1, now none; 2: 2, now none; "
          "3: 3, now none; and 2 more"),
     ],
-    ids=["equal", "order", "nan", "missing", "nested", "text", "long", "call", "end", "many"],
+    ids=["equal", "order", "nan", "missing", "nested", "text", "long", "call", "task", "end", "many"],
 )  # fmt: skip
 def test_differences_are_said_where_they_are(found, wanted, said):
     assert differences(found, wanted) == said

@@ -227,12 +227,24 @@ def test_a_net_that_does_not_fit_costs_its_own_training_alone(tmp_path):
 
 def test_what_anybodys_task_raises_costs_its_own_training_alone(tmp_path):
     class Broken(Own):
-        def response(self, *_):
-            return {}["correct"]
+        def response(self, output, trials):
+            told = super().response(output, trials)
+            return told if trials.sizes["trial"] < 11 else {}["correct"]
 
-    asked = {**own(), "broken": {"net": net_of(0), "task": Broken()}}
+    asked = {**own(), "broken": {"net": net_of(0), "task": Broken(), "n_validation": 11}}
     table = many(force, dict(reversed(asked.items())), tmp_path, **SHORT)
     assert table["error"].tolist() == ["KeyError: 'correct'", ""]
+
+
+def test_a_task_that_gives_no_trials_is_named_before_anything_is_trained(tmp_path):
+    class Broken(Own):
+        def sample(self, *_, **__):
+            return {}["trials"]
+
+    asked = {**own(), "broken": {"net": net_of(0), "task": Broken()}}
+    with pytest.raises(TensorError, match="training 'broken', by force: KeyError: 'trials'"):
+        many(force, asked, tmp_path, **SHORT)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_file_costs_its_own_training_alone(tmp_path):
@@ -330,7 +342,7 @@ def test_what_cannot_be_trained_is_said_before_anything_is(tmp_path):
             many(force, trainings(1), tmp_path, n_jobs=wrong)
     asked = trainings(2)
     asked["sine_1"]["trials"] = 3
-    with pytest.raises(TensorError, match="training 'sine_1', by force: .*argument 'trials'"):
+    with pytest.raises(TensorError, match="training 'sine_1', by force: TypeError: .*'trials'"):
         many(force, asked, tmp_path)
     asked["sine_1"] = {"net": SINE, "task": net_of(0)}
     with pytest.raises(TensorError, match="training 'sine_1', by force: net must be a network"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import signal
@@ -19,7 +18,6 @@ from popdyn.errors import FitError, PopdynWarning, SourceError, TensorError
 from popdyn.network import Rate
 from popdyn.train import full_force, target_network
 from popdyn.train.full_force_rate import RateLearner
-from popdyn.train.signs import honest_populations
 
 DT = 0.001
 SINE = pdn.tasks.Oscillation(sines=[(5, 1.0)], oscillation_duration=0.2)
@@ -244,30 +242,6 @@ def test_a_divergence_is_said_and_survived(monkeypatch, kind):
 def test_a_network_with_feedback_is_refused():
     with pytest.raises(TensorError, match="make the network without feedback"):
         full_force(net_of(feedback=1.0), SINE, **SHORT)
-
-
-def test_names_of_populations_go_where_learning_breaks_their_signs():
-    with pytest.warns(PopdynWarning, match=r"both signs to \d+ of 40 neurons .*no population"):
-        trained, _ = full_force(net_of(excitatory=0.8), SINE, **SHORT)
-    assert trained.population is None
-
-
-def test_names_of_populations_that_are_still_true_stay():
-    net = net_of(excitatory=0.8)
-    assert honest_populations(net, net) is net
-    others = dataclasses.replace(net, population=np.repeat(["a", "b"], 20))
-    trained = dataclasses.replace(others, recurrent=-others.recurrent)
-    assert honest_populations(trained, others).population is not None
-
-
-def test_durations_that_look_like_milliseconds_are_said_once():
-    net_of(tau=0.01)
-    with pytest.warns(PopdynWarning) as said:
-        net = net_of(tau=10.0)
-        with contextlib.suppress(FitError):
-            full_force(net, SINE, **SHORT, hint_filter=40.0)
-    texts = [str(one.message).split(":")[0] for one in said]
-    assert texts == ["tau=10", "hint_filter=40"]
 
 
 def test_after_three_divergences_it_gives_up(monkeypatch):

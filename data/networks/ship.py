@@ -17,12 +17,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from make import DT, N_NEURONS, SEEDS, SETS
+from scipy.stats import t
 
 import popdyn as pdn
+from popdyn.resample import spawn
 
 HERE = Path(__file__).parent
 # Runs of a network, and trials of each after one in which it gets going.
-N_SESSIONS, N_TRIALS = 7, 100
+N_SESSIONS, N_TRIALS = 10, 100
 # First stimuli and differences of the pairs from which points of equality are found.
 PROBES = {
     "IntervalDiscrimination": (np.arange(0.3, 0.91, 0.1), (0.05, 0.10, 0.15, 0.20)),
@@ -54,24 +56,40 @@ def probe(task: Any) -> Any:
     return dataclasses.replace(task, stimuli=tuple(pairs))
 
 
-def run(net: Any, task: Any, rng: int) -> xr.Dataset:
-    """Run a network through sessions of trials, without reset within one."""
+def run(net: Any, task: Any, seed: int, which: int) -> xr.Dataset:
+    """Run a network through sessions of trials, without reset within one.
+
+    Trials belong to the network of a seed and to one purpose (`which`): if all networks shared
+    them, their mean would share the error of these trials, and seem better known than it is.
+    """
     sessions = []
-    for session in range(N_SESSIONS):
-        trials = task.sample(N_TRIALS + 1, rng + session, dt=DT)
-        sim = pdn.simulate(net, trials, rng=rng + session, record=(), task=task, continuous=True)
+    for session, rng in enumerate(spawn(1000 * which + seed, N_SESSIONS)):
+        trials = task.sample(N_TRIALS + 1, rng, dt=DT)
+        sim = pdn.simulate(net, trials, rng=rng, record=(), task=task, continuous=True)
         done = sim.drop_dims("time").isel(trial=slice(1, None))
         sessions.append(done.assign_coords(trial=done["trial"] + 1000 * session))
     return xr.concat(sessions, "trial", combine_attrs="override")
 
 
+def put(thing: Any, path: Path) -> Path:
+    """Save something, unless the file holds the same: bytes may differ with versions of HDF5."""
+    if path.exists() and _plain(pdn.load(path)).identical(_plain(thing)):
+        return path
+    return pdn.save(thing, path)
+
+
+def _plain(thing: Any) -> Any:
+    return thing.to_dataset() if hasattr(thing, "dt") else thing
+
+
 def ship(name: str, source: Path) -> list[dict[str, Any]]:
     """Put one network here; return what it does, a row for each context."""
-    path = pdn.save(pdn.network.Compact(pdn.load(source / f"{name}.nc")), HERE / f"{name}.nc")
+    path = put(pdn.network.Compact(pdn.load(source / f"{name}.nc")), HERE / f"{name}.nc")
     net, task = pdn.load(path), SETS[name.rpartition("_")[0]][0]
     history = pdn.load(source / f"{name}_history.nc")
-    sim = run(net, task, 1000)
-    close = pdn.behavior_by_class(run(net, probe(task), 2000), n_draws=1000, rng=0)
+    seed = int(name.rpartition("_")[2])
+    sim = run(net, task, seed, 1)
+    close = pdn.behavior_by_class(run(net, probe(task), seed, 2), n_draws=1000, rng=0)
     contexts = close["slope_context"].to_numpy() if "slope_context" in close.dims else [""]
     slope = np.atleast_1d(close["slope"].to_numpy())
     bound = close["slope_bound"].transpose("bound", ...).to_numpy().reshape(2, -1)
@@ -112,6 +130,25 @@ def target_activity(task: Any) -> xr.Dataset:
     return average
 
 
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each set and context; networks are the unit."""
+    named = table.assign(set=table["network"].str.rpartition("_")[0])
+    rows = []
+    for (name, context), group in named.groupby(["set", "context"], sort=False):
+        slope, accuracy = group["slope"], group["accuracy"]
+        half = t.ppf(0.975, len(slope) - 1) * slope.std() / np.sqrt(len(slope))
+        rows.append(
+            {
+                "set": name,
+                "context": context,
+                "accuracy": f"{accuracy.min():.2f}-{accuracy.max():.2f}",
+                "slope by seed": f"{slope.min():.2f}-{slope.max():.2f}",
+                "mean and 95 %": f"{slope.mean():.2f} ± {half:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     """Ship what was trained so far."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -122,13 +159,14 @@ def main() -> None:
     rows = joblib.Parallel(n_jobs=2)(joblib.delayed(ship)(name, source) for name in names)
     table = pd.DataFrame([row for some in rows for row in some])
     table.to_csv(HERE / "networks.csv", index=False)
+    summary(table).to_csv(HERE / "summary.csv", index=False)
     histories = {name: pdn.load(source / f"{name}_history.nc") for name in names}
-    pdn.save(xr.DataTree.from_dict(histories), HERE / "histories.nc")
+    put(xr.DataTree.from_dict(histories), HERE / "histories.nc")
     for name in SETS:
         if name.endswith("_exact"):
             activity = target_activity(SETS[name][0])
-            pdn.save(activity, HERE / f"{name.removesuffix('_exact')}_target_activity.nc")
-    print(table.drop(columns="sha256").to_string(index=False))  # noqa: T201
+            put(activity, HERE / f"{name.removesuffix('_exact')}_target_activity.nc")
+    print(summary(table).to_string(index=False))  # noqa: T201
 
 
 if __name__ == "__main__":

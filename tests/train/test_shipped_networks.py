@@ -47,6 +47,33 @@ def test_jitter_makes_networks_contract_and_its_absence_does_not(name):
     assert jitter.max() < exact.min()
 
 
+def test_the_larger_the_error_of_the_senses_the_stronger_the_contraction():
+    slope = pd.read_csv(FOLDER / "spread.csv").groupby("arm")["slope"].mean()
+    for task in ("frequency", "interval"):
+        assert slope[f"{task}_noise_small"] > slope[task] > slope[f"{task}_noise_large"]
+
+
+def test_a_detection_network_answers_as_its_table_says():
+    table = pd.read_csv(FOLDER / "detection.csv").set_index(["network", "stimulus"])
+    row = table.loc["detection_1"]
+    task = pdn.tasks.Detection(
+        onset=(0.3, 1.3),
+        stimulus_duration=0.3,
+        delay_duration=0.5,
+        report_duration=0.3,
+        inter_trial=0.3,
+        stimulus_noise=row["stimulus_noise"].iloc[0],
+    )
+    net = pdn.load(FOLDER / "detection_1.nc")
+    trials = task.sample(361, rng=7, dt=net.dt)
+    sim = pdn.simulate(net, trials, record=(), task=task, continuous=True)
+    said_yes = (sim["choice"] > 0).isel(trial=slice(1, None))
+    for strong, stimuli in ((False, [0.0]), (True, [0.7499, 1.0])):
+        share = float(said_yes[np.isin(said_yes["stimulus"], stimuli)].mean())
+        # 180 and 40 trials: within four standard errors of the share of 1,800 and 400.
+        assert abs(share - row.loc[stimuli, "share_yes"].mean()) < (0.06 if strong else 0.11)
+
+
 def test_the_control_is_the_activity_of_target_networks():
     average = pdn.load(FOLDER / "frequency_target_activity.nc")
     assert average["rate"].dims == ("neuron", "time", "condition")

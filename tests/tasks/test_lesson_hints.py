@@ -323,3 +323,15 @@ def test_pulses_of_a_flip_flop_are_known_under_any_noise():
     assert [[signs[letter] for letter in bit] for bit in text] == (
         quiet["inputs"].values[:, ::10, 3].astype(int).tolist()
     )
+
+
+def test_on_catch_trials_nothing_is_told_of_intervals_that_are_not_there():
+    task = pdn.tasks.IntervalDiscrimination(catch_fraction=0.4, dt=0.001)
+    trials = task.sample(40, rng=0)
+    hints = task.teach(trials)["hints"]
+    catch = trials["target_choice"].to_numpy() == 0
+    assert 10 < catch.sum() < 22
+    for name in ("memory", "comparator", "choice"):
+        told = np.abs(hints.sel(hint=name)).max("step_time").to_numpy()
+        assert (told[catch] == 0).all(), name
+        assert (told[~catch] > 0).all(), name

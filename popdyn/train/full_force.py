@@ -122,7 +122,7 @@ def full_force(
         of populations, excitatory or inhibitory, that no longer hold are left out.
     history : xarray.Dataset
         ``n_trials (checkpoint)`` learned so far; ``loss (checkpoint)``, the mean squared error
-        of the steps that count since the last test, which says little, as the rule corrects errors at
+        of the steps that count since the last test, which says little, as the rule corrects all at
         once; ``validation_loss (checkpoint)``, ``accuracy (checkpoint)`` and ``accuracy_bound
         (bound, checkpoint)``, its 95 % Wilson interval, with learning off on fresh trials;
         ``best``, the position of the test that was chosen, and ``final_accuracy``,

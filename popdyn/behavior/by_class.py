@@ -28,6 +28,10 @@ Array = NDArray[np.float64]
 Variables = dict[str, tuple[Any, ...]]
 
 _ONE = {"units": "1"}
+# Share of draws without a slope beyond which there is no interval.
+_MOST_UNKNOWN = 0.05
+# Share of trials beyond which a task is taken for a comparison of two stimuli.
+_MOSTLY = 0.9
 # Trials of a class below which draws within it vary too little: by 5 % with 10.
 _FEW = 10
 
@@ -316,9 +320,13 @@ def _add_slope(
     bound: Array | None = None,
 ) -> None:
     """Add a slope, its draws, and an interval, by default that of the draws."""
-    held = percentile_bounds(draws) if bound is None else bound
+    if bound is None:
+        # So few trials that draws often hold a single stimulus know no interval.
+        bound = np.where(
+            np.isnan(draws).mean(axis=0) > _MOST_UNKNOWN, np.nan, percentile_bounds(draws)
+        )
     variables["slope"] = (dims, slope, _ONE)
-    variables["slope_bound"] = (("bound", *dims), held, _ONE)
+    variables["slope_bound"] = (("bound", *dims), bound, _ONE)
     variables["slope_draw"] = (("draw", *dims), draws, _ONE)
 
 
@@ -328,9 +336,24 @@ def _compares(table: xr.Dataset) -> bool:
     if any(name not in table.coords or table[name].dtype.kind not in "biuf" for name in wanted):
         return False
     first, second, choice, correct = (table[name].to_numpy().astype(float) for name in wanted)
-    judged = np.isfinite(correct) & np.isfinite(choice) & (first != second)
-    right = np.sign(choice) == np.sign(second - first)
-    return bool(judged.any() and np.array_equal(right[judged], correct[judged] == 1))
+    judged = np.isfinite(first + second + choice + correct) & (first != second)
+    if not judged.any():
+        return False
+    says = np.sign(choice) == np.sign(second - first)
+    agree = float(np.mean(says[judged] == (correct[judged] == 1)))
+    if agree < 1 and set(np.unique(choice[judged])) <= {0.0, 1.0}:
+        warn(
+            "choices are 0 and 1, expected -1 and 1 (the second stimulus is larger): there are no "
+            "points of equality. Say so by roles, as in roles={'choice': {'column': 'choice', "
+            "'values': {0: -1, 1: 1}}}"
+        )
+    elif _MOSTLY < agree < 1:
+        warn(
+            f"on {round((1 - agree) * judged.sum())} of {judged.sum()} trials stimuli, choice and "
+            "correct contradict each other, though they agree on the others: there are no points "
+            "of equality. Mend these trials, or leave them out"
+        )
+    return agree == 1
 
 
 def _add_equality(variables: Variables, coords: dict[str, Any], classes: _Classes) -> None:

@@ -288,3 +288,37 @@ def test_what_is_no_trial_is_refused():
         pdn.behavior_by_class("trials")
     with pytest.raises(pdn.TensorError, match="say what the classes are, by= one of correct"):
         pdn.behavior_by_class(_trials(correct=[1.0, 0.0]))
+
+
+def test_a_trial_without_stimulus_takes_nothing_from_the_others():
+    trials = _comparisons()
+    first = trials["stimulus"].to_numpy().copy()
+    first[3] = np.nan
+    found = pdn.behavior_by_class(trials.assign_coords(stimulus=("trial", first)), n_draws=5)
+    without = pdn.behavior_by_class(trials.isel(trial=np.arange(trials.sizes["trial"]) != 3))
+    assert found["slope"].item() == pytest.approx(without["slope"].item(), abs=1e-9)
+
+
+def test_choices_of_0_and_1_are_told_how_to_be_read():
+    trials = _comparisons()
+    binary = trials.assign_coords(choice=(trials["choice"] + 1) / 2)
+    with pytest.warns(pdn.PopdynWarning, match="choices are 0 and 1, expected -1 and 1"):
+        assert "equality" not in pdn.behavior_by_class(binary, n_draws=5)
+    roles = {"choice": {"column": "choice", "values": {0: -1, 1: 1}}}
+    found = pdn.behavior_by_class(binary, roles=roles, n_draws=5)
+    assert "equality" in found
+
+
+def test_a_trial_that_contradicts_itself_is_said():
+    trials = _comparisons()
+    correct = trials["correct"].to_numpy().copy()
+    correct[5] = 1 - correct[5]
+    wrong = trials.assign_coords(correct=("trial", correct))
+    with pytest.warns(pdn.PopdynWarning, match="on 1 of 720 trials"):
+        assert "equality" not in pdn.behavior_by_class(wrong, n_draws=5)
+
+
+def test_two_trials_have_no_interval():
+    trials = _productions(n_trials=40).isel(trial=slice(0, 2))
+    assert trials["stimulus"].to_numpy().std() > 0
+    assert np.isnan(pdn.behavior_by_class(trials, n_draws=100)["slope_bound"]).all()

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.behavior.comparisons import compares
 from popdyn.behavior.equality import fit_contraction, fit_equality
 from popdyn.errors import TensorError, warn
 from popdyn.resample import BOUND, ResamplePlan, Seed, bootstrap, percentile_bounds
@@ -28,10 +29,6 @@ Array = NDArray[np.float64]
 Variables = dict[str, tuple[Any, ...]]
 
 _ONE = {"units": "1"}
-# Share of draws without a slope beyond which there is no interval.
-_MOST_UNKNOWN = 0.05
-# Share of trials beyond which a task is taken for a comparison of two stimuli.
-_MOSTLY = 0.9
 # Trials of a class below which draws within it vary too little: by 5 % with 10.
 _FEW = 10
 
@@ -96,7 +93,8 @@ def behavior_by_class(
         draw, is for use with other analyses.  The fit knows no lapses: of 3 % of guesses among
         choices of slope 0.8 it made 0.83.
 
-        Slopes are 1 without contraction.
+        Slopes are 1 without contraction.  That of fewer than ten intervals has no bounds.  Points
+        of equality take all contexts together, and warn of it.
 
     Raises
     ------
@@ -138,7 +136,7 @@ def behavior_by_class(
     _add_shares(variables, classes)
     if "produced_interval" in table.coords:
         _add_produced(variables, coords, classes)
-    if _compares(table):
+    if compares(table):
         _add_equality(variables, coords, classes)
     seed = resample.seed
     parameters = {"by": names, "n_draws": len(resample)}
@@ -236,6 +234,7 @@ def _wilson(part: Array, whole: Array) -> tuple[Array, Array]:
 def _add_produced(variables: Variables, coords: dict[str, Any], classes: _Classes) -> None:
     """Add means of produced intervals, and their slopes on the true ones."""
     produced = classes.column("produced_interval")
+    produced = np.where(np.isfinite(produced), produced, np.nan)
     wanted = "target_interval" if "target_interval" in classes.table.coords else "stimulus"
     true = classes.column(wanted)
     answered = np.isfinite(produced).astype(np.float64)
@@ -256,15 +255,20 @@ def _add_produced(variables: Variables, coords: dict[str, Any], classes: _Classe
     usable = answered * np.isfinite(true) * (classes.index >= 0)
     if "context" not in coords:
         slope, draws = (_slope(true, produced, usable * one) for one in (np.ones((1, 1)), weights))
-        _add_slope(variables, slope[0], draws, ())
+        _add_slope(variables, slope[0], _of_enough(draws, usable.sum()), ())
         return
     # The classes' own column keeps its name; that of the slopes is a dim.
     coords["slope_context"] = np.unique(coords["context"][1])
     context = classes.table["context"].to_numpy()
     used = [usable * (context == name) for name in coords["slope_context"]]
     each = np.array([_slope(true, produced, one[None])[0] for one in used])
-    drawn = np.stack([_slope(true, produced, one * weights) for one in used], axis=1)
-    _add_slope(variables, each, drawn, ("slope_context",))
+    drawn = [_of_enough(_slope(true, produced, one * weights), one.sum()) for one in used]
+    _add_slope(variables, each, np.stack(drawn, axis=1), ("slope_context",))
+
+
+def _of_enough(draws: Array, n_trials: float) -> Array:
+    """Return draws of a slope, NaN if so few trials would make them look alike."""
+    return draws if n_trials >= _FEW else np.full(draws.shape, np.nan)
 
 
 def _doubt_plan(classes: _Classes) -> None:
@@ -320,40 +324,10 @@ def _add_slope(
     bound: Array | None = None,
 ) -> None:
     """Add a slope, its draws, and an interval, by default that of the draws."""
-    if bound is None:
-        # So few trials that draws often hold a single stimulus know no interval.
-        bound = np.where(
-            np.isnan(draws).mean(axis=0) > _MOST_UNKNOWN, np.nan, percentile_bounds(draws)
-        )
+    held = percentile_bounds(draws) if bound is None else bound
     variables["slope"] = (dims, slope, _ONE)
-    variables["slope_bound"] = (("bound", *dims), bound, _ONE)
+    variables["slope_bound"] = (("bound", *dims), held, _ONE)
     variables["slope_draw"] = (("draw", *dims), draws, _ONE)
-
-
-def _compares(table: xr.Dataset) -> bool:
-    """Tell whether the task was to say which of two numbers is larger."""
-    wanted = ("stimulus", "stimulus_2", "choice", "correct")
-    if any(name not in table.coords or table[name].dtype.kind not in "biuf" for name in wanted):
-        return False
-    first, second, choice, correct = (table[name].to_numpy().astype(float) for name in wanted)
-    judged = np.isfinite(first + second + choice + correct) & (first != second)
-    if not judged.any():
-        return False
-    says = np.sign(choice) == np.sign(second - first)
-    agree = float(np.mean(says[judged] == (correct[judged] == 1)))
-    if agree < 1 and set(np.unique(choice[judged])) <= {0.0, 1.0}:
-        warn(
-            "choices are 0 and 1, expected -1 and 1 (the second stimulus is larger): there are no "
-            "points of equality. Say so by roles, as in roles={'choice': {'column': 'choice', "
-            "'values': {0: -1, 1: 1}}}"
-        )
-    elif _MOSTLY < agree < 1:
-        warn(
-            f"on {round((1 - agree) * judged.sum())} of {judged.sum()} trials stimuli, choice and "
-            "correct contradict each other, though they agree on the others: there are no points "
-            "of equality. Mend these trials, or leave them out"
-        )
-    return agree == 1
 
 
 def _add_equality(variables: Variables, coords: dict[str, Any], classes: _Classes) -> None:

@@ -251,7 +251,7 @@ def _refuse_of_spikes(net: Any, **given: float | None) -> None:
     told = [name for name, value in given.items() if value is not None]
     if told and isinstance(net, Rate):
         message = (
-            f"{' and '.join(told)} are for spiking networks only, and net is a rate network: "
+            f"{' and '.join(told)}: for spiking networks only, and net is a rate network: "
             "leave them out"
         )
         raise TensorError(message)

@@ -318,7 +318,32 @@ def test_a_trial_that_contradicts_itself_is_said():
         assert "equality" not in pdn.behavior_by_class(wrong, n_draws=5)
 
 
-def test_two_trials_have_no_interval():
-    trials = _productions(n_trials=40).isel(trial=slice(0, 2))
+def test_choices_that_are_swapped_are_told():
+    trials = _comparisons()
+    swapped = trials.assign_coords(choice=-trials["choice"])
+    with pytest.warns(pdn.PopdynWarning, match="the first stimulus is called larger"):
+        assert "equality" not in pdn.behavior_by_class(swapped, n_draws=5)
+
+
+def test_contexts_taken_together_are_said():
+    trials = _comparisons()
+    context = np.where(np.arange(trials.sizes["trial"]) % 2, "short", "long")
+    with pytest.warns(pdn.PopdynWarning, match=r"of all contexts together \(long, short\)"):
+        pdn.behavior_by_class(trials.assign_coords(context=("trial", context)), n_draws=5)
+
+
+def test_an_infinite_interval_is_none():
+    trials = _productions(n_trials=40)
+    produced = trials["produced_interval"].to_numpy().copy()
+    produced[7] = np.inf
+    found = pdn.behavior_by_class(
+        trials.assign_coords(produced_interval=("trial", produced)), n_draws=20
+    )
+    assert np.isfinite(found["produced"]).all()
+    assert found["answered"].min() < 1
+
+
+def test_few_trials_have_no_interval():
+    trials = _productions(n_trials=40).isel(trial=slice(0, 6))
     assert trials["stimulus"].to_numpy().std() > 0
     assert np.isnan(pdn.behavior_by_class(trials, n_draws=100)["slope_bound"]).all()

@@ -118,7 +118,10 @@ def _run_distance(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     distance = spec.analyses.relative_distance
     settings = distance.model_dump() if distance else {}
     by = list(spec.conditions.by)
-    return relative_distance(ready(source, spec), by, rng=seed, **settings)
+    return relative_distance(
+        ready(source, spec), by, method="euclidean", smooth=None, n_components=None, rng=seed,
+        **settings,
+    )  # fmt: skip
 
 
 def _run_decode(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:

@@ -47,9 +47,13 @@ def relative_distance(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> import numpy as np
     >>> import xarray as xr
     >>> import popdyn as pdn
-    >>> values = np.random.default_rng(0).normal(size=(5, 20, 2))
-    >>> average = xr.DataArray(values, dims=("neuron", "time", "condition"))
-    >>> ax = pdn.plot.relative_distance(pdn.relative_distance(average))
+    >>> values = np.random.default_rng(0).normal(size=(5, 20, 5)).cumsum(axis=1)
+    >>> stimulus = ("condition", [0.5, 0.6, 0.7, 0.8, 0.9])
+    >>> average = xr.DataArray(
+    ...     values, dims=("neuron", "time", "condition"), coords={"stimulus": stimulus}
+    ... )
+    >>> result = pdn.relative_distance(average, smooth=None, alignment="time")
+    >>> ax = pdn.plot.relative_distance(result)
     """
     result = drawable(result, "relative_distance", "distance")
     ax = new_axes(ax)

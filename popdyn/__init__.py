@@ -65,6 +65,8 @@ _FUNCTIONS = {
     "epoch_axes": "analysis.epoch_axes",
     "raster": "analysis.raster",
     "session_overview": "analysis.session_overview",
+    "distance_shift": "analysis.distance_shift",
+    "pool_distances": "analysis.distance_pool",
     "relative_distance": "analysis.distance",
     "decode": "analysis.decoding",
     "decode_quantity": "analysis.quantity_decoding",

@@ -7,6 +7,7 @@ and paths that never go back in time.  Arrays only; `popdyn.analysis.kinet_dista
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -324,6 +325,7 @@ def relative_speed(index: NDArray[np.intp], usable: NDArray[np.bool_]) -> Array:
     return speed
 
 
+@cache
 def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """All pairs of earlier and later positions."""
     early, late = np.triu_indices(n, 1)

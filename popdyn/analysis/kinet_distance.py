@@ -167,8 +167,8 @@ def expected_inflation(match: Match, error: Array, reference: int) -> Array:
     if not rows.any():
         return np.full(len(error), np.nan)
     square = (match.offset[rows] ** 2).sum(axis=2).mean(axis=0)
-    own = np.take_along_axis(error.T, match.index[rows], axis=0).mean(axis=0)
-    noise = own + error[reference][rows].mean()
+    own = mean_known(np.take_along_axis(error.T, match.index[rows], axis=0), axis=0)
+    noise = own + own[reference]
     left = square - noise
     ratio = np.divide(square, left, out=np.full(square.shape, np.inf), where=left > 0.0)
     inflation: Array = np.sqrt(ratio) - 1.0

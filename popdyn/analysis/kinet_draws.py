@@ -7,13 +7,14 @@ from typing import Any
 
 import joblib
 import numpy as np
+from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.distance_draws import mean_known
 from popdyn.analysis.kinet import relative_speed, saturated_matches
 from popdyn.analysis.kinet_distance import Rule
 from popdyn.analysis.kinet_orbits import TrialOrbits
-from popdyn.analysis.trials import Array, average_trials, principal_axes
+from popdyn.analysis.trials import Array, average_trials
 from popdyn.resample import ResamplePlan, Seed, spawn
 
 _AT_ONCE = 16  # draws whose orbits are in memory together
@@ -110,7 +111,10 @@ def _in_own_components(mean: Array, n_components: int) -> Array:
     """Orbits (condition, neuron, time) in their own components."""
     flat = np.moveaxis(mean, 1, 0).reshape(mean.shape[1], -1)
     matrix = flat[:, np.isfinite(flat[0])]
-    axes, _ = principal_axes(matrix - matrix.mean(axis=1, keepdims=True), n_components)
+    matrix = matrix - matrix.mean(axis=1, keepdims=True)
+    n = len(matrix)
+    # Draws need no more digits than squares leave, and few of the axes.
+    axes = eigh(matrix @ matrix.T, subset_by_index=(n - n_components, n - 1))[1]
     projected: Array = np.matmul(axes.T, mean)
     return projected
 

@@ -127,7 +127,7 @@ def orbits_of_trials(
         _projected(TrialAverage(one.mean[kept], one.influence[:, kept], one.n[kept]), orbits.axes)
         for one in averages
     )
-    if n_least > 1:
+    if trials.n_trials.min() > 1:
         error = np.stack([one.standard_error_squared().sum(axis=0) for one in own])
         orbits = replace(orbits, error=error)
     return TrialOrbits(orbits, own, trials)
@@ -247,13 +247,15 @@ def make_layout(
             f"({labels[0]}): choose another by=, or select more trials"
         )
         raise FitError(message)
-    others = list(columns.values())[1:]
-    at = len(labels) // 2 if reference is None else _named(labels, stimulus, reference)
+    middle = len(labels) // 2
+    at = middle if reference is None else _named(labels, stimulus, reference)
     same = np.ones(len(labels), dtype=bool)
-    for column in others:
+    for column in list(columns.values())[1:]:
         same &= column == column[at]
     chain = np.flatnonzero(same)
-    return Layout(at, chain[np.argsort(stimulus[chain], kind="stable")])
+    chain = chain[np.argsort(stimulus[chain], kind="stable")]
+    # The middle of all sets may be the end of its own.
+    return Layout(int(chain[len(chain) // 2]) if reference is None else at, chain)
 
 
 def _named(labels: Sequence[str], stimulus: Array, reference: Any) -> int:

@@ -191,6 +191,7 @@ def _described(result: xr.Dataset, orbits: Orbits, settings: Settings, sigma: fl
     result.attrs |= {
         "distance_method": settings.method,
         "reference": orbits.labels[orbits.layout.reference],
+        "reference_stimulus": float(orbits.stimulus[orbits.layout.reference]),
         "unit_of_inference": _UNITS[settings.unit] if "draw" in result.dims else "none",
         "smooth": sigma,
         "n_neurons": int(orbits.kept.sum()),

@@ -152,4 +152,3 @@ def _check_choices(choice: np.ndarray) -> None:
             'them in the role, {"column": ..., "values": {"0": -1, "1": 1}}'
         )
         raise TensorError(message)
-

@@ -102,7 +102,11 @@ class Choices:
         self, values: Mapping[str, float], columns: dict[str, Array], rng: np.random.Generator
     ) -> Array:
         """Return choices, by measuring, estimating and comparing."""
-        model, first, second = self.model(columns), effective(values, columns), columns["stimulus_2"]
+        model, first, second = (
+            self.model(columns),
+            effective(values, columns),
+            columns["stimulus_2"],
+        )
         observed, noise_2 = model.observed(values), Noise(values["sigma_2"], values["weber_2"])
         measured = first + observed.noise.deviation(first) * rng.standard_normal(first.size)
         nodes = Measurements(measured, observed.estimate(measured), observed.noise)

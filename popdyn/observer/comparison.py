@@ -20,7 +20,8 @@ Parameters = Mapping[str, float]
 COMPARISONS = ("first", "both", "joint")
 _TINY = 1e-300
 _N_HALVINGS = 60
-_N_NEWTON = 5
+_N_NEWTON = 12
+_SHARPEST = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,8 @@ class Comparison:
         noise_2 = Noise(parameters["sigma_2"], parameters["weber_2"])
         deviation = noise_2.deviation(unique_2)
         observed = self.observed(parameters)
-        nodes = measurements(observed, unique_1, resolution, float(deviation.min()))
+        narrowest = self._narrowest(float(deviation.min()))
+        nodes = measurements(observed, unique_1, resolution, narrowest)
         threshold = self.threshold(observed, nodes, noise_2, unique_2, parameters["bias"])
         probability = nodes.probability(unique_1)
         # No noise at all of the second stimulus would be a step; its sign is kept.
@@ -82,6 +84,14 @@ class Comparison:
         larger = lapse * guess + (1 - lapse) * share[0]
         smaller = lapse * (1 - guess) + (1 - lapse) * share[1]
         return np.log(np.maximum(larger, _TINY)), np.log(np.maximum(smaller, _TINY))
+
+    def _narrowest(self, deviation: float) -> float:
+        """Return over how much of a measurement what is averaged may change."""
+        if self.compare != "both" or not self.prior_2.is_discrete or self.estimator != "mean":
+            return deviation
+        # The second estimate rests between the stimuli expected, and moves fast in the middle.
+        gap = float(np.diff(self.prior_2.values).max(initial=0.0))
+        return deviation / min(max(2 * gap / deviation, 1.0), _SHARPEST)
 
     def threshold(
         self, observed: Observed, nodes: Measurements, noise_2: Noise, second: Array, bias: float
@@ -159,7 +169,11 @@ def inverse(observed: Observed, estimate: Array, stimulus: Array) -> Array:
     point = low + share * (high - low)
     for _ in range(_N_NEWTON):
         now, slope = observed.mean_and_slope(point)
-        point = np.clip(point + (estimate - now) / np.maximum(slope, 1e-12), low, high)
+        low, high = np.where(now < estimate, point, low), np.where(now < estimate, high, point)
+        step = point + (estimate - now) / np.maximum(slope, 1e-300)
+        following = np.where((step > low) & (step < high), step, (low + high) / 2)
+        moved, point = np.abs(following - point)[inside].max(initial=0.0), following
+        if moved < 1e-12 * grid[-1]:
+            break
     outside = np.where(estimate <= value[0], -np.inf, np.inf)
     return np.where(inside, point, outside)
-

@@ -160,7 +160,10 @@ class Discrimination(BaseEstimator):  # type: ignore[no-untyped-call]
         return estimates_dataset(Choices(self), stimulus)
 
     def fit(
-        self, trials: Any, roles: Mapping[str, Any] | None = None, resample: ResamplePlan | None = None
+        self,
+        trials: Any,
+        roles: Mapping[str, Any] | None = None,
+        resample: ResamplePlan | None = None,
     ) -> Discrimination:
         """Find the most likely parameters of choices.
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from popdyn.behavior.maximum_likelihood import Problem, Top, climb, climb_from_many, hessian
+from popdyn.behavior.profile import profile_bounds
 from popdyn.errors import FitError, warn
 from popdyn.observer.cells import Cells, make_cells
 from popdyn.observer.likelihood import Likelihood
-from popdyn.observer.maximum_likelihood import Problem, Top, climb, climb_from_many, hessian
 from popdyn.observer.parameters import Space, is_noise
-from popdyn.observer.profile import profile_bounds
 
 Array = NDArray[np.float64]
 
@@ -144,7 +144,7 @@ def _problem(likelihood: Likelihood, space: Space, cells: Cells, fine: float) ->
     def terms(point: Array) -> Array:
         return likelihood.terms(space.values(point), cells.columns, fine)
 
-    return Problem(terms, space.lower, space.upper)
+    return Problem(terms, likelihood.expected, space.lower, space.upper)
 
 
 def _errors(problem: Problem, counts: Array, top: Top) -> tuple[Array, Array, float]:

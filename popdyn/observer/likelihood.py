@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 Parameters = Mapping[str, float]
 
 _STEPS_ACROSS = 40.0
-_STEPS_PER_DEVIATION = 8.0
+_STEPS_PER_DEVIATION = 6.0
 _CHUNK = 4000
 
 
@@ -32,6 +32,9 @@ class Likelihood(Protocol):
 
     def counts(self, cells: Cells, weights: Array) -> Array:
         """Return how often each term occurred (draw, term) under weights (draw, trial)."""
+
+    def expected(self, counts: Array, terms: Array) -> Array:
+        """Return how often each term is expected (term,), never below 0."""
 
     def steps(self) -> dict[str, float]:
         """Return the distance of cells along columns with many values."""
@@ -60,6 +63,11 @@ class ChoiceLikelihood:
         parts = [cells.counts(weights * (self.choice == sign)) for sign in (1, -1)]
         return np.concatenate(parts, axis=1)
 
+    def expected(self, counts: Array, terms: Array) -> Array:
+        """Return how many of the choices in each cell are expected to be so."""
+        larger, smaller = np.split(counts, 2)
+        return np.asarray(np.tile(np.abs(larger + smaller), 2) * np.exp(terms))
+
     def steps(self) -> dict[str, float]:
         """Return a small part of each column's range."""
         return {name: max(float(np.ptp(x)), 1e-12) / _STEPS_ACROSS for name, x in _items(self)}
@@ -85,6 +93,11 @@ class ResponseLikelihood:
     def counts(self, cells: Cells, weights: Array) -> Array:
         """Return counts of responses."""
         return cells.counts(weights)
+
+    def expected(self, counts: Array, terms: Array) -> Array:
+        """Return the counts; interpolation may have left some below 0."""
+        del terms
+        return np.asarray(np.abs(counts))
 
     def steps(self) -> dict[str, float]:
         """Return a small part of the responses' spread around their trend, and of ranges."""

@@ -139,7 +139,10 @@ class Production(BaseEstimator):  # type: ignore[no-untyped-call]
         return estimates_dataset(Responses(self), stimulus)
 
     def fit(
-        self, trials: Any, roles: Mapping[str, Any] | None = None, resample: ResamplePlan | None = None
+        self,
+        trials: Any,
+        roles: Mapping[str, Any] | None = None,
+        resample: ResamplePlan | None = None,
     ) -> Production:
         """Find the most likely parameters of responses.
 

@@ -32,7 +32,8 @@ class Response:
     prior : Prior
     estimator : str
     lapse_range : tuple of float
-        Between these, responses on lapses are equally probable.
+        Between these, responses on lapses are equally probable; that none lies outside is left to
+        others, because a step of the density would not be smooth.
     """
 
     prior: Prior
@@ -82,7 +83,7 @@ class Response:
                 log_probability = np.log(probability[which[faint]])
             terms = log_part[row[faint]] + log_probability
             log_density[faint] = np.logaddexp.reduce(terms, axis=1)
-        return self._with_lapses(log_density, response, parameters["lapse"])
+        return self._with_lapses(log_density, parameters["lapse"])
 
     def moments(self, parameters: Parameters, stimulus: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of the responses to each stimulus."""
@@ -110,10 +111,8 @@ class Response:
         nodes = measurements(self.observed(parameters), shown, resolution, narrowest)
         return (nodes, *self.motor(parameters, nodes.estimate))
 
-    def _with_lapses(self, log_density: Array, response: Array, lapse: float) -> Array:
+    def _with_lapses(self, log_density: Array, lapse: float) -> Array:
         if lapse <= 0:
             return log_density
         low, high = self.lapse_range
-        inside = (response >= low) & (response <= high)
-        anything = np.where(inside, np.log(lapse / (high - low)), -np.inf)
-        return np.logaddexp(np.log1p(-lapse) + log_density, anything)
+        return np.logaddexp(np.log1p(-lapse) + log_density, np.log(lapse / (high - low)))

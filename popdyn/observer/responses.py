@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from popdyn.errors import FitError
 from popdyn.observer.kind import check_estimator, noises, prior_of
 from popdyn.observer.likelihood import ResponseLikelihood, effective
 from popdyn.observer.posterior import Observed
@@ -103,8 +104,16 @@ class Responses:
         stimulus, n = np.unique(table["stimulus"].to_numpy(), return_counts=True)
         furthest = max(_LAPSE_REACH * stimulus[-1], float(table["response"].max()))
         learnt = {"prior": as_json([stimulus, n / n.sum()])}
-        if self.observer.lapse_range is None:
-            learnt["lapse_range"] = as_json([0.0, furthest])
+        given = self.observer.lapse_range
+        if given is None:
+            return {**learnt, "lapse_range": as_json([0.0, furthest])}
+        outside = ~table["response"].between(*given)
+        if outside.any():
+            message = (
+                f"{outside.sum()} of {len(table)} responses lie outside of lapse_range {given}: "
+                "make it wider, or leave these trials out"
+            )
+            raise FitError(message)
         return learnt
 
     def described(

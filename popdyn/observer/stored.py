@@ -44,4 +44,3 @@ def observer_from(kind: Callable[..., _Kind], dataset: xr.Dataset, method: str) 
         restored.result_ = dataset
         restored.parameters_ = dataset["value"]
     return observer
-

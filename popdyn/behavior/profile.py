@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from popdyn.observer.maximum_likelihood import Problem, Top, climb
+from popdyn.behavior.maximum_likelihood import Problem, Top, climb
 
 Array = NDArray[np.float64]
 
-_MOST_STEPS = 25
-# Half the interval's deviance is met to within this.
-_CLOSE = 2e-3
+_MOST_STEPS = 12
+# The fall is met to within this part: the bound to half of it.
+_CLOSE = 0.03
 
 
 def profile_bounds(
@@ -44,9 +44,7 @@ def profile_bounds(
     return bounds
 
 
-def _one_side(
-    problem: Problem, counts: Array, top: Top, i: int, step: float, fall: float
-) -> float:
+def _one_side(problem: Problem, counts: Array, top: Top, i: int, step: float, fall: float) -> float:
     """Walk until the fall is passed, then halve the root's bracket along the parabola."""
     limit = problem.lower[i] if step < 0 else problem.upper[i]
     center, inside, outside = top.point[i], (0.0, 0.0), None
@@ -58,9 +56,9 @@ def _one_side(
             return float(limit)
         start = point.copy()
         start[i] = center + to
-        held = climb(problem, counts, start, held=i, enough=1e-4)
+        held = climb(problem, counts, start, held=i, enough=1e-3)
         point, fallen = held.point, max(held.loss - top.loss, 0.0)
-        if abs(fallen - fall) < _CLOSE * fall * 5:
+        if abs(fallen - fall) < _CLOSE * fall:
             return float(center + to)
         if fallen < fall:
             if center + to == limit:
@@ -72,9 +70,7 @@ def _one_side(
     return float(center + to)
 
 
-def _next(
-    inside: tuple[float, float], outside: tuple[float, float] | None, wanted: float
-) -> float:
+def _next(inside: tuple[float, float], outside: tuple[float, float] | None, wanted: float) -> float:
     """Guess where the square root of the fall, about linear, is what is wanted."""
     if outside is None:
         to, root = inside

@@ -1,8 +1,8 @@
 """Find the most likely parameters: many starts, then damped scoring between bounds.
 
 The log-likelihood is a sum of counts times terms (one per cell).  The outer products of the terms'
-gradients, weighted by the counts, stand for its curvature: they need no second derivatives, and
-once known serve every bootstrap draw.
+gradients, weighted by how often each is expected, stand for its curvature: they need no second
+derivatives, and once known serve every bootstrap draw.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ _DIFFERENCE = 1e-5
 # A step that promises less than this, in log-likelihood, is the last.
 ENOUGH = 1e-6
 _MOST_DAMPING = 1e8
+_LITTLE = 1e-2
 _N_LOOKED_AT = 32
 N_STARTS = 5
 
@@ -32,10 +33,13 @@ class Problem:
     ----------
     terms : callable
         Point (parameter,) to logarithms of probabilities (term,).
+    expected : callable
+        Counts and terms (term,) to how often each term is expected.
     lower, upper : ndarray, shape (parameter,)
     """
 
     terms: Callable[[Array], Array]
+    expected: Callable[[Array, Array], Array]
     lower: Array
     upper: Array
 
@@ -103,19 +107,22 @@ def climb(
         if jacobian is None:
             jacobian = problem.jacobian(point, terms)
         gradient = -(counts @ jacobian)
-        curvature = jacobian.T @ (jacobian * counts[:, None])
+        curvature = jacobian.T @ (jacobian * problem.expected(counts, terms)[:, None])
+        straight = _bounded_step(gradient, curvature, 0.0, point, problem, held)
+        hoped = -(gradient @ straight + straight @ curvature @ straight / 2)
+        if hoped < enough:
+            return Top(point, loss, terms, True)
         while True:
             step = _bounded_step(gradient, curvature, damping, point, problem, held)
-            promised = -(gradient @ step + step @ curvature @ step / 2)
-            if promised < enough:
-                return Top(point, loss, terms, True)
             new_terms = problem.terms(point + step)
             new_loss = float(-counts @ new_terms)
             if new_loss < loss:
                 break
             damping = max(10 * damping, 1e-3)
             if damping > _MOST_DAMPING:
-                return Top(point, loss, terms, False)
+                # Rounding hides what little is left to gain.
+                return Top(point, loss, terms, hoped < _LITTLE)
+        promised = -(gradient @ step + step @ curvature @ step / 2)
         gained = loss - new_loss
         point, loss, terms, jacobian = point + step, new_loss, new_terms, None
         if gained > 0.5 * promised:
@@ -209,7 +216,7 @@ def hessian(problem: Problem, counts: Array, top: Top) -> tuple[Array, NDArray[n
     inner : ndarray of bool, shape (parameter,)
     """
     jacobian = problem.jacobian(top.point, top.terms)
-    size = np.einsum("c,cp->p", np.abs(counts), jacobian**2)
+    size = problem.expected(counts, top.terms) @ jacobian**2
     step = 0.05 / np.sqrt(np.maximum(size, 1e-12))
     room = np.minimum(top.point - problem.lower, problem.upper - top.point)
     inner = room > 1e-6 * (problem.upper - problem.lower)

@@ -23,7 +23,7 @@ def result():
     values = 50 + np.concatenate([states, states]) + rng.normal(0, 0.2, (6, 30, 40))
     x = pdn.make_tensor(values, time, trials={"stimulus": stimulus}, align="go_time")
     x = x.assign_coords(stimulus=x.stimulus.assign_attrs(units="s"))
-    return pdn.relative_distance(x, "stimulus", n_draws=20)
+    return pdn.relative_distance(x, "stimulus", n_components=3, n_draws=20)
 
 
 @pytest.fixture(autouse=True)

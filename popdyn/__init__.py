@@ -72,6 +72,7 @@ _FUNCTIONS = {
     "distance_shift": "analysis.distance_shift",
     "pool_distances": "analysis.distance_pool",
     "relative_distance": "analysis.distance",
+    "separatrix_distance": "analysis.separatrix",
     "decode": "analysis.decoding",
     "decode_quantity": "analysis.quantity_decoding",
     "temporal_generalization": "analysis.generalization",

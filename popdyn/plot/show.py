@@ -20,6 +20,7 @@ _METHODS = (
     "tdr",
     "multi_tdr",
     "relative_distance",
+    "separatrix_distance",
     "decode",
     "encoding",
     "decode_quantity",
@@ -37,9 +38,29 @@ _METHODS = (
     "reservoir",
     "force",
     "full_force",
+    "psychometric",
+    "detection",
+    "contraction",
+    "serial_dependence",
+    "discrimination_observer",
+    "production_observer",
+    "discrimination_estimates",
+    "production_estimates",
+    "compare_observers",
 )
 # Methods whose picture has another name.
-_PICTURES = dict.fromkeys(("reservoir", "force", "full_force"), "training")
+_PICTURES = {
+    **dict.fromkeys(("reservoir", "force", "full_force"), "training"),
+    **dict.fromkeys(("discrimination_estimates", "production_estimates"), "estimates"),
+}
+# Pictures that share a module of another name.
+_MODULES = {
+    "serial_dependence": "contraction",
+    **dict.fromkeys(
+        ("discrimination_observer", "production_observer", "estimates", "compare_observers"),
+        "observer",
+    ),
+}
 
 
 def show(result: Any, **options: Any) -> Axes:
@@ -88,7 +109,9 @@ def show(result: Any, **options: Any) -> Axes:
             )
         raise PopdynError(message)
     picture = _PICTURES.get(method, method)
-    draw: Callable[..., Axes] = getattr(import_module(f"popdyn.plot.{picture}"), picture)
+    draw: Callable[..., Axes] = getattr(
+        import_module(f"popdyn.plot.{_MODULES.get(picture, picture)}"), picture
+    )
     return draw(dataset, **options)
 
 

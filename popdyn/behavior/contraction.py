@@ -1,4 +1,4 @@
-"""Are answers drawn towards the middle?  Contraction bias and central tendency from behavior alone."""
+"""Are answers drawn towards the middle?  Contraction and central tendency from behavior alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signal detection: how well a stimulus is told from its absence, and from where on one says yes."""
+"""Signal detection: how well a stimulus is told from none, and from where on one says yes."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def climb(
             damping = max(10 * damping, 1e-3)
             if damping > _MOST_DAMPING:
                 # Rounding hides what little is left to gain.
-                return Top(point, loss, terms, hoped < _LITTLE)
+                return Top(point, loss, terms, bool(hoped < _LITTLE))
         promised = -(gradient @ step + step @ curvature @ step / 2)
         gained = loss - new_loss
         point, loss, terms, jacobian = point + step, new_loss, new_terms, None
@@ -192,7 +192,7 @@ def climb_from_many(
 
 
 def _spread_out(n_points: int, n_dims: int) -> Array:
-    """Points of a lattice by the generalized golden ratio: even in the unit cube, without chance."""
+    """Give a lattice by the generalized golden ratio: even in the unit cube, without chance."""
     ratio = 2.0
     for _ in range(60):
         ratio = (1 + ratio) ** (1 / (n_dims + 1))

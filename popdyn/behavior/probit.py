@@ -14,7 +14,7 @@ _CLOSE = 1e-8
 _PRIOR_DEVIATION = 30.0
 
 
-def fit_probit(design: Array, larger: Array, weights: Array) -> Array:
+def fit_probit(design: Array, larger: NDArray[np.bool_], weights: Array) -> Array:
     """Fit ``P(larger) = Phi(design @ coefficient)``, once for each row of weights.
 
     Parameters

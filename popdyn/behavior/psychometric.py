@@ -146,7 +146,7 @@ def _checked(choice: Any, stimulus: Any, by: Any, curve: str) -> tuple[Array, Ar
     if curve == "weibull" and (shown[known] <= 0).any():
         message = f"a Weibull curve needs stimuli above 0, found {shown[known].min():g}"
         raise TensorError(message)
-    return chosen[known] > 0, shown[known], condition[known]
+    return (chosen[known] > 0).astype(np.float64), shown[known], condition[known]
 
 
 def _levels(chosen: Array, shown: Array) -> Levels:
@@ -234,8 +234,7 @@ class _Family:
         return np.array([place, np.exp(point[1]), float(guess), float(lapse)])
 
     def natural_bounds(self, bounds: Array) -> Array:
-        ends = np.stack([self.natural(end) for end in bounds])
-        return ends
+        return np.stack([self.natural(end) for end in bounds])
 
     def shares(self, point: Array, stimulus: Array) -> tuple[Array, Array]:
         threshold, spread, guess, lapse = self.natural(point)
@@ -247,7 +246,7 @@ class _Family:
         return np.log(np.maximum(np.concatenate(self.shares(point, self.stimulus)), _TINY))
 
     def _ends(self) -> tuple[float, float]:
-        """Ends of stimuli on the scale of thresholds."""
+        """Return the ends of stimuli on the scale of thresholds."""
         ends = self.stimulus[[0, -1]]
         low, high = np.log(ends) if self.curve == "weibull" else ends
         return float(low), float(high)
@@ -307,13 +306,11 @@ def _result(fits: list[_Fit], labels: Any, parameters: dict[str, Any], seed: str
         variables[f"{name}_profile_bound"] = (("bound", "condition"), profile)
         if name in ("threshold", "spread"):
             variables[f"draw_{name}"] = (("draw", "condition"), drawn)
+    n_levels_of = np.array([fit.levels.n.size for fit in fits])
     variables |= {
         "log_likelihood": ("condition", [fit.log_likelihood for fit in fits]),
         "deviance": ("condition", [_deviance(fit) for fit in fits]),
-        "deviance_freedom": (
-            "condition",
-            [fit.levels.n.size - _n_free(parameters) for fit in fits],
-        ),
+        "deviance_freedom": ("condition", n_levels_of - _n_free(parameters)),
         "curve": (("condition", "point"), np.stack([fit.share(points) for fit in fits])),
         "share": (("condition", "level"), table[1]),
         "n_trials": (("condition", "level"), table[2]),
@@ -327,7 +324,7 @@ def _result(fits: list[_Fit], labels: Any, parameters: dict[str, Any], seed: str
 
 
 def _n_free(parameters: dict[str, Any]) -> int:
-    return 2 + sum(parameters[name] == "free" for name in ("guess", "lapse"))
+    return 2 + [parameters["guess"], parameters["lapse"]].count("free")
 
 
 def _deviance(fit: _Fit) -> float:

@@ -87,7 +87,7 @@ def serial_dependence(
     if not compares:
         check_responses(table)
     lags = np.arange(1, n_back + 1)
-    past = np.column_stack([previous(table, "stimulus", lag) for lag in lags])
+    past = np.column_stack([previous(table, "stimulus", int(lag)) for lag in lags])
     numbers = np.column_stack([table[list(needed)].to_numpy(dtype=np.float64), past])
     known = np.isfinite(numbers).all(axis=1)
     if known.sum() < _FEWEST_TRIALS:

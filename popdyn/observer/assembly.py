@@ -144,12 +144,12 @@ def fit_observer(kind: Kind, trials: Any, roles: Roles, resample: ResamplePlan |
 
 def _start(kind: Kind, space: Space) -> Array | None:
     given = kind.given()
-    known = all(given[name] is not None and np.isfinite(float(given[name])) for name in space.names)
-    if not known:
+    values = {name: given[name] for name in space.names}
+    known = {name: value for name, value in values.items() if value is not None}
+    if len(known) < len(values):
         return None
     with np.errstate(divide="ignore"):  # a noise of 0 starts at its lower bound
-        start: Array = space.point(given)
-    return start
+        return space.point(known)
 
 
 def _check_fit(kind: Kind, used: pd.DataFrame, known: NDArray[np.bool_]) -> None:

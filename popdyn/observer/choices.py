@@ -137,7 +137,7 @@ class Choices:
             return {}, {}
         which = which.ravel()
         n = np.bincount(which).astype(np.float64)
-        larger = np.bincount(which, table["choice"].to_numpy() > 0)
+        larger = np.bincount(which, table["choice"].to_numpy() > 0).astype(np.float64)
         plain = {**values, "history": 0.0}
         columns = {"stimulus": pairs[:, 0], "stimulus_2": pairs[:, 1]}
         predicted = self.mean(plain, columns)

@@ -1,4 +1,4 @@
-"""Does an observer with expectations predict answers better than one without?"""
+"""Tell whether an observer with expectations predicts answers better than one without."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from popdyn.behavior.trials import behavior_table
 from popdyn.errors import PopdynError, PopdynWarning
@@ -107,11 +106,16 @@ def _usual(table: pd.DataFrame) -> dict[str, Any]:
 
 def _kind(observer: Any) -> Kind:
     if isinstance(observer, Discrimination):
-        return Choices(clone(observer))
+        return Choices(_unfitted(observer))
     if isinstance(observer, Production):
-        return Responses(clone(observer))
+        return Responses(_unfitted(observer))
     message = f"expected observers, found {type(observer).__name__}"
     raise PopdynError(message)
+
+
+def _unfitted(observer: Any) -> Any:
+    """Copy an observer's arguments without what it learnt."""
+    return type(observer)(**observer.get_params(deep=False))
 
 
 def _folds(

@@ -15,6 +15,7 @@ from popdyn.observer.posterior import Observed
 from popdyn.observer.prior import Prior
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 Parameters = Mapping[str, float]
 
 COMPARISONS = ("first", "both", "joint")
@@ -117,14 +118,14 @@ class Comparison:
             above = _odds(known, middle, noise_2, first, second) > 0
             low, high = np.where(above, low, middle), np.where(above, middle, high)
         boundary = np.where(ends[0] > 0, -np.inf, (low + high) / 2)
-        return np.where(ends[1] < 0, np.inf, boundary)
+        return np.asarray(np.where(ends[1] < 0, np.inf, boundary))
 
 
-def _averaged(probability: Array, which_1: Array, share: Array, which_2: Array) -> Array:
+def _averaged(probability: Array, which_1: Index, share: Array, which_2: Index) -> Array:
     """Average over measurements, for each cell."""
     if len(probability) * len(share) <= 8 * which_1.size + 1000:
         return np.asarray((probability @ share.T)[which_1, which_2])
-    return np.einsum("cn,cn->c", probability[which_1], share[which_2])
+    return np.asarray(np.einsum("cn,cn->c", probability[which_1], share[which_2]))
 
 
 def _odds(known: Array, measured_2: Array, noise_2: Noise, first: Array, second: Array) -> Array:

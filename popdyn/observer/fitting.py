@@ -191,7 +191,7 @@ def _identified(space: Space, top: Top, correlation: Array, bounds: Array) -> ND
             "parameters may make up for each other): fix or tie one of them, or show stimuli with "
             "several differences. Estimates of the stimulus may be well known all the same"
         )
-    return identified
+    return np.asarray(identified)
 
 
 def _draws(problem: Problem, top: Top, counts: Array) -> Array:

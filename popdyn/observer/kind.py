@@ -23,11 +23,25 @@ Array = NDArray[np.float64]
 class Kind(Protocol):
     """An observer and how its kind works."""
 
-    observer: Any
-    method: str
-    place: str
-    shown: tuple[str, ...]
-    done: str
+    @property
+    def observer(self) -> Any:
+        """The observer."""
+
+    @property
+    def method(self) -> str:
+        """Method of its results."""
+
+    @property
+    def place(self) -> str:
+        """Module and class, from where `popdyn.load` makes it again."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Roles of stimuli."""
+
+    @property
+    def done(self) -> str:
+        """Role of the answer."""
 
     def given(self) -> dict[str, float | None]:
         """Return all parameters by the constructor, None where only a fit can tell."""

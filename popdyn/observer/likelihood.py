@@ -25,7 +25,9 @@ _CHUNK = 4000
 class Likelihood(Protocol):
     """Trials and a model of them."""
 
-    columns: dict[str, Array]
+    @property
+    def columns(self) -> dict[str, Array]:
+        """What the likelihood of a trial depends on (trial,)."""
 
     def terms(self, values: Parameters, columns: Mapping[str, Array], fine: float) -> Array:
         """Return logarithms of probabilities (term,) of cells."""

@@ -115,4 +115,5 @@ class Response:
         if lapse <= 0:
             return log_density
         low, high = self.lapse_range
-        return np.logaddexp(np.log1p(-lapse) + log_density, np.log(lapse / (high - low)))
+        anything = np.log(lapse / (high - low))
+        return np.asarray(np.logaddexp(np.log1p(-lapse) + log_density, anything))

@@ -109,9 +109,8 @@ def show(result: Any, **options: Any) -> Axes:
             )
         raise PopdynError(message)
     picture = _PICTURES.get(method, method)
-    draw: Callable[..., Axes] = getattr(
-        import_module(f"popdyn.plot.{_MODULES.get(picture, picture)}"), picture
-    )
+    module = import_module(f"popdyn.plot.{_MODULES.get(picture, picture)}")
+    draw: Callable[..., Axes] = getattr(module, picture)
     return draw(dataset, **options)
 
 

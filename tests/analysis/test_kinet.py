@@ -275,3 +275,31 @@ def test_milliseconds_are_converted_where_they_are_declared_and_refused_where_no
     wrong = x.assign_coords(stimulus=("condition", 1000 * STIMULUS, {"units": "s"}))
     with pytest.raises(pdn.TensorError, match="look like milliseconds; say units 'ms'"):
         exact(wrong)
+
+
+def noisy_cylinder(noise):
+    """Planted orbits in 50 neurons with white noise in every bin of 1 ms."""
+    x = cylinder()
+    return x + noise * np.random.default_rng(1).normal(size=x.shape)
+
+
+@pytest.mark.parametrize(
+    ("noise", "options", "near", "far"),
+    [
+        (0.05, {}, 0.43, None),
+        (0.10, {}, 0.65, None),
+        (0.05, {"n_components": 3}, 0.12, None),
+        (0.10, {"n_components": 3}, 0.07, None),
+        (0.05, {"n_components": 3, "smooth": 0.010}, 0.195, 0.99),
+        (0.10, {"n_components": 3, "smooth": 0.010}, 0.195, 0.99),
+    ],
+    ids=["all", "all, noisier", "components", "components, noisier", "smooth", "smooth, noisier"],
+)
+def test_noise_inflates_in_all_neurons_deflates_in_components_and_is_smoothed_away(
+    noise, options, near, far
+):
+    with quiet():
+        mean = abs(exact(noisy_cylinder(noise), **options).mean_distance)
+    assert float(mean[[4, 6]].mean()) == pytest.approx(near, abs=0.02)
+    if far:
+        assert float(mean[[0, 10]].mean()) == pytest.approx(far, abs=0.02)

@@ -70,6 +70,7 @@ _FUNCTIONS = {
     "raster": "analysis.raster",
     "session_overview": "analysis.session_overview",
     "distance_shift": "analysis.distance_shift",
+    "estimation_test": "analysis.estimation",
     "pool_distances": "analysis.distance_pool",
     "relative_distance": "analysis.distance",
     "separatrix_distance": "analysis.separatrix",

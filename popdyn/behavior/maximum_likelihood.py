@@ -81,6 +81,7 @@ def climb(
     known: tuple[Array, Array] | None = None,
     held: int | None = None,
     enough: float = ENOUGH,
+    second: Array | None = None,
 ) -> Top:
     """Climb from a start to the nearest top.
 
@@ -95,6 +96,8 @@ def climb(
         Parameter that stays as it is.
     enough : float
         The climb ends with a step that promises less.
+    second : ndarray, shape (parameter, parameter), optional
+        Curvature to use at every step, in place of the outer products.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def climb(
         if jacobian is None:
             jacobian = problem.jacobian(point, terms)
         gradient = -(counts @ jacobian)
-        curvature = jacobian.T @ (jacobian * problem.expected(counts, terms)[:, None])
+        curvature = _curvature(problem, counts, terms, jacobian) if second is None else second
         straight = _bounded_step(gradient, curvature, 0.0, point, problem, held)
         hoped = -(gradient @ straight + straight @ curvature @ straight / 2)
         if hoped < enough:
@@ -128,6 +131,23 @@ def climb(
         if gained > 0.5 * promised:
             damping = max(damping / 10, 1e-9)
     return Top(point, loss, terms, False)
+
+
+def _curvature(problem: Problem, counts: Array, terms: Array, jacobian: Array) -> Array:
+    curvature: Array = jacobian.T @ (jacobian * problem.expected(counts, terms)[:, None])
+    return curvature
+
+
+def full_curvature(problem: Problem, counts: Array, top: Top) -> Array:
+    """Return second derivatives at the top, outer products for parameters at their bounds."""
+    jacobian = problem.jacobian(top.point, top.terms)
+    curvature = _curvature(problem, counts, top.terms, jacobian)
+    second, inner = hessian(problem, counts, top)
+    if inner.any() and np.linalg.eigvalsh(second)[0] > 0:
+        curvature[np.ix_(inner, inner)] = second
+        if np.linalg.eigvalsh(curvature)[0] <= 0:
+            curvature[np.ix_(inner, ~inner)] = curvature[np.ix_(~inner, inner)] = 0.0
+    return curvature
 
 
 def _bounded_step(

@@ -16,7 +16,7 @@ from popdyn.errors import FitError, PopdynError
 from popdyn.observer.fitting import Fitted, fit_likelihood
 from popdyn.observer.kind import Kind, as_trials, current_values
 from popdyn.observer.measurement import RESOLUTION, mean_estimate, measurements
-from popdyn.observer.parameters import Space, complete, make_space
+from popdyn.observer.parameters import Space, complete, is_noise, make_space
 from popdyn.observer.posterior import Observed
 from popdyn.resample import BOUND, ResamplePlan, Seed, as_generator, percentile_bounds
 from popdyn.tensor.result import make_result
@@ -145,11 +145,8 @@ def fit_observer(kind: Kind, trials: Any, roles: Roles, resample: ResamplePlan |
 def _start(kind: Kind, space: Space) -> Array | None:
     given = kind.given()
     values = {name: given[name] for name in space.names}
-    known = {name: value for name, value in values.items() if value is not None}
-    if len(known) < len(values):
-        return None
-    with np.errstate(divide="ignore"):  # a noise of 0 starts at its lower bound
-        return space.point(known)
+    known = {n: v for n, v in values.items() if v is not None and (v > 0 or not is_noise(n))}
+    return space.point(known) if len(known) == len(values) else None
 
 
 def _check_fit(kind: Kind, used: pd.DataFrame, known: NDArray[np.bool_]) -> None:

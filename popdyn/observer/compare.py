@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +11,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.behavior.trials import behavior_table
-from popdyn.errors import PopdynError, PopdynWarning
+from popdyn.errors import PopdynError
 from popdyn.observer.assembly import usable_trials, with_trace
 from popdyn.observer.choices import Choices
 from popdyn.observer.discrimination import Discrimination
-from popdyn.observer.kind import Kind, current_values
+from popdyn.observer.fitting import most_likely
+from popdyn.observer.kind import Kind
+from popdyn.observer.parameters import make_space
 from popdyn.observer.production import Production
 from popdyn.observer.responses import Responses
 from popdyn.resample import Seed, as_generator
@@ -141,14 +142,11 @@ def _held_out(
     kind: Kind, table: pd.DataFrame, known: NDArray[np.bool_], fold: Any, n_folds: int
 ) -> Array:
     """Fit to all folds but one, and say how likely that one is, for each."""
-    each = np.full(len(table), np.nan)
+    each, whole = np.full(len(table), np.nan), with_trace(kind, table)
     for i in range(n_folds):
-        # Other folds keep their place in the order, without their answers.
-        seen = table.assign(**{kind.done: table[kind.done].where(known & (fold != i))})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PopdynWarning)  # prediction needs no unique parameters
-            kind.observer.fit(seen)
-        mine = fold == i
-        likelihood = kind.likelihood(with_trace(kind, table)[mine])
-        each[mine] = likelihood.of_trials(current_values(kind))
+        seen, mine = known & (fold != i), fold == i
+        kind.observer.result_ = xr.Dataset(attrs=kind.learn(whole[seen]))
+        space = make_space(kind.given(), kind.free(), float(np.ptp(whole["stimulus"][seen])))
+        values = most_likely(kind.likelihood(whole[seen]), space)
+        each[mine] = kind.likelihood(whole[mine]).of_trials(values)
     return each

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from popdyn.behavior.maximum_likelihood import Problem, Top, climb, climb_from_many, hessian
+from popdyn.behavior.maximum_likelihood import (
+    Problem,
+    Top,
+    climb,
+    climb_from_many,
+    full_curvature,
+    hessian,
+)
 from popdyn.behavior.profile import profile_bounds
 from popdyn.errors import FitError, warn
 from popdyn.observer.cells import Cells, make_cells
@@ -97,7 +104,7 @@ def fit_likelihood(
     if weights is not None:
         parts = [weights[i : i + _DRAWS_AT_ONCE] for i in range(0, len(weights), _DRAWS_AT_ONCE)]
         drawn = [likelihood.counts(cells, part) for part in parts]
-        draws = space.natural(_draws(problem, top, np.concatenate(drawn)))
+        draws = space.natural(_draws(problem, counts, top, np.concatenate(drawn)))
     return Fitted(
         space=space,
         point=top.point,
@@ -110,6 +117,11 @@ def fit_likelihood(
         start_log_likelihood=-np.sort(losses),
         draws=draws,
     )
+
+
+def most_likely(likelihood: Likelihood, space: Space) -> dict[str, float]:
+    """Return all parameters at the top of the likelihood, and nothing about how well known."""
+    return space.values(_found(likelihood, space, None)[2].point)
 
 
 def _found(
@@ -194,8 +206,12 @@ def _identified(space: Space, top: Top, correlation: Array, bounds: Array) -> ND
     return np.asarray(identified)
 
 
-def _draws(problem: Problem, top: Top, counts: Array) -> Array:
+def _draws(problem: Problem, own_counts: Array, top: Top, counts: Array) -> Array:
     """Fit every bootstrap draw from where the trials themselves led to."""
     known = (top.terms, problem.jacobian(top.point, top.terms))
-    tops = [climb(problem, own, top.point, known=known, enough=_DRAW_ENOUGH) for own in counts]
+    second = full_curvature(problem, own_counts, top)
+    tops = [
+        climb(problem, own, top.point, known=known, enough=_DRAW_ENOUGH, second=second)
+        for own in counts
+    ]
     return np.stack([one.point for one in tops])

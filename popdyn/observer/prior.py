@@ -20,6 +20,7 @@ _REACH = 10.0
 # Gauss-Legendre nodes for each standard deviation of the measurement, and besides.
 _NODES_PER_DEVIATION = 4.0
 _FEWEST_NODES = 48
+_NODES_PER_PART = 48
 _MOST_NODES = 4096
 # Where priors without lower end are cut by Weber's law, over their upper end.
 _LOWEST = 1e-4
@@ -95,7 +96,7 @@ class Prior:
         return max(self.lower, _LOWEST * self.upper) if noise.is_weber(largest) else self.lower
 
     def _n_nodes(self, n_deviations: float) -> int:
-        n_nodes = _FEWEST_NODES + 16 * int(np.ceil(_NODES_PER_DEVIATION * n_deviations / 16))
+        n_nodes = int(np.ceil(_FEWEST_NODES + _NODES_PER_DEVIATION * n_deviations))
         if n_nodes > _MOST_NODES:
             message = (
                 f"the prior from {self.lower:g} to {self.upper:g} is {n_deviations:.3g} times as "
@@ -108,8 +109,11 @@ class Prior:
 
 @lru_cache(maxsize=64)
 def legendre(n_nodes: int) -> tuple[Array, Array]:
-    """Give nodes and weights of Gauss and Legendre on -1 to 1, kept once computed."""
-    place, weight = np.polynomial.legendre.leggauss(n_nodes)
+    """Give nodes and weights of Gauss and Legendre on parts of -1 to 1, kept once computed."""
+    base, base_weight = np.polynomial.legendre.leggauss(_NODES_PER_PART)
+    n_parts = -(-n_nodes // _NODES_PER_PART)
+    place = (base + 2 * np.arange(n_parts)[:, None] + 1).ravel() / n_parts - 1
+    weight = np.tile(base_weight, n_parts) / n_parts
     place.setflags(write=False)
     weight.setflags(write=False)
     return place, weight

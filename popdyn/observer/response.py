@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from popdyn.errors import FitError
 from popdyn.observer.measurement import RESOLUTION, Measurements, measurements
 from popdyn.observer.noise import Noise
 from popdyn.observer.posterior import Observed
@@ -68,6 +69,9 @@ class Response:
         shown, which = np.unique(stimulus, return_inverse=True)
         produced, row = np.unique(response, return_inverse=True)
         nodes, mean, deviation = self._produced(parameters, shown, resolution)
+        if not (deviation > 0).all():
+            message = "responses without motor noise have no density: give motor_weber= or fit it"
+            raise FitError(message)
         away = (produced[:, None] - mean) / deviation
         log_part = -0.5 * away**2 - np.log(deviation) - _LOG_ROOT
         top = log_part.max(axis=1, keepdims=True)
@@ -108,6 +112,9 @@ class Response:
     ) -> tuple[Measurements, Array, Array]:
         noise = Noise(parameters["motor_sigma"], parameters["motor_weber"])
         narrowest = float(noise.deviation(shown).min())
+        if narrowest <= 0:
+            # Without noise of the movement means are known all the same; densities are not.
+            narrowest = np.inf
         nodes = measurements(self.observed(parameters), shown, resolution, narrowest)
         return (nodes, *self.motor(parameters, nodes.estimate))
 

@@ -45,7 +45,7 @@ class Responses:
             "sigma": 0.0 if sigma is None else sigma,
             "weber": weber,
             "motor_sigma": 0.0 if motor_sigma is None else motor_sigma,
-            "motor_weber": motor_weber,
+            "motor_weber": 0.0 if motor_weber is None else motor_weber,
             **{name: float(getattr(o, name)) for name in plain},
         }
 

@@ -154,8 +154,8 @@ def estimation_test(
             streams[1],
         )  # fmt: skip
     codes = cross_validated_errors(
-        asked.stimulus, asked.estimate, asked.distance, asked.noise, asked.reference, n_repeats,
-        streams[2],
+        asked.stimulus, asked.estimate, asked.distance, asked.noise, asked.reference,
+        asked.member, n_repeats, streams[2],
     )  # fmt: skip
     variables = errors_of(asked) | tests_of(asked, null) | resampled_errors(asked)
     found = evidence_of(variables, codes, behavior, shift)
@@ -183,17 +183,20 @@ def estimation_test(
 def _null_differences(
     asked: Question, n_draws: int, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Differences of normalized errors in data sets that follow the stimulus, or the estimate."""
+    """Differences of normalized errors in data sets that follow the stimulus, or the estimate.
+
+    Distances that follow the estimate follow what it is without its error: this is drawn around
+    the estimate at hand, which stays as it is.
+    """
     error_of_distance, error_of_estimate = asked.noise.sample(n_draws, rng)
-    drawn_estimate = asked.estimate + error_of_estimate
-    found = []
-    for target in (asked.stimulus, asked.estimate):
-        intercept, slope = line(target, asked.distance)
-        drawn = intercept + slope * target + error_of_distance
-        found.append(
-            normalized_error(asked.stimulus, drawn) - normalized_error(drawn_estimate, drawn)
-        )
-    return found[0], found[1]
+    intercept, slope = line(asked.stimulus, asked.distance)
+    drawn = intercept + slope * asked.stimulus + error_of_distance
+    fitted = asked.estimate + error_of_estimate
+    if_true = normalized_error(asked.stimulus, drawn) - normalized_error(fitted, drawn)
+    intercept, slope = line(asked.estimate, asked.distance)
+    drawn = intercept + slope * (asked.estimate - error_of_estimate) + error_of_distance
+    if_estimate = normalized_error(asked.stimulus, drawn) - normalized_error(asked.estimate, drawn)
+    return if_true, if_estimate
 
 
 def _warn_if_alike(asked: Question, found: Evidence) -> None:

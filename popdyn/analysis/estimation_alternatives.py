@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from popdyn.analysis.estimation_noise import Array, JointNoise
 
@@ -23,6 +24,7 @@ def cross_validated_errors(
     distance: Array,
     noise: JointNoise,
     reference: float,
+    member: NDArray[np.bool_],
     n_repeats: int,
     rng: np.random.Generator,
 ) -> dict[str, float]:
@@ -38,6 +40,9 @@ def cross_validated_errors(
     noise : JointNoise
     reference : float
         Stimulus of the reference, from which chords of an arc are measured.
+    member : ndarray of bool, shape (condition,)
+        Of a second stimulus set.  Bent codes have an offset of their own in it: what tells the
+        sets apart, a cue, may move all distances alike.
     n_repeats : int
         How often repeats are parted.
     rng : numpy.random.Generator
@@ -57,7 +62,7 @@ def cross_validated_errors(
         "estimate": _held_out(_projections(estimate[None, :, None]), fitted_to, tested_on),
     }
     for name in NAMES:
-        curves = _curves(name, tuple(stimulus.tolist()), float(reference))
+        curves = _curves(name, tuple(stimulus.tolist()), float(reference), tuple(member.tolist()))
         found[name] = np.nan if curves is None else _held_out(curves, fitted_to, tested_on)
     return found
 
@@ -78,12 +83,19 @@ def _held_out(curves: tuple[Array, Array], fitted_to: Array, tested_on: Array) -
 
 
 @lru_cache(maxsize=64)
-def _curves(name: str, stimulus: tuple[float, ...], reference: float) -> tuple[Array, Array] | None:
+def _curves(
+    name: str, stimulus: tuple[float, ...], reference: float, member: tuple[bool, ...]
+) -> tuple[Array, Array] | None:
     """Residual makers of all curves of a family; None where it is not defined."""
     s = np.array(stimulus)
     if name in ("log", "power") and s.min() <= 0:
         return None
     columns = np.stack(list(_FAMILIES[name](s, reference)))
+    if any(member):
+        offset = np.broadcast_to(
+            np.array(member, dtype=np.float64)[:, None], (*columns.shape[:2], 1)
+        )
+        columns = np.concatenate([columns, offset], axis=2)
     return _projections(columns)
 
 

@@ -81,7 +81,6 @@ def prior_shift(
     weight = np.linalg.pinv(less @ noise.of_distance @ less.T, rcond=1e-9, hermitian=True)
     slope = _slope_within(estimate, distance, member)
     error, error_of_estimate = noise.sample(n_draws, rng)
-    drawn_estimate = estimate + error_of_estimate
     side = float(np.sign(line(stimulus, distance)[1])) or 1.0
 
     def along(values: Array, target: Array) -> Array:
@@ -95,10 +94,10 @@ def prior_shift(
         return np.asarray((values - found[..., None] * target) @ less.T)
 
     observed = along(distance, estimate)
-    without = along(error, drawn_estimate)
-    followed = slope * estimate + error
-    shifted = along(followed, drawn_estimate)
-    left, null = rest(distance, estimate), rest(followed, drawn_estimate)
+    without = along(error, estimate + error_of_estimate)
+    followed = slope * (estimate - error_of_estimate) + error
+    shifted = along(followed, estimate)
+    left, null = rest(distance, estimate), rest(followed, estimate)
     inverse = np.linalg.pinv(np.atleast_2d(np.cov(null.T)), rcond=1e-9, hermitian=True)
     size = float(left @ inverse @ left)
     null_size = np.einsum("di,ij,dj->d", null, inverse, null)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from popdyn.behavior.maximum_likelihood import Problem, Top, climb
+from popdyn.behavior.maximum_likelihood import Problem, Top, climb, full_curvature
 
 Array = NDArray[np.float64]
 
@@ -15,9 +15,7 @@ _MOST_STEPS = 12
 _CLOSE = 0.03
 
 
-def profile_bounds(
-    problem: Problem, counts: Array, top: Top, spread: Array, level: float = 0.95
-) -> Array:
+def profile_bounds(problem: Problem, counts: Array, top: Top, level: float = 0.95) -> Array:
     """Find where the best likelihood with one parameter held falls by a chi-square's quantile.
 
     Parameters
@@ -26,8 +24,6 @@ def profile_bounds(
     counts : ndarray, shape (term,)
     top : Top
         The most likely point.
-    spread : ndarray, shape (parameter,)
-        Standard errors, to begin with.
     level : float
         Probability inside.
 
@@ -38,10 +34,21 @@ def profile_bounds(
     """
     fall = float(chdtri(1, 1 - level)) / 2
     bounds = np.empty((2, top.point.size))
+    spread = _spread(full_curvature(problem, counts, top), problem)
     for i in range(top.point.size):
         for side, sign in enumerate((-1.0, 1.0)):
             bounds[side, i] = _one_side(problem, counts, top, i, sign * 2 * spread[i], fall)
     return bounds
+
+
+def _spread(curvature: Array, problem: Problem) -> Array:
+    """Return about how far from the top intervals end; no further than a tenth of the bounds."""
+    size = np.maximum(np.diag(curvature), 1e-300)
+    scaled = curvature / np.sqrt(np.outer(size, size)) + 1e-3 * np.eye(size.size)
+    with np.errstate(invalid="ignore"):
+        spread = np.sqrt(np.diag(np.linalg.pinv(scaled)) / size)
+    furthest = 0.1 * (problem.upper - problem.lower)
+    return np.where(np.isfinite(spread), np.minimum(spread, furthest), furthest)
 
 
 def _one_side(problem: Problem, counts: Array, top: Top, i: int, step: float, fall: float) -> float:
@@ -57,13 +64,14 @@ def _one_side(problem: Problem, counts: Array, top: Top, i: int, step: float, fa
         start = point.copy()
         start[i] = center + to
         held = climb(problem, counts, start, held=i, enough=1e-3)
-        point, fallen = held.point, max(held.loss - top.loss, 0.0)
+        fallen = max(held.loss - top.loss, 0.0)
         if abs(fallen - fall) < _CLOSE * fall:
             return float(center + to)
         if fallen < fall:
             if center + to == limit:
                 return float(limit)
-            inside = (to, np.sqrt(fallen))
+            # Go on from here: beyond the bound climbs may end on another hill.
+            point, inside = held.point, (to, np.sqrt(fallen))
         else:
             outside = (to, np.sqrt(fallen))
         to = _next(inside, outside, np.sqrt(fall))

@@ -186,7 +186,7 @@ def _fit(
     problem = Problem(family.terms, _expected, *family.bounds())
     counts = np.concatenate([levels.n_larger, levels.n - levels.n_larger])
     top, _ = climb_from_many(problem, counts, family.plausible())
-    bounds = profile_bounds(problem, counts, top, 0.1 * (problem.upper - problem.lower))
+    bounds = profile_bounds(problem, counts, top)
     _say_open(problem, bounds, family, label)
     draws = _draws(problem, top, levels, n_draws, rng)
     value = family.natural(top.point)

@@ -98,7 +98,7 @@ def fit_likelihood(
     """
     problem, counts, top, losses, cells = _found(likelihood, space, first)
     error, correlation, condition = _errors(problem, counts, top)
-    bounds = profile_bounds(problem, counts, top, _first_steps(error, space))
+    bounds = profile_bounds(problem, counts, top)
     identified = _identified(space, top, correlation, bounds)
     draws = np.empty((0, top.point.size))
     if weights is not None:
@@ -174,11 +174,6 @@ def _errors(problem: Problem, counts: Array, top: Top) -> tuple[Array, Array, fl
     error[inner] = np.sqrt(np.diag(covariance))
     correlation[np.ix_(inner, inner)] = covariance / np.outer(error[inner], error[inner])
     return error, correlation, float(eigenvalues[-1] / eigenvalues[0])
-
-
-def _first_steps(error: Array, space: Space) -> Array:
-    """Say how far intervals are looked for first."""
-    return np.where(np.isfinite(error), error, 0.05 * (space.upper - space.lower))
 
 
 def _identified(space: Space, top: Top, correlation: Array, bounds: Array) -> NDArray[np.bool_]:

@@ -55,6 +55,7 @@ def test_curves_give_back_their_parameters(curve):
     for name, value in known.items():
         low, high = result[f"{name}_profile_bound"].values[:, 0]
         assert low - 0.35 * (high - low) <= value <= high + 0.35 * (high - low)
+        assert low < float(result[name][0]) < high
         drawn = np.diff(result[f"{name}_bound"].values[:, 0])[0]
         assert drawn == pytest.approx(high - low, rel=0.5)
 

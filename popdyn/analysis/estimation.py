@@ -19,9 +19,9 @@ from popdyn.analysis.estimation_result import (
     code_errors,
     errors_of,
     evidence_of,
+    p_values_of,
     resampled_errors,
     shift_variables,
-    tests_of,
     with_units,
 )
 from popdyn.analysis.estimation_shift import prior_shift
@@ -43,7 +43,7 @@ def estimation_test(
     draws: Any = None,
     behavior: xr.Dataset | None = None,
     n_draws: int = 2000,
-    n_repeats: int = 100,
+    n_repeats: int = 400,
     rng: Seed = 0,
 ) -> xr.Dataset:
     """Test whether distances follow the true stimulus or the estimate of an observer.
@@ -69,7 +69,7 @@ def estimation_test(
         From `popdyn.contraction`: whether behavior contracts at all.
     n_draws : int, default 2000
         Data sets simulated under either hypothesis.
-    n_repeats : int, default 100
+    n_repeats : int, default 400
         How often repeats are parted to cross-validate codes.
     rng : int or numpy.random.Generator, default 0
         Seed or generator.
@@ -157,7 +157,7 @@ def estimation_test(
         asked.stimulus, asked.estimate, asked.distance, asked.noise, asked.reference,
         asked.member, n_repeats, streams[2],
     )  # fmt: skip
-    variables = errors_of(asked) | tests_of(asked, null) | resampled_errors(asked)
+    variables = errors_of(asked) | p_values_of(asked, null) | resampled_errors(asked)
     found = evidence_of(variables, codes, behavior, shift)
     _warn_if_alike(asked, found)
     verdict, reason = verdict_of(found)

@@ -32,7 +32,7 @@ def errors_of(asked: Question) -> dict[str, Any]:
     return variables
 
 
-def tests_of(asked: Question, null: tuple[Array, Array]) -> dict[str, Any]:
+def p_values_of(asked: Question, null: tuple[Array, Array]) -> dict[str, Any]:
     """P values, powers and lack of fit."""
     if_true, if_estimate = null
     seen = float(

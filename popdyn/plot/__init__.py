@@ -11,6 +11,7 @@ from popdyn.plot.detection import detection
 from popdyn.plot.dpca import dpca
 from popdyn.plot.encoding import encoding
 from popdyn.plot.epoch_axes import epoch_axes
+from popdyn.plot.estimation_test import estimation_test, estimation_tests
 from popdyn.plot.explained_variance import explained_variance
 from popdyn.plot.lesson import lesson
 from popdyn.plot.multi_tdr import multi_tdr
@@ -55,6 +56,8 @@ __all__ = [
     "decode_quantity",
     "encoding",
     "epoch_axes",
+    "estimation_test",
+    "estimation_tests",
     "event_rate",
     "explained_variance",
     "lesson",

@@ -21,6 +21,8 @@ _METHODS = (
     "multi_tdr",
     "relative_distance",
     "separatrix_distance",
+    "estimation_test",
+    "estimation_tests",
     "decode",
     "encoding",
     "decode_quantity",
@@ -56,6 +58,7 @@ _PICTURES = {
 # Pictures that share a module of another name.
 _MODULES = {
     "serial_dependence": "contraction",
+    "estimation_tests": "estimation_test",
     **dict.fromkeys(
         ("discrimination_observer", "production_observer", "estimates", "compare_observers"),
         "observer",

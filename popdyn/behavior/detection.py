@@ -72,7 +72,7 @@ def detection(
     >>> present = [1] * 10000 + [0] * 10000
     >>> choice = [1] * 8413 + [0] * 1587 + [1] * 1587 + [0] * 8413
     >>> result = pdn.detection(present, choice, n_draws=100)
-    >>> float(result["d_prime"].round(3)), abs(float(result["criterion"])) < 1e-9
+    >>> float(result["d_prime"].round(2)), abs(float(result["criterion"])) < 1e-9
     (2.0, True)
     """
     shown, yes = _checked(present, choice)

@@ -233,7 +233,7 @@ class Production(BaseEstimator):  # type: ignore[no-untyped-call]
             ``start_log_likelihood (start)``.  ``estimate`` and ``estimate_at_stimulus
             (stimulus)``, with draws as of `estimates`.  ``mean_response``,
             ``response_deviation``, ``predicted_response``, ``predicted_deviation`` and
-            ``n_stimulus_trials (stimulus)``.
+            ``n_stimulus_trials (stimulus)``; what is predicted is so of trials without lapse.
         """
         return observer_dataset(Responses(self))
 

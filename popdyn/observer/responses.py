@@ -128,7 +128,8 @@ class Responses:
         mean = np.bincount(which, response) / n
         square = np.bincount(which, (response - mean[which]) ** 2)
         model = self.model(shown)
-        expected, spread = model.moments({**values, "history": 0.0}, shown)
+        # Lapses would spread wherever they may lead, however few they are.
+        expected, spread = model.moments({**values, "history": 0.0, "lapse": 0.0}, shown)
         with np.errstate(invalid="ignore", divide="ignore"):
             deviation = np.sqrt(square / (n - 1))
         return {

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from popdyn.plot.drawable import drawable
-from popdyn.plot.style import GUIDE_COLOR, LINE_WIDTH, add_legend, axis_label, new_axes
+from popdyn.plot.style import GUIDE_COLOR, LINE_WIDTH, add_legend, known_label, new_axes
 
 _COLORS = ("#0072B2", "#D55E00")
 
@@ -45,7 +45,7 @@ def contraction(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     said = f"slope {slope:.2f} ({bound[0]:.2f} to {bound[1]:.2f})"
     if "accuracy" in result:
         _branches(ax, result)
-        ax.set_xlabel(axis_label("first stimulus", units))
+        ax.set_xlabel(known_label("first stimulus", units))
         ax.set_ylabel("share correct")
     else:
         shown = result["stimulus"].values
@@ -55,8 +55,8 @@ def contraction(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         ax.plot(shown, result["mean_response"], "o", color=_COLORS[0], markersize=3)
         center = float(result["center"])
         ax.plot(ends, center + slope * (ends - center), color=_COLORS[0], lw=LINE_WIDTH, label=said)
-        ax.set_xlabel(axis_label("stimulus", units))
-        ax.set_ylabel(axis_label("mean response", units))
+        ax.set_xlabel(known_label("stimulus", units))
+        ax.set_ylabel(known_label("mean response", units))
     add_legend(ax, said if "accuracy" in result else None)
     return ax
 

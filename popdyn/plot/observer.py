@@ -14,8 +14,8 @@ from popdyn.plot.style import (
     GUIDE_COLOR,
     LINE_WIDTH,
     add_legend,
-    axis_label,
     condition_colors,
+    known_label,
     new_axes,
     plain,
 )
@@ -38,7 +38,7 @@ def production_observer(result: Any, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Points are means, bars standard deviations of responses; the band is what the observer
-        would do, its mean and standard deviation; red what it estimates; dashed no contraction.
+        would do (lapses aside), its mean and standard deviation; red what it estimates; dashed no contraction.
     """
     result = drawable(result, "production_observer", "estimate", "value")
     ax = new_axes(ax)
@@ -56,8 +56,8 @@ def production_observer(result: Any, *, ax: Axes | None = None) -> Axes:
             shown, done, error, fmt="o", color="black", markersize=3, linewidth=0.8, label="done"
         )
     _estimate(ax, result)
-    ax.set_xlabel(axis_label("stimulus", units))
-    ax.set_ylabel(axis_label("response", units))
+    ax.set_xlabel(known_label("stimulus", units))
+    ax.set_ylabel(known_label("response", units))
     add_legend(ax)
     return ax
 
@@ -93,7 +93,7 @@ def discrimination_observer(result: Any, *, ax: Axes | None = None) -> Axes:
     ax.axhline(0.5, color=GUIDE_COLOR, linewidth=0.6, linestyle="--")
     ax.set_ylim(-0.03, 1.03)
     units = str(result.attrs.get("stimulus_units", ""))
-    ax.set_xlabel(axis_label("second stimulus less the first", units))
+    ax.set_xlabel(known_label("second stimulus less the first", units))
     ax.set_ylabel("share that calls the second larger")
     add_legend(ax, "first stimulus")
     return ax
@@ -120,8 +120,8 @@ def estimates(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     units = str(result["stimulus"].attrs.get("units", ""))
     ax.plot(shown[[0, -1]], shown[[0, -1]], color=GUIDE_COLOR, linewidth=0.8, linestyle="--")
     _estimate(ax, result)
-    ax.set_xlabel(axis_label("stimulus", units))
-    ax.set_ylabel(axis_label("estimate", units))
+    ax.set_xlabel(known_label("stimulus", units))
+    ax.set_ylabel(known_label("estimate", units))
     return ax
 
 

@@ -95,7 +95,8 @@ def estimation_test(
           ``rmse_difference_bound (bound)``, and ``resampled_p``, the share of draws in which the
           estimate is no better
         - with two sets: ``set_shift``, ``expected_set_shift (shared)``, ``shift_p_none``,
-          ``shift_p_amount``, ``shift_power``
+          ``shift_p_amount``, ``shift_power``, and ``shift_ratio``, ``shift_ratio_bound (bound)``,
+          observed over expected
 
     Raises
     ------

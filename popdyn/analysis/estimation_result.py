@@ -109,6 +109,7 @@ def evidence_of(
         alternatives=float(codes["estimate"] < bent),
         behavior=contracts,
         shift=np.nan if shift is None else shift.met,
+        shift_ratio=0.0 if shift is None or shift.p_none >= LEVEL else shift.ratio,
     )
 
 
@@ -128,6 +129,8 @@ def shift_variables(shift: Shift | None) -> dict[str, Any]:
         "shift_p_none": shift.p_none,
         "shift_p_amount": shift.p_amount,
         "shift_power": shift.power,
+        "shift_ratio": shift.ratio,
+        "shift_ratio_bound": ("bound", shift.ratio_bound),
     }
 
 

@@ -29,6 +29,10 @@ class Shift:
         Of a shift as large as the estimate's.
     power : float
         Of the first, if distances follow the estimate.
+    ratio : float
+        Observed over expected shift.
+    ratio_bound : ndarray, shape (2,)
+        95 %.
     """
 
     stimulus: Array
@@ -37,6 +41,8 @@ class Shift:
     p_none: float
     p_amount: float
     power: float
+    ratio: float
+    ratio_bound: Array
 
     @property
     def met(self) -> float:
@@ -93,6 +99,12 @@ def prior_shift(
         found = _slope_within(target, values, member)
         return np.asarray((values - found[..., None] * target) @ less.T)
 
+    def ratio(values: Array, target: Array) -> Array:
+        expected = _slope_within(target, values, member)[..., None] * (target @ less.T)
+        score = np.einsum("...i,ij,...j->...", expected, weight, values @ less.T)
+        length = np.einsum("...i,ij,...j->...", expected, weight, expected)
+        return np.asarray(score / np.maximum(length, 1e-300))
+
     observed = along(distance, estimate)
     without = along(error, estimate + error_of_estimate)
     followed = slope * (estimate - error_of_estimate) + error
@@ -101,6 +113,9 @@ def prior_shift(
     inverse = np.linalg.pinv(np.atleast_2d(np.cov(null.T)), rcond=1e-9, hermitian=True)
     size = float(left @ inverse @ left)
     null_size = np.einsum("di,ij,dj->d", null, inverse, null)
+    seen, drawn = float(ratio(distance, estimate)), ratio(followed, estimate)
+    # Where distances follow the estimate the ratio is 1; what is seen scatters around its own.
+    low, high = seen + 1.0 - np.quantile(drawn, [0.975, 0.025])
     return Shift(
         stimulus=stimulus[pairs[:, 0]],
         observed=less @ distance,
@@ -108,6 +123,8 @@ def prior_shift(
         p_none=float((1 + (without >= observed).sum()) / (1 + n_draws)),
         p_amount=float((1 + (null_size >= size).sum()) / (1 + n_draws)),
         power=float(np.mean(shifted > np.quantile(without, 1 - _LEVEL))),
+        ratio=seen,
+        ratio_bound=np.array([low, high]),
     )
 
 

@@ -25,6 +25,8 @@ class Evidence:
         To reject each if the other holds.
     alternatives, behavior, shift : float
         Whether a condition is met: 1, 0, or NaN if that was not seen.
+    shift_ratio : float
+        Observed over expected shift; 0 where it is not significant.
     """
 
     p_true: float
@@ -36,6 +38,7 @@ class Evidence:
     alternatives: float
     behavior: float
     shift: float
+    shift_ratio: float = 0.0
 
     @property
     def conditions(self) -> dict[str, float]:
@@ -78,6 +81,11 @@ def _unshifted(found: Evidence) -> tuple[str, str]:
     straight = not found.p_true < LEVEL and not found.lack_true < LEVEL
     if straight and found.p_estimate < LEVEL:
         return "true", "no shift between the sets as of the estimate, and straight in the stimulus"
+    if found.shift_ratio:
+        return "neither", (
+            "the same stimuli shift between the sets in the direction of the estimate, but by "
+            f"{100.0 * found.shift_ratio:.0f} % of what it does"
+        )
     return "neither", (
         "the same stimuli do not shift between the sets as the estimate does, and distances are "
         "not straight in the stimulus: a bent code of the true stimulus, perhaps"

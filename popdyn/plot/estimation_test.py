@@ -136,7 +136,7 @@ def _errors(result: xr.Dataset, ax: Axes) -> Axes:
             drawn = factor * result[f"draw_rmse_{name}"].to_numpy()
             ax.hist(drawn, bins=30, color=color, alpha=0.5, linewidth=0)
         ax.axvline(factor * float(result[f"rmse_{name}"]), color=color, label=name)
-    ax.set_xlabel(axis_label("raw RMSE", units))
+    ax.set_xlabel(_named("raw RMSE", units))
     ax.set_ylabel("bootstrap draws")
     add_legend(ax)
     return ax
@@ -166,7 +166,7 @@ def _codes(result: xr.Dataset, ax: Axes) -> Axes:
     ax.axvline(values[names.index("estimate")], color=_ESTIMATE_COLOR, linewidth=LINE_WIDTH / 2)
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
-    ax.set_xlabel(axis_label("cross-validated error", units))
+    ax.set_xlabel(_named("cross-validated error", units))
     return ax
 
 
@@ -186,7 +186,7 @@ def _shift(result: xr.Dataset, ax: Axes) -> Axes:
         shared, result["set_shift"].to_numpy(), "o", color="black", markersize=_MARKER_SIZE,
         label=seen,
     )  # fmt: skip
-    ax.set_xlabel(axis_label("shared stimulus", str(result["stimulus"].attrs["units"])))
+    ax.set_xlabel(_label("shared stimulus", result["stimulus"]))
     ax.set_ylabel(_label("shift of distance", result["set_shift"]))
     add_legend(ax)
     return ax
@@ -206,5 +206,10 @@ def _scale(result: xr.Dataset) -> tuple[float, str]:
 
 def _label(quantity: str, variable: xr.DataArray) -> str:
     """Axis label with the units as they are written by hand."""
-    units = str(variable.attrs.get("units", "1"))
-    return axis_label(quantity, units.replace("*sqrt(neurons)", " √neurons"))
+    units = str(variable.attrs.get("units", ""))
+    return _named(quantity, units.replace("*sqrt(neurons)", " √neurons"))
+
+
+def _named(quantity: str, units: str) -> str:
+    """Quantity with its unit, if that is known."""
+    return quantity if units in ("", "unknown") else axis_label(quantity, units)

@@ -228,6 +228,22 @@ def test_estimates_shift_between_sets_and_all_four_conditions_are_met():
     np.testing.assert_allclose(result.shared, 0.75 + 0.05 * np.arange(6))
     np.testing.assert_allclose(result.set_shift, result.expected_set_shift, atol=0.02)
     assert result.shift_p_none < 0.01 < result.shift_p_amount
+    low, high = result.shift_ratio_bound
+    assert low < 1 < high
+    assert 0.8 < result.shift_ratio < 1.2
+
+
+def test_half_of_the_expected_shift_is_told_with_its_bounds():
+    problem = two_sets(None, 0.003, 2)
+    common = problem["distance"] + 0.0
+    common[11:] -= 0.5 * (common[11:17] - common[5:11]).mean()
+    change = common - problem["distance"]
+    problem |= {"distance": common, "draws": problem["draws"] + change}
+    result = pdn.estimation_test(**problem, behavior=CONTRACTS)
+    low, high = result.shift_ratio_bound
+    assert low < 0.5 < high < 0.7
+    assert result.attrs["verdict"] == "neither"
+    assert "in the direction of the estimate, but by 5" in result.attrs["reason"]
 
 
 @pytest.mark.parametrize("code", [np.log, np.tanh, lambda s: s], ids=["log", "tanh", "linear"])

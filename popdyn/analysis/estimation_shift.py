@@ -80,10 +80,8 @@ def prior_shift(
     pairs = shared_stimuli(stimulus, member)
     if not len(pairs):
         return None
-    n = stimulus.size
-    less = np.zeros((len(pairs), n))
-    less[np.arange(len(pairs)), pairs[:, 1]] = 1.0
-    less[np.arange(len(pairs)), pairs[:, 0]] = -1.0
+    row = np.eye(stimulus.size)
+    less = row[pairs[:, 1]] - row[pairs[:, 0]]
     weight = np.linalg.pinv(less @ noise.of_distance @ less.T, rcond=1e-9, hermitian=True)
     slope = _slope_within(estimate, distance, member)
     error, error_of_estimate = noise.sample(n_draws, rng)

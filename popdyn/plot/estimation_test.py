@@ -51,6 +51,16 @@ def estimation_test(result: xr.Dataset, *, of: Part = "distance", ax: Axes | Non
     ------
     TensorError
         If this is no result of the test, or ``of`` is unknown or was not computed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> stimulus = 0.5 + 0.05 * np.arange(11)
+    >>> estimate = 0.75 + 0.2 * np.tanh(4.0 * (stimulus - 0.75))
+    >>> result = pdn.estimation_test(estimate, stimulus, estimate, covariance=1e-5 * np.eye(11))
+    >>> pdn.plot.estimation_test(result, of="null").get_xlabel()
+    'normalized error, true less estimate'
     """
     draw = {
         "distance": _distance, "errors": _errors, "null": _null, "codes": _codes, "shift": _shift,
@@ -78,6 +88,20 @@ def estimation_tests(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Above the dashed line the estimate is closer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> stimulus = 0.5 + 0.05 * np.arange(11)
+    >>> estimate = 0.75 + 0.2 * np.tanh(4.0 * (stimulus - 0.75))
+    >>> found = {}
+    >>> for seed in range(6):
+    ...     noisy = estimate + np.random.default_rng(seed).normal(0.0, 0.003, 11)
+    ...     found[str(seed)] = pdn.estimation_test(
+    ...         noisy, stimulus, estimate, covariance=9e-6 * np.eye(11)
+    ...     )
+    >>> ax = pdn.plot.estimation_tests(pdn.pool_estimation_tests(found))
     """
     result = drawable(result, "estimation_tests", "error_difference", "wilcoxon_p")
     ax = new_axes(ax)

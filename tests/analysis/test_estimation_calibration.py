@@ -13,9 +13,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray as xr
 
 import popdyn as pdn
+from tests.analysis.nominal import interval
 
 RESULTS = Path(__file__).parent / "results" / "estimation.csv"
 COMMAND = "# OPENBLAS_NUM_THREADS=1 python -m tests.analysis.test_estimation_calibration"
@@ -37,7 +39,7 @@ NOISES = (0.005, 0.010, 0.020)
 WEBER = (0.10, 0.15)
 # What behavior leaves unknown of the Weber fraction, in cells with a fitted observer.
 UNKNOWN = 0.006
-N_SETS, N_DRAWS = 400, 500
+N_SETS, N_DRAWS = 200, 500
 VERDICTS = (
     "estimate",
     "compatible with the estimate",
@@ -189,6 +191,55 @@ def write():
 def table():
     with RESULTS.open(newline="") as file:
         return list(csv.DictReader(file.readlines()[1:]))
+
+
+@pytest.fixture(scope="module")
+def shares():
+    """The committed table: cell to what was found there."""
+    return {tuple(row[name] for name in HEAD[:5]): row for row in table()}
+
+
+def test_the_table_holds_every_cell_once(shares):
+    assert len(table()) == len(shares)
+    assert set(shares) == {tuple(key(*cell)) for cell in cells()}
+    for row in shares.values():
+        assert int(row["n_sets"]) >= 200
+        assert sum(float(row[name]) for name in VERDICTS) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_no_veridical_code_is_called_an_estimate_more_often_than_one_in_twenty(shares):
+    found = {cell: float(row["estimate"]) for cell, row in shares.items() if cell[0] != "Bayesian"}
+    assert len(found) == 93
+    assert max(found.values()) <= 0.05
+
+
+def test_one_stimulus_set_is_never_enough(shares):
+    assert all(float(row["estimate"]) == 0 for cell, row in shares.items() if cell[3] == "1")
+
+
+def test_estimates_in_two_sets_are_found(shares):
+    found = [
+        float(row["estimate"])
+        for cell, row in shares.items()
+        if cell[0] == "Bayesian" and cell[3] == "2"
+    ]
+    assert len(found) == 9
+    assert min(found) > 0.70
+
+
+def test_each_hypothesis_is_rejected_as_often_as_the_test_says_where_it_holds(shares):
+    """At .05, within 99.9 % of what 200 or 400 data sets give."""
+    for cell, row in shares.items():
+        held = {"linear": "true_rejected", "Bayesian": "estimate_rejected"}.get(cell[0])
+        if held is not None:
+            assert float(row[held]) <= interval(int(row["n_sets"]), 0.999)[1], cell
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("code", "low", "high"), [("log", 0, 0.03), ("Bayesian", 0.6, 1)])
+def test_the_table_can_be_had_again(code, low, high):
+    found = measure(code, 0.10, 0.010, 2, "known", 60, seed=999)
+    assert low <= found[0] <= high
 
 
 if __name__ == "__main__":

@@ -56,6 +56,10 @@ _FUNCTIONS = {
     "observe": "simulation.observe",
     "observe_sessions": "simulation.observe",
     "behavior_by_class": "behavior.by_class",
+    "psychometric": "behavior.psychometric",
+    "detection": "behavior.detection",
+    "contraction": "behavior.contraction",
+    "serial_dependence": "behavior.serial_dependence",
     "DPCA": "analysis.dpca",
     "MultiTDR": "analysis.multi_tdr",
     "PCA": "analysis.statespace",
@@ -65,7 +69,13 @@ _FUNCTIONS = {
     "epoch_axes": "analysis.epoch_axes",
     "raster": "analysis.raster",
     "session_overview": "analysis.session_overview",
+    "distance_shift": "analysis.distance_shift",
+    "decode_then_compare": "analysis.estimation_decode",
+    "estimation_test": "analysis.estimation",
+    "pool_estimation_tests": "analysis.estimation_pool",
+    "pool_distances": "analysis.distance_pool",
     "relative_distance": "analysis.distance",
+    "separatrix_distance": "analysis.separatrix",
     "decode": "analysis.decoding",
     "decode_quantity": "analysis.quantity_decoding",
     "temporal_generalization": "analysis.generalization",
@@ -81,12 +91,13 @@ _FUNCTIONS = {
     "FitError": "errors",
     "PopdynWarning": "errors",
 }
-_NAMESPACES = ("network", "plot", "tasks", "train")
+_NAMESPACES = ("network", "observer", "plot", "tasks", "train")
 
 __all__ = ["__version__", *_FUNCTIONS, *_NAMESPACES]  # noqa: PLE0604
 
 if TYPE_CHECKING:  # what editors and type checkers see
     from popdyn import network as network
+    from popdyn import observer as observer
     from popdyn import plot as plot
     from popdyn import tasks as tasks
     from popdyn import train as train

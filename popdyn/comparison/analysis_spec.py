@@ -16,6 +16,7 @@ from popdyn.comparison.fields import (
     Table,
     Window,
 )
+from popdyn.comparison.perceived_spec import Behavior, Estimation, Kinet
 
 Folds = Annotated[int, Strict(), Field(ge=2)]
 Draws = Annotated[int, Strict(), Field(ge=0)]
@@ -201,6 +202,9 @@ class Analyses(Table):
     tdr: TaskAxes | None = None
     subspace_overlap: Overlap | None = None
     relative_distance: Distance | None = None
+    behavior: Behavior | None = None
+    kinet: Kinet | None = None
+    estimation_test: Estimation | None = None
     decode: Decoding | None = None
     decode_quantity: Quantity | None = None
     temporal_generalization: Generalization | None = None
@@ -214,6 +218,25 @@ class Analyses(Table):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.estimation_test is None:
+            return self
+        if self.behavior is None or self.kinet is None:
+            message = (
+                "estimation_test compares the distances of kinet with the estimates of behavior: "
+                "ask for both, as 'behavior = {}' and 'kinet = {}'"
+            )
+            raise ValueError(message)
+        if self.behavior.n_draws != self.kinet.n_draws:
+            message = (
+                f"estimation_test draws trials of behavior and of activity together, but "
+                f"behavior.n_draws is {self.behavior.n_draws} and kinet.n_draws is "
+                f"{self.kinet.n_draws}: give both the same"
+            )
+            raise ValueError(message)
+        return self
+
     @property
     def names(self) -> tuple[str, ...]:
         """The analyses that were asked for, in the order of the report."""
@@ -223,6 +246,8 @@ class Analyses(Table):
     def windows(self) -> dict[str, tuple[float, float]]:
         """The windows (s) within that of the alignment, by their keys."""
         windows = {}
+        if self.kinet is not None and self.kinet.mean_over is not None:
+            windows["kinet.mean_over"] = self.kinet.mean_over
         if self.timescale is not None and self.timescale.window is not None:
             windows["timescale.window"] = self.timescale.window
         if self.subspace_overlap is not None:

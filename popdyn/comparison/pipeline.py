@@ -19,6 +19,7 @@ from popdyn.comparison.agreement import check_conditions, check_sources, conditi
 from popdyn.comparison.files import file_hashes
 from popdyn.comparison.match import match_sources
 from popdyn.comparison.network_source import Draft, draft, run
+from popdyn.comparison.perceived_step import FOLLOWING
 from popdyn.comparison.pooling import pools
 from popdyn.comparison.scorecard import scorecard
 from popdyn.comparison.source_spec import Network
@@ -93,12 +94,16 @@ def compare(
     total = len(record.sources) * (1 + len(steps))
     with _named(record), Progress(total, "comparing", enabled=progress) as bar:
         sources = match_sources(_prepare_all(record, bar, n_jobs), record)
-        jobs = [(source, name) for source in sources for name in steps]
-        calls = [joblib.delayed(analyze)(source, name, record) for source, name in jobs]
         outcomes: list[Outcome] = []
-        for outcome in _parallel(calls, n_jobs):
-            bar.step(f"{outcome.source}: {outcome.analysis.replace('_', ' ')}")
-            outcomes.append(outcome)
+        # What some steps take must be there before them.
+        for stage in (
+            [n for n in steps if n not in FOLLOWING],
+            [n for n in steps if n in FOLLOWING],
+        ):
+            calls = [_call(source, name, record, outcomes) for source in sources for name in stage]
+            for outcome in _parallel(calls, n_jobs):
+                bar.step(f"{outcome.source}: {outcome.analysis.replace('_', ' ')}")
+                outcomes.append(outcome)
     _warn(sources, outcomes)
     return _tree(record, sources, outcomes)
 
@@ -139,6 +144,13 @@ def _check_drafts(drafts: Sequence[Draft], prepared: Mapping[str, Prepared], spe
         if own is not None:
             labels[plan.name] = own
     check_conditions(labels, by)
+
+
+def _call(source: Prepared, name: str, spec: Spec, outcomes: Sequence[Outcome]) -> Any:
+    """Give a call of one step on one source, with what it takes of earlier ones."""
+    needed = FOLLOWING[name][1] if name in FOLLOWING else ()
+    earlier = {o.analysis: o for o in outcomes if o.source == source.id and o.analysis in needed}
+    return joblib.delayed(analyze)(source, name, spec, earlier)
 
 
 def _parallel(

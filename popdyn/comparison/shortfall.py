@@ -46,7 +46,7 @@ def shortfall(source: Prepared, analysis: str, spec: Spec) -> str:
     if analysis == "pca":
         few = _too_few("PCA", source.tensor.sizes["neuron"], PCA_NEURONS, "neuron")
         return few or _too_few("PCA", _smallest(source, spec), PCA_TRIALS, "trial", _IN_CONDITION)
-    if analysis == "relative_distance":
+    if analysis in ("relative_distance", "kinet"):
         if len(conditions_of(source, spec.conditions.by)) < 2:
             return "a distance needs two conditions, found one"
         n_trials = _smallest(source, spec)
@@ -80,7 +80,7 @@ def check_columns(source: Prepared, analysis: str, spec: Spec) -> None:
 def _columns(source: Prepared, analysis: str, spec: Spec) -> Iterator[str]:
     """Give the trial columns that the settings of an analysis name, those of a formula, too."""
     settings = getattr(spec.analyses, analysis, None)
-    for key in ("label", "groups", "factors", "by", "regressors"):
+    for key in ("label", "groups", "factors", "by", "sets", "regressors"):
         named = getattr(settings, key, None) or ()
         if key == "regressors" and isinstance(named, str):
             known = [*column_names(source.tensor, "trial"), "trial"]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
+from popdyn.comparison.role_units import in_seconds
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.source_spec import (
     Member,
@@ -159,7 +160,7 @@ def from_session(
 
 
 def with_roles(x: Trials, select: Mapping[str, Any], roles: Mapping[str, Role]) -> Trials:
-    """Keep the selected trials and add a column for every role.
+    """Keep the selected trials and add a column for every role, times in seconds.
 
     A selection names columns as the file does; a role that is no column of the file is
     selected by after it was made.
@@ -171,7 +172,7 @@ def with_roles(x: Trials, select: Mapping[str, Any], roles: Mapping[str, Role]) 
     given = {
         name: {k: v for k, v in role.model_dump().items() if v} for name, role in roles.items()
     }
-    named = assign_roles(kept, given)
+    named = in_seconds(assign_roles(kept, given), roles)
     return named.isel(trial=np.flatnonzero(matching(named, "trial", later or None)))
 
 

@@ -17,6 +17,11 @@ from popdyn.comparison.measures import (
     smallest,
 )
 from popdyn.comparison.overlap_step import overlap_measures
+from popdyn.comparison.perceived_measures import (
+    behavior_measures,
+    estimation_measures,
+    kinet_measures,
+)
 from popdyn.comparison.tdr_step import tdr_measures
 from popdyn.resample import percentile_bounds, upper_p_value
 
@@ -163,6 +168,9 @@ _ROWS: dict[str, Callable[[Mapping[str, Results]], Iterable[Measure]]] = {
     "dpca": _demixing,
     "tdr": tdr_measures,
     "subspace_overlap": overlap_measures,
+    "behavior": behavior_measures,
+    "kinet": kinet_measures,
+    "estimation_test": estimation_measures,
     "decode_quantity": _quantity,
     "temporal_generalization": _generalization,
     "timescale": _timescale,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from popdyn.analysis.decoding import decode
 from popdyn.analysis.distance import relative_distance
 from popdyn.analysis.raster import raster
 from popdyn.analysis.statespace import PCA
+from popdyn.comparison.perceived_step import FOLLOWING, lacking, run_behavior, run_kinet
 from popdyn.comparison.ready import ready, smoothed_rate
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.shortfall import check_columns, decoded_label, shortfall
@@ -25,7 +26,7 @@ from popdyn.errors import FitError, SpecError, TensorError
 from popdyn.tensor.view import condition_average
 
 # What these refuse belongs to their chapter: it must not cost the numbers of the others.
-_REFUSABLE = {"raster", *STATE_STEPS}
+_REFUSABLE = {"raster", "behavior", "kinet", *FOLLOWING, *STATE_STEPS}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class Outcome:
     problems: tuple[str, ...] = ()
 
 
-def analyze(source: Prepared, analysis: str, spec: Spec) -> Outcome:
+def analyze(
+    source: Prepared, analysis: str, spec: Spec, earlier: Mapping[str, Outcome] | None = None
+) -> Outcome:
     """Run one analysis on one source.
 
     Parameters
@@ -50,6 +53,8 @@ def analyze(source: Prepared, analysis: str, spec: Spec) -> Outcome:
         A key of ``[analyses]``, or "summary".
     spec : Spec
         The whole spec.
+    earlier : mapping, optional
+        What other analyses of this source gave, for one that follows them.
 
     Returns
     -------
@@ -58,12 +63,19 @@ def analyze(source: Prepared, analysis: str, spec: Spec) -> Outcome:
     """
     seed = derive_seed(spec.seed, source.id, analysis)
     check_columns(source, analysis, spec)
+    given = {name: own.result for name, own in (earlier or {}).items() if own.result is not None}
     reason = shortfall(source, analysis, spec)
+    if analysis in FOLLOWING:
+        reason = lacking(analysis, given, {n: own.reason for n, own in (earlier or {}).items()})
     if reason:
         return Outcome(source.id, analysis, None, reason)
     with blaming(source.id), noted() as problems, threadpool_limits(limits=1, user_api="blas"):
         try:
-            result = _RUN[analysis](source, spec, seed)
+            result: xr.Dataset | None
+            if analysis in FOLLOWING:
+                result = FOLLOWING[analysis][0](spec, seed, given)
+            else:
+                result = _RUN[analysis](source, spec, seed)
         except (FitError, TensorError) as error:
             if isinstance(error, TensorError) and analysis not in _REFUSABLE:
                 raise
@@ -118,7 +130,10 @@ def _run_distance(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     distance = spec.analyses.relative_distance
     settings = distance.model_dump() if distance else {}
     by = list(spec.conditions.by)
-    return relative_distance(ready(source, spec), by, rng=seed, **settings)
+    return relative_distance(
+        ready(source, spec), by, method="euclidean", smooth=None, n_components=None, rng=seed,
+        **settings,
+    )  # fmt: skip
 
 
 def _run_decode(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
@@ -137,6 +152,8 @@ _RUN: dict[str, Callable[[Prepared, Spec, int], xr.Dataset | None]] = {
     "condition_average": _run_average,
     "pca": _run_pca,
     "relative_distance": _run_distance,
+    "behavior": run_behavior,
+    "kinet": run_kinet,
     "decode": _run_decode,
     **STATE_STEPS,
 }

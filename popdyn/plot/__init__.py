@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from popdyn.plot.behavior_by_class import behavior_by_class, choice_by_pair
 from popdyn.plot.condition_average import condition_average
+from popdyn.plot.contraction import contraction, serial_dependence
 from popdyn.plot.decode import decode
 from popdyn.plot.decode_quantity import decode_quantity
+from popdyn.plot.detection import detection
 from popdyn.plot.dpca import dpca
 from popdyn.plot.encoding import encoding
 from popdyn.plot.epoch_axes import epoch_axes
+from popdyn.plot.estimation_test import estimation_test, estimation_tests
 from popdyn.plot.explained_variance import explained_variance
 from popdyn.plot.lesson import lesson
 from popdyn.plot.memory_capacity import memory_capacity
 from popdyn.plot.multi_tdr import multi_tdr
+from popdyn.plot.observer import (
+    compare_observers,
+    discrimination_observer,
+    estimates,
+    production_observer,
+)
 from popdyn.plot.output_against_target import output_against_target
 from popdyn.plot.pca import pca
+from popdyn.plot.psychometric import psychometric
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
 from popdyn.plot.scorecard import scorecard
+from popdyn.plot.separatrix_distance import separatrix_distance
 from popdyn.plot.session_overview import population_rate, rate_distribution, session_overview
 from popdyn.plot.session_trials import event_rate, session_raster, trial_structure
 from popdyn.plot.space_map import space_map
@@ -30,6 +41,14 @@ from popdyn.plot.training import training, training_loss
 from popdyn.plot.warp import warp
 
 __all__ = [
+    "compare_observers",
+    "contraction",
+    "detection",
+    "discrimination_observer",
+    "estimates",
+    "production_observer",
+    "psychometric",
+    "serial_dependence",
     "behavior_by_class",
     "choice_by_pair",
     "condition_average",
@@ -38,6 +57,8 @@ __all__ = [
     "decode_quantity",
     "encoding",
     "epoch_axes",
+    "estimation_test",
+    "estimation_tests",
     "event_rate",
     "explained_variance",
     "lesson",
@@ -49,6 +70,7 @@ __all__ = [
     "raster",
     "rate_distribution",
     "relative_distance",
+    "separatrix_distance",
     "scorecard",
     "session_overview",
     "session_raster",

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from popdyn.plot.drawable import drawable
+from popdyn.plot.orbit_distance import Part, draw_orbit_distance
 from popdyn.plot.style import (
     BAND_ALPHA,
     LINE_WIDTH,
@@ -21,36 +22,50 @@ from popdyn.plot.style import (
 )
 
 
-def relative_distance(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
-    """Draw the distance to the reference condition, corrected for noise where that is known.
+def relative_distance(result: xr.Dataset, *, of: Part = "distance", ax: Axes | None = None) -> Axes:
+    """Draw how far the conditions are from the reference.
+
+    Conditions with an order are colored by stimulus, and ``of`` says what is drawn.  Of a
+    Euclidean distance there is its course, corrected for noise where that is known.
 
     Parameters
     ----------
     result : Dataset
-        From ``pdn.relative_distance``.
+        From ``pdn.relative_distance`` or ``pdn.pool_distances`` (the mean alone).
+    of : {"distance", "orbits", "mean"}, default "distance"
+        Signed distance over time (thin where the match is the end of a trajectory); the orbits in
+        the first two components, three on axes with ``projection="3d"``; or the mean distance
+        against the stimulus, with bounds and a dotted line through both ends.
     ax : Axes, optional
         Axes to draw on.
 
     Returns
     -------
     Axes
-        A line and a 95 % band per condition; the p value of the whole window in the legend.  A
-        gap in a line: not enough trials.
+        Of a Euclidean distance a line and a 95 % band per condition; the p value of the whole
+        window in the legend.  A gap in a line: not enough trials.
 
     Raises
     ------
     TensorError
-        If this is no result of relative_distance.
+        If this is no result of relative_distance, or ``of`` is unknown.
 
     Examples
     --------
     >>> import numpy as np
     >>> import xarray as xr
     >>> import popdyn as pdn
-    >>> values = np.random.default_rng(0).normal(size=(5, 20, 2))
-    >>> average = xr.DataArray(values, dims=("neuron", "time", "condition"))
-    >>> ax = pdn.plot.relative_distance(pdn.relative_distance(average))
+    >>> values = np.random.default_rng(0).normal(size=(5, 20, 5)).cumsum(axis=1)
+    >>> stimulus = ("condition", [0.5, 0.6, 0.7, 0.8, 0.9])
+    >>> average = xr.DataArray(
+    ...     values, dims=("neuron", "time", "condition"), coords={"stimulus": stimulus}
+    ... )
+    >>> result = pdn.relative_distance(average, smooth=None, alignment="time")
+    >>> ax = pdn.plot.relative_distance(result)
     """
+    result = drawable(result, "relative_distance", "mean_distance")
+    if str(result.attrs.get("distance_method", "euclidean")) != "euclidean":
+        return draw_orbit_distance(result, of if "distance" in result else "mean", ax)
     result = drawable(result, "relative_distance", "distance")
     ax = new_axes(ax)
     corrected = "corrected_distance" in result

@@ -20,6 +20,9 @@ _METHODS = (
     "tdr",
     "multi_tdr",
     "relative_distance",
+    "separatrix_distance",
+    "estimation_test",
+    "estimation_tests",
     "decode",
     "encoding",
     "decode_quantity",
@@ -38,9 +41,30 @@ _METHODS = (
     "force",
     "full_force",
     "memory_capacity",
+    "psychometric",
+    "detection",
+    "contraction",
+    "serial_dependence",
+    "discrimination_observer",
+    "production_observer",
+    "discrimination_estimates",
+    "production_estimates",
+    "compare_observers",
 )
 # Methods whose picture has another name.
-_PICTURES = dict.fromkeys(("reservoir", "force", "full_force"), "training")
+_PICTURES = {
+    **dict.fromkeys(("reservoir", "force", "full_force"), "training"),
+    **dict.fromkeys(("discrimination_estimates", "production_estimates"), "estimates"),
+}
+# Pictures that share a module of another name.
+_MODULES = {
+    "serial_dependence": "contraction",
+    "estimation_tests": "estimation_test",
+    **dict.fromkeys(
+        ("discrimination_observer", "production_observer", "estimates", "compare_observers"),
+        "observer",
+    ),
+}
 
 
 def show(result: Any, **options: Any) -> Axes:
@@ -89,7 +113,8 @@ def show(result: Any, **options: Any) -> Axes:
             )
         raise PopdynError(message)
     picture = _PICTURES.get(method, method)
-    draw: Callable[..., Axes] = getattr(import_module(f"popdyn.plot.{picture}"), picture)
+    module = import_module(f"popdyn.plot.{_MODULES.get(picture, picture)}")
+    draw: Callable[..., Axes] = getattr(module, picture)
     return draw(dataset, **options)
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import popdyn as pdn
-from popdyn.analysis.distance import _null
 from popdyn.analysis.distance_draws import distance_bounds, distance_draws, noise_variance
+from popdyn.analysis.distance_euclidean import _null, euclidean_distance
 from popdyn.analysis.distance_permutation import permuted_mean_squared_distance
 from popdyn.analysis.distance_space import Fold, Space
 from popdyn.analysis.trials import average_trials
@@ -41,7 +41,7 @@ def noisy(difference, n_trials=(12, 15), n_times=4, noise=1.0, seed=0):
 def test_a_planted_difference_without_noise_is_found_exactly():
     values = np.zeros((2, 5, 6))
     values[0, :, 3:], values[1, :, 3:] = 3.0, 4.0
-    result = pdn.relative_distance(tensor_of(values, ["a"] * 3 + ["b"] * 3), "stimulus", n_draws=20)
+    result = euclidean_distance(tensor_of(values, ["a"] * 3 + ["b"] * 3), "stimulus", n_draws=20)
     assert result.attrs["reference"] == "a"
     assert result.distance.sel(condition="b").values == pytest.approx(5.0)
     assert result.squared_distance.sel(condition="b").values == pytest.approx(25.0)
@@ -55,7 +55,7 @@ def test_the_squared_distance_agrees_with_the_plain_formula_where_trials_are_mis
     values = x.values.copy()
     values[1, :, :3] = np.nan
     values[2, 2, 20] = np.nan
-    result = pdn.relative_distance(x.copy(data=values), "stimulus", n_draws=5)
+    result = euclidean_distance(x.copy(data=values), "stimulus", n_draws=5)
     for time in range(4):
         trials = [[None if np.isnan(v) else v for v in row] for row in values[:, time].T]
         expected = corrected_squared_distance(trials[12:], trials[:12])
@@ -65,7 +65,7 @@ def test_the_squared_distance_agrees_with_the_plain_formula_where_trials_are_mis
 
 def test_the_squared_distance_is_the_products_of_different_trials():
     x = noisy([1.0, -0.5, 2.0])
-    result = pdn.relative_distance(x, "stimulus", n_draws=5)
+    result = euclidean_distance(x, "stimulus", n_draws=5)
     trials = x.values[:, 0].T.tolist()
     expected = cross_products(trials[12:], trials[:12])
     assert float(result.squared_distance.sel(condition="b")[0]) == pytest.approx(expected)
@@ -74,9 +74,7 @@ def test_the_squared_distance_is_the_products_of_different_trials():
 def test_the_corrected_squared_distance_is_unbiased_and_the_distance_is_not():
     difference = np.full(20, 0.2)  # squared distance 0.8
     found = [
-        pdn.relative_distance(
-            noisy(difference, (6, 9), n_times=10, seed=seed), "stimulus", n_draws=1
-        )
+        euclidean_distance(noisy(difference, (6, 9), n_times=10, seed=seed), "stimulus", n_draws=1)
         for seed in range(60)
     ]
     corrected = np.array([float(one.mean_squared_distance[1]) for one in found])
@@ -88,7 +86,7 @@ def test_the_corrected_squared_distance_is_unbiased_and_the_distance_is_not():
 
 def test_components_do_not_make_noise_look_like_distance():
     found = [
-        pdn.relative_distance(
+        euclidean_distance(
             noisy(np.zeros(20), seed=seed), "stimulus", n_components=2, n_draws=1
         ).mean_squared_distance[1]
         for seed in range(80)
@@ -100,9 +98,9 @@ def test_components_do_not_make_noise_look_like_distance():
 def test_components_that_hold_everything_keep_the_distance():
     difference = np.linspace(-20, 20, 8)
     x = noisy(difference, (40, 40), n_times=6)
-    full = pdn.relative_distance(x, "stimulus", n_draws=50)
+    full = euclidean_distance(x, "stimulus", n_draws=50)
     for n_components in (2, 8, "90%"):
-        part = pdn.relative_distance(x, "stimulus", n_components=n_components, n_draws=50)
+        part = euclidean_distance(x, "stimulus", n_components=n_components, n_draws=50)
         assert float(part.rms_distance[1]) == pytest.approx(float(full.rms_distance[1]), rel=0.01)
         assert float(part.p[1]) == pytest.approx(1 / 51)
     assert part.attrs["n_components"] == 1
@@ -117,7 +115,7 @@ def test_rotating_the_space_or_permuting_neurons_changes_no_distance(seed):
     turned = x.copy(data=np.einsum("ij,jtn->itn", rotation, x.values))
     order = rng.permutation(4)
     results = [
-        pdn.relative_distance(y, "stimulus", n_draws=20) for y in (x, turned, x.isel(neuron=order))
+        euclidean_distance(y, "stimulus", n_draws=20) for y in (x, turned, x.isel(neuron=order))
     ]
     for other in results[1:]:
         for name in (
@@ -134,8 +132,8 @@ def test_rotating_the_space_or_permuting_neurons_changes_no_distance(seed):
 def test_permuting_trials_keeps_the_estimate_and_units_scale_it(seed, factor):
     x = noisy([1.0, -0.5, 2.0])
     order = np.random.default_rng(seed).permutation(x.sizes["trial"])
-    first = pdn.relative_distance(x, "stimulus", n_draws=5)
-    second = pdn.relative_distance(x.isel(trial=order) * factor, "stimulus", n_draws=5)
+    first = euclidean_distance(x, "stimulus", n_draws=5)
+    second = euclidean_distance(x.isel(trial=order) * factor, "stimulus", n_draws=5)
     np.testing.assert_allclose(
         second.squared_distance,
         first.squared_distance * factor**2,
@@ -193,7 +191,7 @@ def test_neurons_that_miss_different_trials_are_summed_as_independent():
 
 
 def test_trials_that_do_not_differ_have_no_distance_and_p_one():
-    result = pdn.relative_distance(tensor_of(np.ones((2, 3, 8)), ["a", "b"] * 4), "stimulus")
+    result = euclidean_distance(tensor_of(np.ones((2, 3, 8)), ["a", "b"] * 4), "stimulus")
     assert float(result.p[1]) == 1.0
 
 
@@ -206,7 +204,7 @@ def test_p_is_the_share_of_studentized_shuffles_that_reach_the_measured_one():
     )
     expected = (1 + (studentized[1:] >= studentized[0] - 1e-9).sum()) / 100
     plan = pdn.bootstrap(x, "stimulus", 3)
-    result = pdn.relative_distance(x, "stimulus", resample=plan, n_draws=99, rng=5)
+    result = euclidean_distance(x, "stimulus", resample=plan, n_draws=99, rng=5)
     assert 0.05 < expected < 0.95
     assert float(result.p[1]) == pytest.approx(expected)
 
@@ -267,7 +265,7 @@ def test_draws_are_narrowed_by_the_noise_of_their_direction_and_bounds_turn_them
 
 def test_the_test_sees_a_difference_and_its_null_has_mean_zero():
     x = noisy(np.full(20, 0.5), n_times=10)
-    result = pdn.relative_distance(x, "stimulus", n_draws=199)
+    result = euclidean_distance(x, "stimulus", n_draws=199)
     assert float(result.p.sel(condition="b")) == pytest.approx(1 / 200)
     assert np.isnan(result.p.sel(condition="a"))
     null = result.null_mean_squared_distance.sel(condition="b").values
@@ -284,13 +282,13 @@ def test_a_pseudopopulation_works_and_a_neuron_without_trials_is_named():
     values[3, :, 1:20] = np.nan
     pseudo = x.copy(data=values).assign_attrs(simultaneous=0)
     with pytest.warns(pdn.PopdynWarning, match="1 of 4 neurons have fewer than 2 trials.*: 3$"):
-        result = pdn.relative_distance(pseudo, "stimulus", n_draws=99)
+        result = euclidean_distance(pseudo, "stimulus", n_draws=99)
     assert result.attrs["n_neurons"] == 3
     assert np.isfinite(result.squared_distance_bound).all()
     assert 1.0 < float(result.rms_distance[1]) < 3.5
     assert float(result.p[1]) < 0.05
     with pytest.warns(pdn.PopdynWarning, match="miss different trials.*p is NaN"):
-        part = pdn.relative_distance(
+        part = euclidean_distance(
             pseudo.isel(neuron=[0, 1, 2]), "stimulus", n_components=2, n_draws=9
         )
     assert np.isnan(part.p[1])
@@ -301,7 +299,7 @@ def test_times_after_the_end_of_trials_have_no_distance():
     x = noisy([3.0, 1.0], n_times=6)
     values = x.values.copy()
     values[:, 4:, 1:12] = np.nan
-    result = pdn.relative_distance(x.copy(data=values), "stimulus", n_draws=19)
+    result = euclidean_distance(x.copy(data=values), "stimulus", n_draws=19)
     assert np.isnan(result.squared_distance.sel(condition="b")[4:]).all()
     assert np.isfinite(result.squared_distance.sel(condition="b")[:4]).all()
     assert np.isfinite(result.mean_squared_distance.sel(condition="b"))
@@ -313,48 +311,46 @@ def test_the_middle_of_numeric_conditions_is_the_reference():
     for stimuli, expected in (([1, 2, 3], "2"), ([1, 2, 3, 4], "3"), (["x", "y", "z"], "x")):
         labels = np.repeat(stimuli, 3)
         x = tensor_of(rng.normal(size=(2, 3, len(labels))), labels)
-        assert pdn.relative_distance(x, "stimulus", n_draws=2).attrs["reference"] == expected
-    assert pdn.relative_distance(x, "stimulus", reference="z", n_draws=2).attrs["reference"] == "z"
+        assert euclidean_distance(x, "stimulus", n_draws=2).attrs["reference"] == expected
+    assert euclidean_distance(x, "stimulus", reference="z", n_draws=2).attrs["reference"] == "z"
     x = tensor_of(rng.normal(size=(2, 3, 6)), np.repeat([0.1, 0.30000000000000004], 3))
-    assert (
-        pdn.relative_distance(x, "stimulus", reference=0.3, n_draws=2).attrs["reference"] == "0.3"
-    )
+    assert euclidean_distance(x, "stimulus", reference=0.3, n_draws=2).attrs["reference"] == "0.3"
     with pytest.raises(pdn.TensorError, match="no condition 0.7 .*found 0.1, 0.3"):
-        pdn.relative_distance(x, "stimulus", reference=0.7)
+        euclidean_distance(x, "stimulus", reference=0.7)
 
 
 def test_a_condition_average_gives_the_same_distance_without_bounds():
     x = noisy([1.0, -0.5, 2.0])
-    full = pdn.relative_distance(x, "stimulus", n_draws=5)
+    full = euclidean_distance(x, "stimulus", n_draws=5)
     average = pdn.condition_average(x, "stimulus")
-    part = pdn.relative_distance(average)
+    part = euclidean_distance(average)
     np.testing.assert_allclose(part.squared_distance, full.squared_distance)
     assert "p" not in part and "distance_bound" not in part
-    bare = pdn.relative_distance(average["rate"])
+    bare = euclidean_distance(average["rate"])
     np.testing.assert_allclose(bare.distance, full.distance)
     assert "squared_distance" not in bare
     with pytest.raises(pdn.TensorError, match="no trials left to smooth or to draw"):
-        pdn.relative_distance(average, smooth=0.04)
+        euclidean_distance(average, smooth=0.04)
 
 
 def test_spike_counts_become_rates_and_units_are_said():
     rng = np.random.default_rng(0)
     counts = rng.poisson(2.0, (3, 5, 8)).astype(float)
     x = pdn.make_tensor(counts, 0.1 * np.arange(5), {"side": [0, 1] * 4}, name="spike_count")
-    of_counts = pdn.relative_distance(x, "side", n_draws=3)
-    of_rates = pdn.relative_distance(pdn.rate(x), "side", n_draws=3)
+    of_counts = euclidean_distance(x, "side", n_draws=3)
+    of_rates = euclidean_distance(pdn.rate(x), "side", n_draws=3)
     np.testing.assert_allclose(of_counts.distance, of_rates.distance)
     assert of_counts.distance.attrs["units"] == "Hz*sqrt(neurons)"
     assert of_counts.squared_distance.attrs["units"] == "Hz^2*neurons"
     assert of_counts.distance_per_neuron.attrs["units"] == "Hz"
-    average = pdn.relative_distance(pdn.condition_average(x, "side"))
+    average = euclidean_distance(pdn.condition_average(x, "side"))
     np.testing.assert_allclose(average.distance, of_counts.distance)
 
 
 def test_smoothing_comes_before_averaging():
     x = noisy([1.0, -0.5, 2.0], n_times=20)
-    before = pdn.relative_distance(pdn.smooth(x, 0.2), "stimulus", n_draws=3)
-    after = pdn.relative_distance(x, "stimulus", smooth=0.2, n_draws=3)
+    before = euclidean_distance(pdn.smooth(x, 0.2), "stimulus", n_draws=3)
+    after = euclidean_distance(x, "stimulus", smooth=0.2, n_draws=3)
     np.testing.assert_allclose(after.squared_distance, before.squared_distance)
 
 
@@ -362,18 +358,18 @@ def test_a_shared_plan_gives_the_same_bounds_and_a_foreign_plan_is_refused():
     x = noisy([1.0, -0.5, 2.0])
     plan = pdn.bootstrap(x, by="stimulus", n_draws=30, rng=4)
     bounds = [
-        pdn.relative_distance(x, "stimulus", resample=plan, rng=rng).squared_distance_bound
+        euclidean_distance(x, "stimulus", resample=plan, rng=rng).squared_distance_bound
         for rng in (0, 1)
     ]
     np.testing.assert_array_equal(*bounds)
     with pytest.raises(pdn.TensorError, match="plan was made for 27 trials"):
-        pdn.relative_distance(x.isel(trial=slice(1, None)), "stimulus", resample=plan)
+        euclidean_distance(x.isel(trial=slice(1, None)), "stimulus", resample=plan)
 
 
 def test_the_draws_are_those_of_the_plan_and_the_shuffles_have_their_own_number():
     x = noisy([1.0, -0.5, 2.0])
     plan = pdn.bootstrap(x, by="stimulus", n_draws=30, rng=4)
-    result = pdn.relative_distance(x, "stimulus", resample=plan, n_draws=50)
+    result = euclidean_distance(x, "stimulus", resample=plan, n_draws=50)
     assert result.draw_mean_squared_distance.dims == ("draw", "condition")
     assert result.null_mean_squared_distance.dims == ("null_draw", "condition")
     assert result.draw.values.tolist() == list(range(30))
@@ -399,7 +395,7 @@ def test_the_same_seed_gives_the_same_result_and_the_input_stays():
     x = noisy([1.0, -0.5, 2.0])
     before = x.copy(deep=True)
     first, second = (
-        pdn.relative_distance(x, "stimulus", n_components=2, n_draws=20, rng=7) for _ in range(2)
+        euclidean_distance(x, "stimulus", n_components=2, n_draws=20, rng=7) for _ in range(2)
     )
     xr.testing.assert_identical(first, second)
     xr.testing.assert_identical(x, before)
@@ -408,9 +404,9 @@ def test_the_same_seed_gives_the_same_result_and_the_input_stays():
 def test_too_few_trials_are_said():
     x = noisy([1.0, -0.5], (1, 5))
     with pytest.raises(pdn.FitError, match="reference condition 'a' has 1 trial"):
-        pdn.relative_distance(x, "stimulus", reference="a")
+        euclidean_distance(x, "stimulus", reference="a")
     with pytest.warns(pdn.PopdynWarning, match="at least 2 trials per condition.* fewer in a"):
-        result = pdn.relative_distance(x, "stimulus", reference="b", n_draws=9)
+        result = euclidean_distance(x, "stimulus", reference="b", n_draws=9)
     assert np.isnan(result.squared_distance.sel(condition="a")).all()
     assert np.isfinite(result.distance.sel(condition="a")).all()
     assert np.isnan(result.p.sel(condition="a"))
@@ -419,7 +415,6 @@ def test_too_few_trials_are_said():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"method": "kinet"}, "no distance method 'kinet'; there is 'euclidean'"),
         ({"by": None}, "expected by="),
         ({"by": "stimulos"}, "stimulus"),
         ({"n_components": "90"}, "share of the variance such as '90%', found '90'"),
@@ -429,15 +424,15 @@ def test_too_few_trials_are_said():
 def test_bad_requests_are_refused_in_plain_words(change, words):
     arguments = {"by": "stimulus", **change}
     with pytest.raises(pdn.TensorError, match=words):
-        pdn.relative_distance(noisy([1.0, 2.0]), **arguments)
+        euclidean_distance(noisy([1.0, 2.0]), **arguments)
 
 
 def test_more_components_than_neurons_are_refused():
     with pytest.raises(pdn.FitError, match="3 components were asked for, but 2 neurons"):
-        pdn.relative_distance(noisy([1.0, 2.0]), "stimulus", n_components=3)
+        euclidean_distance(noisy([1.0, 2.0]), "stimulus", n_components=3)
 
 
 def test_one_condition_has_no_distance():
     x = pdn.make_tensor(np.ones((2, 3, 4)), 0.1 * np.arange(3), trials={"choice": list("aaaa")})
     with pytest.raises(pdn.FitError, match=r"needs two conditions, found one \(a\)"):
-        pdn.relative_distance(x, "choice")
+        euclidean_distance(x, "choice")

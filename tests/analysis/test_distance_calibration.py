@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import popdyn as pdn
+from popdyn.analysis.distance_euclidean import euclidean_distance
 
 RESULTS = Path(__file__).parent / "results" / "distance.csv"
 COMMAND = "# OPENBLAS_NUM_THREADS=1 python -m tests.analysis.test_distance_calibration"
@@ -63,7 +64,7 @@ def measure(n_trials, difference, n_components, deviations, n_sets, seed):
     rejected, of_mean, of_time, found = [], [], [], []
     for rng in np.random.default_rng(seed).spawn(n_sets):
         x = noise(n_trials, deviations, rng) if deviations else data(n_trials, difference, rng)
-        result = pdn.relative_distance(
+        result = euclidean_distance(
             x, "choice", reference="a", n_components=n_components, n_draws=199, rng=rng
         ).sel(condition="b")
         rejected.append(float(result.p) <= 0.05)

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 import popdyn as pdn
+from popdyn.analysis.distance_euclidean import euclidean_distance
 
 # The functions bear their modules' names, so the modules are asked for by name.
 pca = importlib.import_module("popdyn.plot.pca").pca
@@ -31,7 +32,7 @@ def space(tensor):
 
 @pytest.fixture(scope="module")
 def distance(tensor):
-    return pdn.relative_distance(tensor, "choice", reference="left", n_draws=19)
+    return euclidean_distance(tensor, "choice", reference="left", n_draws=19)
 
 
 def test_trajectories_are_drawn_as_they_are(space):
@@ -82,7 +83,7 @@ def test_distances_are_drawn_with_bounds_units_and_the_reference(distance):
 
 def test_distances_without_trials_say_that_noise_is_in_them(tensor):
     bare = pdn.condition_average(tensor, "choice")["rate"]
-    ax = relative_distance(pdn.relative_distance(bare))
+    ax = relative_distance(euclidean_distance(bare))
     assert ax.get_title() == "not corrected for noise"
     ax.figure.canvas.draw()
 

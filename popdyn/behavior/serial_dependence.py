@@ -1,0 +1,141 @@
+"""Does what came before pull at answers?  Regression on stimuli of earlier trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from popdyn.behavior.contraction import plan_by_class
+from popdyn.behavior.history import previous
+from popdyn.behavior.probit import fit_probit
+from popdyn.behavior.trials import behavior_table, check_responses
+from popdyn.errors import FitError
+from popdyn.resample import BOUND, ResamplePlan, Seed, percentile_bounds
+from popdyn.tensor.result import make_result
+
+Array = NDArray[np.float64]
+
+_FEWEST_TRIALS = 20
+
+
+def serial_dependence(
+    trials: Any,
+    roles: Mapping[str, Any] | None = None,
+    *,
+    n_back: int = 1,
+    resample: ResamplePlan | None = None,
+    n_draws: int = 1000,
+    rng: Seed = 0,
+) -> xr.Dataset:
+    """Measure how far answers follow the stimuli of earlier trials.
+
+    Parameters
+    ----------
+    trials : DataFrame, mapping, tensor, Session or Dataset
+        All of them, in the order in which they were done; a column ``session`` parts sessions.
+    roles : mapping, optional
+        As for `popdyn.contraction`.
+    n_back : int
+        Number of earlier trials looked at together.
+    resample : ResamplePlan, optional
+        From `popdyn.bootstrap` of these trials; a drawn trial brings its own past along.
+    n_draws : int
+        Bootstrap draws, without `resample`.
+    rng : int or numpy.random.Generator
+
+    Returns
+    -------
+    Dataset
+        Method ``"serial_dependence"``.  ``weight (lag)``: by how much of a unit the response, or
+        the remembered first stimulus, moves when the (first) stimulus that many trials ago was one
+        unit larger; above 0 answers are drawn towards it.  ``weight_bound (bound, lag)``,
+        ``draw_weight (draw, lag)`` and ``p (lag)``, two-sided from the draws; ``slope`` on the
+        stimulus itself, as of `popdyn.contraction`, earlier ones held.
+
+    Notes
+    -----
+    Production: linear regression of responses on stimulus and earlier stimuli.  Discrimination:
+    ``P(second larger) = Phi(b0 - b1 first + b2 second - sum_n h_n first(n trials ago))``, and
+    ``weight = h_n / b2``.  Trials with fewer than `n_back` before them are left out.
+
+    Raises
+    ------
+    TensorError
+        If columns are lacking.
+    FitError
+        If fewer than 20 trials have a past.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> stimulus = np.random.default_rng(0).choice([0.6, 0.8, 1.0], 200)
+    >>> response = 0.1 + 0.7 * stimulus + 0.2 * np.roll(stimulus, 1)
+    >>> table = {"stimulus": stimulus, "response": response}
+    >>> float(pdn.serial_dependence(table, n_draws=50)["weight"][0].round(3))
+    0.2
+    """
+    table = behavior_table(trials, roles)
+    compares = {"stimulus_2", "choice"} <= set(table.columns)
+    needed = ("stimulus", "stimulus_2", "choice") if compares else ("stimulus", "response")
+    table = behavior_table(trials, roles, needed)
+    if not compares:
+        check_responses(table)
+    lags = np.arange(1, n_back + 1)
+    past = np.column_stack([previous(table, "stimulus", int(lag)) for lag in lags])
+    numbers = np.column_stack([table[list(needed)].to_numpy(dtype=np.float64), past])
+    known = np.isfinite(numbers).all(axis=1)
+    if known.sum() < _FEWEST_TRIALS:
+        message = (
+            f"{known.sum()} of {len(table)} trials have stimuli, an answer and {n_back} trials "
+            f"before them: at least {_FEWEST_TRIALS} are needed"
+        )
+        raise FitError(message)
+    if resample is None:
+        resample = plan_by_class(table, needed[:-1], n_draws, rng)
+    resample.check_trials(table)
+    weights = np.vstack([np.ones(known.sum()), resample.times_drawn()[:, known]])
+    measure = _choices if compares else _responses
+    slope, weight = measure(table[known], past[known], weights)
+    below = (weight[1:] <= 0).mean(axis=0)
+    n = len(weight) - 1
+    p = np.minimum(2 * (np.minimum(below, 1 - below) * n + 1) / (n + 1), 1.0)
+    return make_result(
+        {
+            "weight": ("lag", weight[0]),
+            "weight_bound": (("bound", "lag"), percentile_bounds(weight[1:])),
+            "draw_weight": (("draw", "lag"), weight[1:]),
+            "p": ("lag", p),
+            "slope": float(slope[0]),
+            "slope_bound": ("bound", percentile_bounds(slope[1:])),
+            "n_trials": int(known.sum()),
+        },
+        coords={"lag": lags, "bound": BOUND},
+        method="serial_dependence",
+        parameters={"n_back": n_back, "n_draws": len(resample)},
+        seed=resample.seed,
+    ).assign_attrs(kind="discrimination" if compares else "production")
+
+
+def _choices(used: pd.DataFrame, past: Array, weights: Array) -> tuple[Array, Array]:
+    first, second = (used[name].to_numpy() for name in ("stimulus", "stimulus_2"))
+    scale, middle = float(np.std(np.concatenate([first, second]))), float(first.mean())
+    parts = [np.ones(first.size), -(first - middle) / scale, (second - middle) / scale]
+    design = np.column_stack([*parts, -(past - middle) / scale])
+    found = fit_probit(design, used["choice"].to_numpy() > 0, weights)
+    return found[:, 1] / found[:, 2], found[:, 3:] / found[:, 2:3]
+
+
+def _responses(used: pd.DataFrame, past: Array, weights: Array) -> tuple[Array, Array]:
+    stimulus, response = used["stimulus"].to_numpy(), used["response"].to_numpy()
+    design = np.column_stack([np.ones(stimulus.size), stimulus, past])
+    found = np.empty((len(weights), design.shape[1]))
+    for i, own in enumerate(weights):
+        gram = design.T @ (design * own[:, None])
+        found[i] = np.linalg.lstsq(gram, design.T @ (own * response), rcond=None)[0]
+    return found[:, 1], found[:, 2:]

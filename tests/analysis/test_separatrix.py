@@ -1,0 +1,177 @@
+"""Distance to the separatrix: a bistable toy whose boundary is known, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import popdyn as pdn
+
+
+def bistable(n_trials, seed=0, every=10):
+    """Detection by ``x' = 12 x (1 - x) (x - b(t))`` with pulses of 0.3 s, ``b`` dipping at 2.75 s.
+
+    Returns the tensor (one neuron), the boundary and the course of correct rejections.
+    """
+    rng = np.random.default_rng(seed)
+    step, n_steps = 0.005, 1200
+    time = step * np.arange(n_steps)
+    boundary = 0.55 - 0.25 * np.exp(-(((time - 2.75) / 0.7) ** 2))
+    present = rng.random(n_trials) < 0.9
+    onset = rng.uniform(1.2, 4.2, n_trials)
+    amplitude = np.where(present, rng.uniform(0.0, 2.6, n_trials), 0.0)
+    x = np.full(n_trials, 0.02)
+    kept = np.empty((n_steps // every, n_trials))
+    for i in range(n_steps):
+        pulse = amplitude * ((time[i] >= onset) & (time[i] < onset + 0.3))
+        x = x + step * (12.0 * x * (1 - x) * (x - boundary[i]) + pulse)
+        x = np.clip(x + 0.03 * np.sqrt(step) * rng.normal(size=n_trials), -0.3, 1.3)
+        if i % every == every // 2:
+            kept[i // every] = x
+    columns = {
+        "stimulus": amplitude,
+        "choice": np.where(x > 0.6, 1, -1),
+        "stimulus_on_time": np.where(present, onset, np.nan),
+        "stimulus_off_time": np.where(present, onset + 0.3, np.nan),
+    }
+    tensor = pdn.make_tensor(
+        kept[None], every * step * (np.arange(len(kept)) + 0.5), trials=columns, units="1"
+    )
+    return tensor, time, boundary
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return bistable(40_000)
+
+
+OPTIONS = {"smooth": None, "n_components": None, "onset_bins": np.linspace(1.3, 4.1, 15)}
+
+
+@pytest.fixture(scope="module")
+def result(toy):
+    return pdn.separatrix_distance(toy[0], n_draws=50, **OPTIONS)
+
+
+def test_the_distance_follows_the_criterion_and_the_boundary(toy, result):
+    tensor, time, boundary = toy
+    quiet = (tensor.choice < 0) & (tensor.stimulus == 0)
+    course = tensor.values[0][:, quiet.values].mean(axis=1)
+    after = result.onset.values + 0.3
+    true = np.interp(after, time, boundary) - np.interp(after, tensor.time, course)
+    assert float(result.correlation) >= 0.90
+    assert np.corrcoef(result.separatrix_distance, true)[0, 1] >= 0.75
+    assert (result.n_misses >= 10).all()
+    low, high = result.separatrix_distance_bound.values
+    assert ((low < result.separatrix_distance) & (result.separatrix_distance < high)).all()
+
+
+def test_misses_of_all_amplitudes_follow_the_boundary_less_closely(toy, result):
+    tensor, time, boundary = toy
+    every = pdn.separatrix_distance(tensor, n_draws=0, near=(0.0, 1.0), **OPTIONS)
+    assert (every.n_misses > 2 * result.n_misses).all()
+    assert float(every.separatrix_distance.mean()) < float(result.separatrix_distance.mean())
+
+
+def planted(n_neurons=30, noise=1.0, n_trials=400, seed=0):
+    """Missed states 5 away from correct rejections in one direction, in noise."""
+    rng = np.random.default_rng(seed)
+    time = 0.1 * np.arange(20)
+    amplitude = np.tile([0.0, 1.0, 2.0, 3.0], n_trials // 4)
+    onset = rng.choice([0.5, 1.0], n_trials)
+    detected = {0.0: 0.0, 1.0: 0.05, 2.0: 0.5, 3.0: 0.95}
+    chance = np.array([detected[one] for one in amplitude])
+    choice = np.where(rng.random(n_trials) < chance, 1, 0)
+    after = (time[:, None] >= onset) * (amplitude > 0)
+    size = np.where(choice == 1, 12.0, 2.5 * amplitude)
+    values = rng.normal(0.0, noise, (n_neurons, 20, n_trials))
+    values[0] += after * size
+    columns = {
+        "amplitude": amplitude, "said": np.where(choice == 1, "yes", "no"),
+        "on": np.where(amplitude > 0, onset, np.nan),
+        "off": np.where(amplitude > 0, onset + 0.3, np.nan),
+    }  # fmt: skip
+    return pdn.make_tensor(values, time, trials=columns, units="1")
+
+
+ROLES = {
+    "stimulus": "amplitude",
+    "choice": {"column": "said", "values": {"yes": 1, "no": 0}},
+}
+PLANTED = {"roles": ROLES, "onset": "on", "offset": "off", "onset_bins": [0.4, 0.75, 1.1]}
+
+
+def test_a_planted_distance_is_found_without_the_noise_of_many_neurons():
+    result = pdn.separatrix_distance(
+        planted(noise=3.0), smooth=None, n_components=None, n_draws=0, **PLANTED
+    )
+    assert (result.separatrix_distance > 5.4).all()
+    np.testing.assert_allclose(result.corrected_distance, 5.0, atol=0.9)
+    np.testing.assert_allclose(result.threshold, 2.0, atol=0.2)
+    assert np.isnan(result.correlation)  # two onsets
+
+
+def test_components_and_the_nearest_state_find_it_too():
+    x = planted(noise=0.5)
+    for options in ({"n_components": 1}, {"match": "nearest", "n_components": None}):
+        result = pdn.separatrix_distance(x, smooth=None, n_draws=0, **PLANTED, **options)
+        np.testing.assert_allclose(result.corrected_distance, 5.0, atol=0.4)
+    assert result.separatrix_distance.attrs["units"] == "1"
+
+
+def test_draws_are_the_same_for_the_same_seed():
+    x = planted()
+    one, other = (
+        pdn.separatrix_distance(x, n_draws=5, rng=3, **PLANTED).draw_separatrix_distance
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+def test_few_misses_have_no_distance():
+    x = planted(n_trials=160)
+    at_first = (x.on < 0.75).values & (x.amplitude == 2.0).values & (x.said == "no").values
+    x = x.isel(trial=np.flatnonzero(~at_first | (np.cumsum(at_first) <= 4)))
+    result = pdn.separatrix_distance(x, n_draws=0, near=(0.2, 0.99), **PLANTED)
+    assert int(result.n_misses[0]) < 10
+    assert np.isnan(result.separatrix_distance[0])
+    assert np.isfinite(result.separatrix_distance[1])
+
+
+def test_without_a_near_threshold_amplitude_all_misses_count_and_it_is_said():
+    with pytest.warns(pdn.PopdynWarning, match="no miss is near threshold"):
+        result = pdn.separatrix_distance(planted(), n_draws=0, near=(0.60, 0.62), **PLANTED)
+    assert (result.separatrix_distance < 5.0).all()
+
+
+def changed(name, values):
+    """Planted trials with another column."""
+    x = planted()
+    return x.assign_coords({name: ("trial", values(x.coords[name].values))})
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "error", "words"),
+    [
+        (planted(), {"match": "close"}, pdn.TensorError, "match must be 'same' or 'nearest'"),
+        (planted(), {"onset": "go"}, pdn.TensorError, "no column 'go', found amplitude"),
+        (planted(), {"roles": {"stimulus": "amplitude", "choice": "said"}}, pdn.TensorError,
+         "choice must be 1 .yes. or 0 or -1 .no., found no, yes"),
+        (planted(), {"roles": {"stimulus": "amplitude", "choice": "amplitude"}}, pdn.TensorError,
+         "choice must be binary"),
+        (changed("off", lambda off: 1000 * off), {}, pdn.TensorError, "times are in s"),
+        (changed("on", lambda on: np.where(np.isfinite(on), 0.5, on)), {"onset_bins": 7},
+         pdn.TensorError, "onsets must vary"),
+        (planted(), {"onset_bins": [1.0, 0.5]}, pdn.TensorError, "rising edges"),
+        (planted(), {"smooth": 40}, pdn.TensorError, "40 ms is 0.040"),
+        (changed("amplitude", lambda a: a + 1.0), {}, pdn.FitError, "is a correct rejection"),
+        (changed("said", lambda _: np.where(planted().amplitude > 0, "yes", "no")), {},
+         pdn.FitError, "no trial is a miss"),
+        (planted(n_trials=16), {"near": (0.0, 1.0)}, pdn.FitError, "no onset bin has 10 misses that count"),
+    ],
+    ids=["match", "column", "text", "binary", "ms", "onset", "edges", "smooth", "rejection",
+         "miss", "few"],
+)  # fmt: skip
+def test_bad_requests_are_refused_in_plain_words(x, options, error, words):
+    with pytest.raises(error, match=words):
+        pdn.separatrix_distance(x, n_draws=0, **(PLANTED | options))

@@ -38,7 +38,8 @@ def production_observer(result: Any, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Points are means, bars standard deviations of responses; the band is what the observer
-        would do (lapses aside), its mean and standard deviation; red what it estimates; dashed no contraction.
+        would do (lapses aside), its mean and standard deviation; red what it estimates; dashed
+        no contraction.
     """
     result = drawable(result, "production_observer", "estimate", "value")
     ax = new_axes(ax)

@@ -73,7 +73,8 @@ def main(n_sets=N_SETS):
 
 
 def test_the_committed_table_covers_at_the_nominal_rate():
-    rows = list(csv.DictReader(RESULTS.open()))
+    with RESULTS.open() as file:
+        rows = list(csv.DictReader(file))
     assert {row["case"] for row in rows} == set(CASES)
     for row in rows:
         n_sets = int(row["n_sets"])

@@ -76,8 +76,10 @@ def kinet_methods(result: xr.Dataset) -> list[str]:
         "monotone": "state on the shortest path that never goes back in time",
         "time": "state at the same time",
     }[values.get("alignment", "nearest")]
-    within = str(values.get("n_components", ""))
-    wanted = f"as many principal components as hold {within}" if "%" in within else ""
+    within = str(values.get("n_components", "")).replace("%", " %")
+    wanted = (
+        f"as many principal components as hold {within} of the variance" if "%" in within else ""
+    )
     wanted = wanted or f"{within} principal components"
     return [
         prepared(result),

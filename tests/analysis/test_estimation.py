@@ -233,6 +233,62 @@ def test_estimates_shift_between_sets_and_all_four_conditions_are_met():
     assert 0.8 < result.shift_ratio < 1.2
 
 
+def test_distances_that_fall_with_the_stimulus_shift_downwards():
+    problem = two_sets(None, 0.005, 0)
+    up = pdn.estimation_test(**problem, behavior=CONTRACTS)
+    assert (up.set_shift > 0).all()
+    assert (up.expected_set_shift > 0).all()
+    problem |= {"distance": -problem["distance"], "draws": -problem["draws"]}
+    down = pdn.estimation_test(**problem, behavior=CONTRACTS)
+    assert (down.set_shift < 0).all()
+    assert down.shift_p_none < 0.01
+    assert down.attrs["verdict"] == up.attrs["verdict"] == "estimate"
+
+
+def test_power_is_the_share_of_data_sets_in_which_the_other_is_rejected():
+    estimate, noise = perceived(0.10), 0.015
+    covariance, found, told = noise**2 * np.eye(11), [], []
+    for rng in np.random.default_rng(11).spawn(200):
+        distance = estimate + noise * rng.standard_normal(11)
+        result = pdn.estimation_test(
+            distance, STIMULUS, estimate, covariance=covariance, n_draws=400, n_repeats=1, rng=rng
+        )
+        found.append(result.p_true.item() < 0.05)
+        told.append(result.power_true.item())
+    assert 0.3 < np.mean(found) < 0.95
+    assert np.mean(told) == pytest.approx(np.mean(found), abs=0.1)
+
+
+def test_parts_of_the_repeats_have_independent_noise():
+    """Noise that all conditions share: the parts differ by the sum of both, not their difference."""
+    full = np.zeros((22, 22))
+    full[:11, :11] = 1e-4
+    found = cross_validated_errors(
+        STIMULUS, perceived(0.1), STIMULUS, JointNoise(full, np.inf), 0.75,
+        np.zeros(11, dtype=bool), 4000, np.random.default_rng(0),
+    )  # fmt: skip
+    assert found["true"] == pytest.approx(0.01 * (np.sqrt(0.5) + np.sqrt(2.0)), rel=0.05)
+
+
+def test_noise_that_conditions_share_is_taken_from_draws():
+    rng = np.random.default_rng(12)
+    draws = STIMULUS + 0.02 * rng.normal(size=(300, 1)) * (STIMULUS - 0.7) ** 2
+    draws = draws + 0.001 * rng.normal(size=(300, 11))
+    bent = STIMULUS + 0.03 * (STIMULUS - 0.7) ** 2
+    result = pdn.estimation_test(bent, STIMULUS, perceived(0.1), draws=draws)
+    p, _ = lack_of_fit(STIMULUS, bent, np.cov(draws.T), 299.0)
+    assert result.lack_of_fit_p_true.item() == pytest.approx(p)
+    assert p > 0.05
+
+
+def test_estimates_are_found_by_their_stimulus():
+    shown = np.append(STIMULUS[::-1], 1.1)
+    own = xr.DataArray(perceived(0.1, shown=shown), {"stimulus": shown}, ("stimulus",))
+    found = pdn.estimation_test(STIMULUS, STIMULUS, own, covariance=1e-4 * np.eye(11))
+    same = pdn.estimation_test(STIMULUS, STIMULUS, perceived(0.1), covariance=1e-4 * np.eye(11))
+    np.testing.assert_array_equal(found.estimate, same.estimate)
+
+
 def test_half_of_the_expected_shift_is_told_with_its_bounds():
     problem = two_sets(None, 0.003, 2)
     common = problem["distance"] + 0.0

@@ -149,12 +149,10 @@ def test_the_scorecard_has_slopes_and_both_errors(planted):
     assert met["value"].sel(source="estimate").item() == 4
 
 
-def test_the_reference_is_the_same_whatever_the_order_of_the_trials(tmp_path):
-    table = trials().sort_values(["context", "stimulus"]).reset_index(drop=True)
-    turned = table.iloc[::-1].reset_index(drop=True)
-    sources = [
-        saved(tmp_path, "stimulus", name, table=one) for name, one in (("a", table), ("b", turned))
-    ]
+def test_the_reference_is_the_same_whatever_the_order_of_the_conditions(tmp_path):
+    sources = saved(tmp_path, "stimulus"), saved(tmp_path, "stimulus", "b")
+    same = {"short": "short", "long": "long"}  # a map of values orders the conditions
+    sources[1]["roles"] = {"context": {"column": "context", "values": same}}
     only = {"behavior": None, "estimation_test": None}
     tree = pdn.compare(spec_of(*sources, **only))
     found = [node(tree, name, "kinet").attrs["reference"] for name in "ab"]
@@ -173,6 +171,14 @@ def test_one_stimulus_set_leaves_the_shift_unseen(tmp_path):
     test = node(tree, "a", "estimation_test")
     assert np.isnan(test["condition_met"].sel(requirement="shift"))
     assert test.attrs["verdict"] != "estimate"
+
+
+def test_the_answer_is_the_one_that_a_role_names(tmp_path):
+    source = saved(tmp_path, "estimate", produced_interval=trials()["stimulus"])
+    source["roles"] = {"response": {"column": "response"}}
+    only = {"behavior": {"n_draws": 4}, "kinet": None, "estimation_test": None}
+    found = node(pdn.compare(spec_of(source, **only)), "a", "behavior")
+    assert (found["slope"] < 0.9).all()
 
 
 def test_choices_between_two_stimuli_get_the_observer_that_compares(tmp_path):

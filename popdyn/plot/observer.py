@@ -9,13 +9,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from popdyn.plot.drawable import drawable
+from popdyn.plot.labels import known_label
 from popdyn.plot.style import (
     BAND_ALPHA,
     GUIDE_COLOR,
     LINE_WIDTH,
     add_legend,
     condition_colors,
-    known_label,
     new_axes,
     plain,
 )

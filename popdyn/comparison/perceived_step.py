@@ -62,7 +62,7 @@ def run_behavior(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
         found = contraction(own, resample=plan)
         result: xr.Dataset = observer.to_dataset()
         parts[name] = _kept(result, _OF_OBSERVER).merge(_kept(found, _OF_CONTRACTION))
-    units = str(source.tensor.coords["stimulus"].attrs.get("units", "unknown"))
+    units = str(source.tensor.coords["stimulus"].attrs.get("units", "")).replace("unknown", "")
     together = _side_by_side(parts)
     return make_result(
         {str(name): own for name, own in together.data_vars.items()},

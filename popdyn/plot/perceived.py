@@ -47,6 +47,29 @@ def behavior(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Axes
         As `production_observer` or `discrimination_observer` draws each set; slopes of the sets
         are in the title.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> observer = pdn.observer.Production(
+    ...     weber=0.1, motor_weber=0.08, prior=("uniform", 0.5, 1.0)
+    ... )
+    >>> table = observer.simulate({"stimulus": np.tile([0.5, 0.6, 0.7, 0.8, 0.9, 1.0], 20)})
+    >>> tensor = pdn.make_tensor(np.zeros((1, 2, 120)), [0.0, 0.1], table, align="set_time")
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pdn.save(tensor, f"{folder}/a.nc")
+    ...     tree = pdn.compare({
+    ...         "alignment": {"window": [-0.05, 0.15], "bin_width": 0.1},
+    ...         "conditions": {"by": "stimulus"},
+    ...         "analyses": {"behavior": {"n_draws": 10}},
+    ...         "source": [
+    ...             {"id": "a", "kind": "tensor", "path": f"{folder}/a.nc", "align": "set_time"}
+    ...         ],
+    ...     })
+    >>> pdn.plot.behavior(tree["sources/a/behavior"].to_dataset()).get_xlabel()
+    'stimulus'
     """
     result = drawable(result, "behavior", "slope", "estimate")
     ax = new_axes(ax)
@@ -85,11 +108,23 @@ def decoded(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Axes
         Lines are the true stimulus (blue) and the estimate (red), points what a straight line
         makes of the distances if they tell the one or the other; the legend has the raw errors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> stimulus = 0.5 + 0.05 * np.arange(11)
+    >>> estimate = pdn.observer.Production(weber=0.1, prior=stimulus).estimate(stimulus)
+    >>> result = pdn.estimation_test(
+    ...     3.0 * estimate.values, stimulus, estimate, covariance=0.01**2 * np.eye(11)
+    ... )
+    >>> pdn.plot.decoded(result).get_xlabel()
+    'stimulus'
     """
     result = drawable(result, "estimation_test", "decoded_true", "decoded_estimate")
     ax = new_axes(ax)
     shown = result["stimulus"].to_numpy()
-    units = str(result["stimulus"].attrs.get("units", ""))
+    units = str(result["stimulus"].attrs.get("units", "")).replace("unknown", "")
     sets = result["set"].to_numpy() if "set" in result.coords else np.zeros(shown.size)
     targets = {
         "true": (shown, _TRUE_COLOR),
@@ -105,8 +140,8 @@ def decoded(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
                 color=color, markersize=_MARKER_SIZE, fillstyle="full" if position else "none",
                 label=_raw_error(result, name, units) if position == 0 else None,
             )  # fmt: skip
-    ax.set_xlabel(axis_label("stimulus", units))
-    ax.set_ylabel(axis_label("told by distances", units))
+    for set_label, quantity in ((ax.set_xlabel, "stimulus"), (ax.set_ylabel, "told by distances")):
+        set_label(axis_label(quantity, units) if units else quantity)
     add_legend(ax)
     return ax
 
@@ -125,6 +160,18 @@ def verdict(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Without axes: a line for each condition, met, not met or not seen.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> stimulus = 0.5 + 0.05 * np.arange(11)
+    >>> estimate = pdn.observer.Production(weber=0.1, prior=stimulus).estimate(stimulus)
+    >>> result = pdn.estimation_test(
+    ...     3.0 * estimate.values, stimulus, estimate, covariance=0.01**2 * np.eye(11)
+    ... )
+    >>> pdn.plot.verdict(result).get_title()
+    'verdict: compatible with the estimate'
     """
     result = drawable(result, "estimation_test", "condition_met")
     ax = new_axes(ax)

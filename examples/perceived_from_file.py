@@ -11,7 +11,7 @@ from pathlib import Path
 
 import popdyn as pdn
 
-ROOT = next(folder for folder in [Path.cwd(), *Path.cwd().parents] if (folder / "data").is_dir())
+ROOT = Path(pdn.__file__).parents[1]
 SPEC = ROOT / "examples" / "reports" / "from_file" / "perceived_intervals.toml"
 
 # %%

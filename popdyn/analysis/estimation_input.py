@@ -84,7 +84,7 @@ def read_question(
     if drawn is None:
         noise = noise_of_covariance(covariance, known, own)
     else:
-        noise = noise_of_draws(drawn[:, known], own)
+        noise = noise_of_draws(drawn[:, known], own, given["n_trials"])
         exact = np.broadcast_to(perceived[known], (len(drawn), int(known.sum())))
         pair = drawn[:, known], exact if own is None else own
     return Question(
@@ -128,7 +128,16 @@ def _of_result(
         "reference": float(result.attrs.get("reference_stimulus", middle)),
         "units": str(result["stimulus"].attrs.get("units", "")),
         "distance_units": str(result["mean_distance"].attrs.get("units", "1")),
+        "n_trials": _trials_drawn(result),
     }
+
+
+def _trials_drawn(result: xr.Dataset) -> float:
+    """Trials of a condition (harmonic mean), if trials were drawn again."""
+    if "n_trials" not in result or result.attrs.get("unit_of_inference") != "trials":
+        return np.inf
+    n = result["n_trials"].to_numpy().astype(np.float64)
+    return float(1.0 / np.mean(1.0 / n[n > 0]))
 
 
 def _of_arrays(
@@ -155,6 +164,7 @@ def _of_arrays(
         "reference": float(np.sort(shown.ravel())[shown.size // 2]),
         "units": "",
         "distance_units": "1",
+        "n_trials": np.inf,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from popdyn.errors import FitError, TensorError
+from popdyn.errors import FitError, TensorError, warn
 
 Array = NDArray[np.float64]
 
@@ -55,8 +55,19 @@ class JointNoise:
         return drawn[:, : self.n_conditions], drawn[:, self.n_conditions :]
 
 
-def noise_of_draws(distance: Array, estimate: Array | None) -> JointNoise:
+def noise_of_draws(distance: Array, estimate: Array | None, n_trials: float = np.inf) -> JointNoise:
     """Covariance from bootstrap draws (draw, condition), those of one number belonging together.
+
+    Drawing ``n`` trials of a condition again gives ``(n - 1) / n`` of the variance of their mean,
+    and that from ``n - 1`` degrees of freedom.  A sum of squares over the variances of conditions
+    each known so well is on average as large as over a covariance of all conditions that has
+    ``(n - 1) / 2`` times one less than their number.
+
+    Parameters
+    ----------
+    distance, estimate : ndarray, shape (draw, condition)
+    n_trials : float
+        Trials of a condition, where these were drawn.
 
     Raises
     ------
@@ -80,7 +91,24 @@ def noise_of_draws(distance: Array, estimate: Array | None) -> JointNoise:
             f"{3 * n}; ask for more with n_draws= or a longer plan"
         )
         raise FitError(message)
-    return JointNoise(np.cov(both[known].T), float(known.sum() - 1))
+    covariance = np.cov(both[known].T)
+    freedom = float(known.sum() - 1)
+    if np.isfinite(n_trials):
+        covariance = covariance * n_trials / (n_trials - 1.0)
+        freedom = 1.0 / (1.0 / freedom + 2.0 / ((n_trials - 1.0) * (n - 1.0)))
+    _warn_of_few(covariance[:n, :n])
+    return JointNoise(covariance, freedom)
+
+
+def _warn_of_few(covariance: Array) -> None:
+    """Say that draws leave out directions, as those of a few networks do."""
+    rank, n = int(np.linalg.matrix_rank(covariance, hermitian=True)), len(covariance)
+    if rank < n - 2:
+        warn(
+            f"the draws scatter in {rank} directions only, of {n} conditions, as draws of a few "
+            "networks do, and leave out noise: p values are too small; test each network, and "
+            "pool the tests with pdn.pool_estimation_tests"
+        )
 
 
 def noise_of_covariance(

@@ -247,7 +247,8 @@ def observe_draft(plan: Draft, simulated: xr.Dataset, seed: int) -> xr.Dataset:
 
 def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:
     plan = trained(plan, spec.seed)
-    done = _done(source.train)
+    saved = "path" in source.network and source.train is None
+    done = "as saved, run on" if saved else _done(source.train)
     task = type(plan.task).__name__
     when, name = spec.alignment, f"{source.id}: {plan.net.n_neurons} neurons, {done} {task}"
     if source.observe is not None or isinstance(plan.net, Spiking):

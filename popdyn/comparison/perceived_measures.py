@@ -49,7 +49,7 @@ def estimation_measures(results: Mapping[str, Results]) -> Iterable[Measure]:
     units = [own["estimation_test"] for own in results.values() if "estimation_test" in own]
     unit = str(units[0]["rmse_true"].attrs.get("units", "1")) if units else "1"
     for name, words in (("true", "the true stimulus"), ("estimate", "the estimate")):
-        told = f"RMSE of {words} told by distances (p < .05: rejected)"
+        told = f"RMSE of {words} told by distances"
         yield Measure(told, unit, "estimation_test", _error_reader(name))
     told = "conditions of the verdict “estimate” that are met, of 4"
     yield Measure(told, "1", "estimation_test", _n_met)

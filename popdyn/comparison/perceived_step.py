@@ -24,6 +24,7 @@ from popdyn.observer.discrimination import Discrimination
 from popdyn.observer.production import Production
 from popdyn.resample import ResamplePlan, bootstrap
 from popdyn.tensor.result import make_result
+from popdyn.tensor.view import group_conditions
 
 ALL = "all"
 _SMOOTH = 0.040  # s
@@ -61,7 +62,7 @@ def run_behavior(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
         found = contraction(own, resample=plan)
         result: xr.Dataset = observer.to_dataset()
         parts[name] = _kept(result, _OF_OBSERVER).merge(_kept(found, _OF_CONTRACTION))
-    units = str(source.tensor.coords["stimulus"].attrs.get("units", "unknown"))
+    units = str(source.tensor.coords["stimulus"].attrs.get("units", "")).replace("unknown", "")
     together = _side_by_side(parts)
     return make_result(
         {str(name): own for name, own in together.data_vars.items()},
@@ -82,6 +83,8 @@ def run_kinet(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     settings = spec.analyses.kinet or Kinet()
     n_draws = settings.n_draws
     options: dict[str, Any] = settings.model_dump(exclude={"by"})
+    if settings.reference is None:
+        options["reference"] = _middle(source, orbit_columns(spec))
     return relative_distance(
         ready(source, spec),
         orbit_columns(spec),
@@ -139,6 +142,21 @@ def lacking(analysis: str, earlier: Results, reasons: Mapping[str, str]) -> str:
         if name not in earlier:
             return f"{name}, which it takes, gave no result: {reasons.get(name) or 'not computed'}"
     return ""
+
+
+def _middle(source: Prepared, columns: list[str]) -> str | None:
+    """Label the middle orbit, which must be the same in every source.
+
+    Where two sets share a stimulus, the order of the conditions depends on that of the trials.
+    """
+    conditions = group_conditions(source.tensor, columns)
+    rows = conditions.table.assign(label=list(conditions.labels))
+    if rows[columns[0]].dtype.kind not in "iuf":
+        return None
+    rows = rows.sort_values(columns, kind="stable")
+    for name in columns[1:]:
+        rows = rows[rows[name] == rows[name].iloc[len(rows) // 2]]
+    return str(rows["label"].iloc[len(rows) // 2])
 
 
 def _answers(source: Prepared, spec: Spec) -> pd.DataFrame:

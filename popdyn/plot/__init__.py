@@ -24,6 +24,7 @@ from popdyn.plot.observer import (
 )
 from popdyn.plot.output_against_target import output_against_target
 from popdyn.plot.pca import pca
+from popdyn.plot.perceived import behavior, decoded, verdict
 from popdyn.plot.psychometric import psychometric
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
@@ -49,12 +50,14 @@ __all__ = [
     "production_observer",
     "psychometric",
     "serial_dependence",
+    "behavior",
     "behavior_by_class",
     "choice_by_pair",
     "condition_average",
     "decode",
     "dpca",
     "decode_quantity",
+    "decoded",
     "encoding",
     "epoch_axes",
     "estimation_test",
@@ -84,5 +87,6 @@ __all__ = [
     "trial_structure",
     "training",
     "training_loss",
+    "verdict",
     "warp",
 ]

@@ -7,7 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from popdyn.plot.drawable import drawable
-from popdyn.plot.style import GUIDE_COLOR, LINE_WIDTH, add_legend, known_label, new_axes
+from popdyn.plot.labels import known_label
+from popdyn.plot.style import GUIDE_COLOR, LINE_WIDTH, add_legend, new_axes
 
 _COLORS = ("#0072B2", "#D55E00")
 

@@ -9,13 +9,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from popdyn.plot.drawable import drawable
+from popdyn.plot.labels import known_label
 from popdyn.plot.style import (
     BAND_ALPHA,
     GUIDE_COLOR,
     LINE_WIDTH,
     add_legend,
     condition_colors,
-    known_label,
     new_axes,
     plain,
 )
@@ -38,7 +38,18 @@ def production_observer(result: Any, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Points are means, bars standard deviations of responses; the band is what the observer
-        would do (lapses aside), its mean and standard deviation; red what it estimates; dashed no contraction.
+        would do (lapses aside), its mean and standard deviation; red what it estimates; dashed
+        no contraction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> stimulus = 0.5 + 0.1 * np.arange(6).repeat(40)
+    >>> truth = pdn.observer.Production(weber=0.15, motor_weber=0.05, prior=stimulus)
+    >>> trials = truth.simulate({"stimulus": stimulus})
+    >>> pdn.plot.production_observer(truth.fit(trials)).get_ylabel()
+    'response'
     """
     result = drawable(result, "production_observer", "estimate", "value")
     ax = new_axes(ax)
@@ -77,6 +88,18 @@ def discrimination_observer(result: Any, *, ax: Axes | None = None) -> Axes:
     Axes
         Share against the difference of the stimuli, a color for each first stimulus: points were
         done, lines are the observer's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> stimulus = 0.5 + 0.1 * np.arange(6).repeat(40)
+    >>> truth = pdn.observer.Discrimination(
+    ...     sigma=0.08, sigma_2=0.05, prior=stimulus, free=["sigma"]
+    ... )
+    >>> pairs = {"stimulus": stimulus, "stimulus_2": stimulus + np.tile([-0.1, 0.1], 120)}
+    >>> pdn.plot.discrimination_observer(truth.fit(truth.simulate(pairs))).get_ylabel()
+    'share that calls the second larger'
     """
     result = drawable(result, "discrimination_observer", "share", "predicted_share")
     ax = new_axes(ax)
@@ -113,6 +136,15 @@ def estimates(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Mean estimate with its 95 % interval; dashed is the truth.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> stimulus = 0.5 + 0.1 * np.arange(6).repeat(40)
+    >>> observer = pdn.observer.Production(weber=0.15, prior=stimulus)
+    >>> pdn.plot.estimates(observer.estimates(np.unique(stimulus))).get_ylabel()
+    'estimate'
     """
     result = drawable(result, "estimates", "estimate")
     ax = new_axes(ax)
@@ -147,6 +179,17 @@ def compare_observers(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Differences of log-likelihoods (nats) with twice their standard errors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> stimulus = 0.5 + 0.1 * np.arange(6).repeat(40)
+    >>> truth = pdn.observer.Production(weber=0.15, motor_weber=0.05, prior=stimulus)
+    >>> trials = truth.simulate({"stimulus": stimulus})
+    >>> found = pdn.observer.compare_observers(trials, n_folds=2)
+    >>> len(pdn.plot.compare_observers(found).get_yticklabels())
+    2
     """
     result = drawable(result, "compare_observers", "difference", "difference_error")
     ax = new_axes(ax)

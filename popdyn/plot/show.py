@@ -50,6 +50,7 @@ _METHODS = (
     "discrimination_estimates",
     "production_estimates",
     "compare_observers",
+    "behavior",
 )
 # Methods whose picture has another name.
 _PICTURES = {
@@ -59,6 +60,7 @@ _PICTURES = {
 # Pictures that share a module of another name.
 _MODULES = {
     "serial_dependence": "contraction",
+    "behavior": "perceived",
     "estimation_tests": "estimation_test",
     **dict.fromkeys(
         ("discrimination_observer", "production_observer", "estimates", "compare_observers"),

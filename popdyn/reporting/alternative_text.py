@@ -6,12 +6,15 @@ import xarray as xr
 
 from popdyn.reporting import captions, state_captions
 from popdyn.reporting.overlap_chapter import overlap_details
+from popdyn.reporting.perceived_captions import DETAILS as PERCEIVED_DETAILS
+from popdyn.reporting.perceived_methods import method_of
 from popdyn.reporting.pooled_chapter import pooled_details
 from popdyn.reporting.tdr_chapter import tdr_details
 
 _DETAILS = {
     **captions.DETAILS,
     **state_captions.DETAILS,
+    **PERCEIVED_DETAILS,
     "tdr": tdr_details,
     "subspace_overlap": overlap_details,
     "pool_decoding": pooled_details,
@@ -40,7 +43,7 @@ def in_words(title: str, source: str, result: xr.Dataset) -> str:
     >>> in_words("Raster.", "human", xr.Dataset(attrs={"method": "raster", "neuron": "7"}))
     'Raster, human. Neuron 7.'
     """
-    method = str(result.attrs.get("method", ""))
+    method = method_of(result)
     details: list[str] = []
     if method in _DETAILS:
         details = _DETAILS[method](result)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import xarray as xr
 
 from popdyn.reporting.overlap_chapter import overlap_methods
+from popdyn.reporting.perceived_methods import SENTENCES as PERCEIVED_SENTENCES
+from popdyn.reporting.perceived_methods import method_of
 from popdyn.reporting.phrases import draws, grouping, prepared, setting, short
 from popdyn.reporting.pooled_chapter import pooled_methods
 from popdyn.reporting.provenance import parameters
@@ -35,7 +37,7 @@ def sentence(result: xr.Dataset) -> str:
     >>> sentence(xr.Dataset(attrs=attrs)).split(" by ")[0]
     'The trial variable side was decoded from the population activity in each bin'
     """
-    writer = _SENTENCES.get(str(result.attrs.get("method", "")))
+    writer = _SENTENCES.get(method_of(result))
     if writer is None:
         return ""
     return " ".join(part for part in writer(result) if part).replace(" %", "\u00a0%")
@@ -235,6 +237,7 @@ _SENTENCES: dict[str, Callable[[xr.Dataset], list[str]]] = {
     "decode": _decode,
     "scorecard": _scorecard,
     **STATE_SENTENCES,
+    **PERCEIVED_SENTENCES,
     "tdr": tdr_methods,
     "subspace_overlap": overlap_methods,
     "pool_decoding": pooled_methods,

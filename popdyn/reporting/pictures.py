@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from popdyn import plot
 from popdyn.reporting import captions
 from popdyn.reporting.overlap_chapter import SUBSPACES
+from popdyn.reporting.perceived_chapter import PERCEIVED
 from popdyn.reporting.picture import Chapter, Picture, example_neuron
 from popdyn.reporting.state_pictures import (
     DEMIXING,
@@ -122,6 +123,7 @@ CHAPTERS = (
             ),
         ),
     ),
+    PERCEIVED,
     Chapter(
         "Decoding over time",
         "When can the condition of a single trial be read from the population?",

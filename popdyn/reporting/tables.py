@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-_DRAWS = ("draw", "null_draw")
+_DRAWS = ("draw", "null_draw", "resample")
 _DRAW_QUANTILES = {"lower": 0.025, "median": 0.5, "upper": 0.975}
 
 

@@ -235,6 +235,30 @@ def test_each_hypothesis_is_rejected_as_often_as_the_test_says_where_it_holds(sh
             assert float(row[held]) <= interval(int(row["n_sets"]), 0.999)[1], cell
 
 
+NAMES = {
+    "log s": "log",
+    "1 - exp(-s / 0.5 s)": "1-exp",
+    "arc of 240°, chord": "arc",
+    "log s, offset in the second set": "log and offset",
+    "**Bayesian**": "Bayesian",
+}
+
+
+def test_the_page_shows_what_was_found(shares):
+    page = (Path(__file__).parents[2] / "docs" / "methods" / "estimation_test.rst").read_text()
+    shown = page.split("What it says of planted codes")[1].split("With noise of 20 ms")[0]
+    rows = [row.split("\n     -") for row in shown.split("\n   * - ")[2:]]
+    assert len(rows) == 7
+    for name, *numbers in rows:
+        code = NAMES.get(name, name)
+        for position, number in enumerate(numbers):
+            n, noise = ("1", "2")[position // 3], ("5", "10", "20")[position % 3]
+            cell = shares.get((code, "0.10", noise, n, "known"))
+            verdict = VERDICTS[1] if n == "1" else VERDICTS[0]
+            found = "" if cell is None else f"{100 * float(cell[verdict]):.0f}"
+            assert number.strip() == found, (code, noise, n)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("code", "low", "high"), [("log", 0, 0.03), ("Bayesian", 0.6, 1)])
 def test_the_table_can_be_had_again(code, low, high):

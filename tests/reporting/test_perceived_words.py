@@ -1,0 +1,128 @@
+"""The chapter from behavior to verdict says what was found, and how."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import popdyn as pdn
+from popdyn.reporting import methods, perceived_captions
+from popdyn.reporting.alternative_text import in_words
+from popdyn.reporting.perceived_chapter import PERCEIVED
+from tests.comparison.test_perceived_step import N_DRAWS, node, saved, spec_of
+
+
+def plain(text):
+    return re.sub(r"<[^>]*>", "", text).replace("\u00a0", " ")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chapter")
+    asked = spec_of(saved(folder, "estimate"))
+    asked["analyses"]["kinet"] |= {"mean_over": [0.1, 0.4]}
+    return pdn.compare(asked)
+
+
+@pytest.fixture(scope="module")
+def written(tree, tmp_path_factory):
+    return pdn.report(tree, tmp_path_factory.mktemp("page") / "report.html")
+
+
+def test_the_chapter_has_its_six_pictures_with_files(written):
+    text = plain(written.read_text(encoding="utf-8"))
+    assert PERCEIVED.title in text
+    assert PERCEIVED.question.split("'")[0] in text
+    for picture in PERCEIVED.pictures:
+        for kind in ("svg", "pdf"):
+            file = written.parent / "report_files" / "figures" / f"{picture.name}_a.{kind}"
+            assert file.stat().st_size > 2000, picture.name
+    table = written.parent / "report_files" / "tables" / "behavior_a_set.csv"
+    assert table.read_text().startswith("set,")
+
+
+def test_the_page_says_verdict_and_conditions_in_words(tree, written):
+    text = plain(written.read_text(encoding="utf-8"))
+    test = node(tree, "a", "estimation_test")
+    assert f"verdict: {test.attrs['verdict']} – {test.attrs['reason']}" in text
+    assert "met: the true stimulus is rejected (p = .005" in text
+    assert "met: the estimate predicts conditions left out better" in text
+    assert "met: the interval of the slope of behavior excludes 1" in text
+    assert "met: stimuli that two sets share shift between them as estimates do" in text
+    assert "1 of 2 do (RMSE of the true stimulus told by distances)" in text
+
+
+def test_conditions_that_fail_or_were_not_seen_are_told_so(tree):
+    test = node(tree, "a", "estimation_test")
+    test["condition_met"] = test["condition_met"].copy(data=[1.0, 0.0, np.nan, np.nan])
+    told = perceived_captions.verdict_details(test.drop_vars("set_shift"))
+    assert [one.split(":")[0] for one in told[1:]] == ["met", "not met", "not seen", "not seen"]
+    assert told[-1].endswith("(no two sets that share any)")
+    drawn = [text.get_text() for text in pdn.plot.verdict(test).texts]
+    assert drawn[::2] == ["met", "not met", "not seen", "not seen"]
+
+
+@pytest.mark.parametrize(
+    ("analysis", "parts"),
+    [
+        (
+            "behavior",
+            [
+                "slope of responses on stimuli, in each context",
+                "mean of its posterior (prior: the frequencies of the stimuli)",
+                "Jazayeri & Shadlen 2010",
+                "(weber, motor weber, lapse and bias)",
+                f"{N_DRAWS} bootstrap draws",
+            ],
+        ),
+        (
+            "kinet",
+            [
+                "from 0 to 0.4 s around set_time in bins of 20 ms",
+                "as many principal components as hold 90 % of the variance",
+                "the reference (stimulus=0.64, context=short)",
+                "state at the same time",
+                "KiNeT; Remington et al. 2018",
+                "from 0.1 to 0.4 s",
+                f"{N_DRAWS} bootstrap draws of the trials, those of behavior",
+            ],
+        ),
+        (
+            "estimation_test",
+            [
+                "in 200 data sets simulated under either hypothesis",
+                "(log, power, quadratic, saturating, sigmoid and arc)",
+                "shift of shared stimuli between two stimulus sets",
+            ],
+        ),
+    ],
+    ids=["behavior", "kinet", "estimation_test"],
+)
+def test_sentences_for_the_methods_section_have_the_true_values(tree, written, analysis, parts):
+    sentence = plain(methods.sentence(node(tree, "a", analysis)))
+    for part in parts:
+        assert part in sentence
+    page = plain(written.read_text(encoding="utf-8")).replace("&amp;", "&").replace("&#39;", "'")
+    assert sentence in page
+
+
+def test_pictures_are_told_to_who_cannot_see_them(tree):
+    behavior = in_words("Behavior.", "a", node(tree, "a", "behavior"))
+    assert re.search(r"long: slope 0\.\d+ .*weber 0\.1", plain(behavior))
+    assert "reference stimulus=0.64" in in_words("Orbits.", "a", node(tree, "a", "kinet"))
+    assert "RMSE 0.0" in in_words("Errors.", "a", node(tree, "a", "estimation_test"))
+
+
+def test_pictures_draw_what_the_results_hold(tree):
+    behavior, test = node(tree, "a", "behavior"), node(tree, "a", "estimation_test")
+    ax = pdn.show(behavior)
+    assert [text.get_text() for text in ax.get_legend().get_texts()].count("observer") == 1
+    slopes = [f"{float(one):.2f}" for one in behavior["slope"]]
+    assert ax.get_title() == f"slope {slopes[0]} (long), {slopes[1]} (short)"
+    ax = pdn.plot.decoded(test)
+    drawn = np.concatenate([line.get_ydata() for line in ax.lines if line.get_marker() in "os"])
+    assert set(drawn) == {*test["decoded_true"].values, *test["decoded_estimate"].values}
+    told = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert told[0] == f"true: RMSE {1000 * float(test['rmse_true']):.3g} ms"

@@ -93,6 +93,17 @@ def test_the_pull_of_earlier_trials_is_measured_in_both_kinds():
     assert float(result["slope"]) == pytest.approx(0.8, abs=0.06)
 
 
+def test_p_of_the_past_counts_draws_on_both_sides():
+    rng = np.random.default_rng(5)
+    shown = rng.choice([0.5, 0.7, 0.9], 300)
+    table = {"stimulus": shown, "response": shown + 0.1 * rng.normal(size=300)}
+    result = pdn.serial_dependence(table, n_draws=200)
+    drawn = result["draw_weight"].values[:, 0]
+    rarer = min((drawn <= 0).sum(), (drawn > 0).sum())
+    assert 0 < rarer < 100
+    assert float(result["p"][0]) == pytest.approx(min((2 * rarer + 2) / 201, 1), abs=0.01)
+
+
 def test_the_past_ends_with_the_session():
     table = pd.DataFrame({"stimulus": [0.5, 0.9] * 20, "response": [0.6, 0.8] * 20})
     table["response"] += np.linspace(0, 0.01, 40)

@@ -144,6 +144,10 @@ def estimation_test(
     if estimate is None:
         message = "estimate= is needed: what an observer fitted to behavior makes of each stimulus"
         raise TensorError(message)
+    for name, number in (("n_draws", n_draws), ("n_repeats", n_repeats)):
+        if not isinstance(number, (int, np.integer)) or number < 1:
+            message = f"{name} is a whole number of at least 1, found {number!r}"
+            raise TensorError(message)
     generator, seed = as_generator(rng)
     streams = spawn(generator, 3)
     asked = read_question(distance, stimulus, estimate, sets, covariance, draws)

@@ -21,6 +21,8 @@ from popdyn.errors import FitError, TensorError, warn
 
 _FEWEST = 4
 _FEW = 5
+# Share by which noise may lengthen distances before that is said.
+_INFLATED = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,7 @@ def _of_result(
             )
             raise TensorError(message)
         draws = result["draw_mean_distance"].transpose("draw", "condition").to_numpy()
+    _doubt_inflated(result)
     shown = result["stimulus"].to_numpy() if stimulus is None else np.asarray(stimulus)
     if sets is None:
         by = json.loads(str(result.attrs.get("parameters", "{}"))).get("by")
@@ -130,6 +133,20 @@ def _of_result(
         "distance_units": str(result["mean_distance"].attrs.get("units", "1")),
         "n_trials": _trials_drawn(result),
     }
+
+
+def _doubt_inflated(result: xr.Dataset) -> None:
+    """Warn of distances that noise makes longer next to the reference: that bends them."""
+    if "expected_inflation" not in result:
+        return
+    most = float(np.nanmax(result["expected_inflation"].to_numpy(), initial=0.0))
+    if most > _INFLATED:
+        warn(
+            f"noise makes distances up to {most:.0%} too long, most of all near the reference: "
+            "this step bends them as estimates bend, and the true stimulus is rejected too often. "
+            'Compute them with fewer components (n_components=3), method="coding_axis", or from '
+            "more trials"
+        )
 
 
 def _trials_drawn(result: xr.Dataset) -> float:
@@ -182,6 +199,9 @@ def _estimates(
             )
             raise TensorError(message)
         return _matched(estimate, stimulus)
+    if hasattr(estimate, "estimates"):
+        message = "estimate= takes what the observer estimates: give observer.estimates(stimulus)"
+        raise TensorError(message)
     values = np.asarray(estimate, dtype=np.float64)
     if values.shape != stimulus.shape:
         message = (
@@ -248,6 +268,12 @@ def _check_sizes(stimulus: Array, distance: Array, sets: NDArray[np.str_] | None
         message = (
             f"distances of shape {distance.shape} and stimuli of shape {stimulus.shape}: expected "
             "one of each per condition"
+        )
+        raise TensorError(message)
+    if sets is None and np.unique(stimulus).size < stimulus.size:
+        message = (
+            "some stimuli come twice: name the stimulus set of each condition (sets=), as the same "
+            "stimulus under two priors is what tells perceived from true"
         )
         raise TensorError(message)
     if sets is None:

@@ -11,8 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.behavior.probit import fit_probit
-from popdyn.behavior.trials import behavior_table, check_responses, units_of
-from popdyn.errors import FitError
+from popdyn.behavior.trials import behavior_table, check_responses, check_varied, units_of
+from popdyn.errors import warn
 from popdyn.resample import BOUND, ResamplePlan, Seed, bootstrap, percentile_bounds
 from popdyn.tensor.result import make_result
 
@@ -65,7 +65,13 @@ def contraction(
     TensorError
         If columns are lacking or hold something else.
     FitError
-        If there is one stimulus only, or one answer only.
+        If there is one stimulus only, or one choice only.
+
+    Warns
+    -----
+    PopdynWarning
+        If the second stimulus follows from the first (one difference only): ``slope``, ``center``
+        and ``noise`` are NaN then.
 
     Examples
     --------
@@ -84,12 +90,7 @@ def contraction(
         check_responses(table)
     known = np.isfinite(table[list(needed)].to_numpy(dtype=np.float64)).all(axis=1)
     used = table[known]
-    if used["stimulus"].nunique() < 2:
-        message = (
-            f"{used['stimulus'].nunique()} stimulus in {len(used)} usable trials: contraction "
-            "takes at least two"
-        )
-        raise FitError(message)
+    check_varied(used[list(needed)], "contraction")
     if resample is None:
         resample = plan_by_class(table, needed[:-1], n_draws, rng)
     resample.check_trials(table)
@@ -136,6 +137,9 @@ def _discrimination(used: pd.DataFrame, weights: Array) -> tuple[dict[str, Any],
         [np.ones(first.size), -(first - middle) / scale, (second - middle) / scale]
     )
     b0, b1, b2 = fit_probit(design, larger, weights).T
+    if np.linalg.matrix_rank(design, tol=1e-6 * np.sqrt(first.size)) < design.shape[1]:
+        _say_collinear(first, second)
+        b0, b1, b2 = np.full((3, len(weights)), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = b1 / b2
         center = np.where(np.abs(b1 - b2) > 1e-12, middle + scale * b0 / (b1 - b2), np.nan)
@@ -159,6 +163,19 @@ def _discrimination(used: pd.DataFrame, weights: Array) -> tuple[dict[str, Any],
         "n_trials": ("pair", n[0, order].astype(np.int64)),
     }
     return variables, {"first": ("pair", pairs[order, 0]), "second": ("pair", pairs[order, 1])}
+
+
+def _say_collinear(first: Array, second: Array) -> None:
+    difference = second - first
+    found = (
+        f"all second stimuli differ by {difference[0]:g} from the first"
+        if np.ptp(difference) <= 1e-6 * np.ptp(first)
+        else "all second stimuli lie on one line over the first"
+    )
+    warn(
+        f"{found}: these pairs cannot tell the pull on the first stimulus from the noise of the "
+        "second; slope, center and noise are NaN (show at least two differences)"
+    )
 
 
 def _index(first: Array, second: Array, right: Array, weights: Array) -> Array:

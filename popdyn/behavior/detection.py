@@ -59,7 +59,8 @@ def detection(
     Notes
     -----
     ``d_prime = z(hits) - z(false alarms)``, ``criterion = -(z(hits) + z(false alarms)) / 2``.
-    Trials without stimulus have no onset: their false alarms are those of all bins.
+    Trials without stimulus have no onset: their false alarms are those of all bins.  Stimuli that
+    come outside of all bins count in the measures of all trials, and in none over onsets.
 
     Raises
     ------
@@ -92,7 +93,9 @@ def detection(
         coords["onset"] = ("onset", (edges[:-1] + edges[1:]) / 2, {"units": "s"})
         if amplitude is not None:
             size = np.asarray(amplitude, dtype=np.float64).ravel()[_known(present, choice)]
-            variables |= _half_amplitudes(which, center, size, yes, n_draws, generator)
+            variables |= _half_amplitudes(
+                which, center, size, yes, float(false), n_draws, generator
+            )
     parameters = {"bins": bins, "n_draws": n_draws, "correction": "(k + 0.5) / (n + 1)"}
     return make_result(
         variables, coords=coords, method="detection", parameters=parameters, seed=seed
@@ -210,11 +213,11 @@ def _half_amplitudes(
     bins: NDArray[np.intp],
     amplitude: Array,
     yes: NDArray[np.bool_],
+    guess: float,
     n_draws: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Fit the hits of each bin over amplitudes; false alarms of absent trials are the guesses."""
-    guess = float(_corrected(yes[which < 0].sum(), (which < 0).sum()))
+    """Fit the hits of each bin over amplitudes, with a given share of guesses."""
     value, bound = np.full(bins.size, np.nan), np.full((2, bins.size), np.nan)
     for i in bins:
         own = (which == i) & np.isfinite(amplitude)

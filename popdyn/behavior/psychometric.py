@@ -202,7 +202,11 @@ def _fit(
 
 @dataclass(frozen=True, eq=False)
 class _Family:
-    """Curves of one kind over some stimuli; the scale of fits has the spread's logarithm."""
+    """Curves of one kind over some stimuli.
+
+    Fits have a scale of their own, so that units do not matter: stimuli go from 0 to 1, of a
+    Weibull curve logarithms from 0; spreads are logarithms.
+    """
 
     curve: str
     guess: float | str | None
@@ -230,8 +234,13 @@ class _Family:
         guess = rest.pop(0) if self.guess == "free" else self.guess
         lapse = rest.pop(0) if self.lapse == "free" else self.lapse
         guess = lapse if guess is None else guess
-        place = np.exp(point[0]) if self.curve == "weibull" else point[0]
-        return np.array([place, np.exp(point[1]), float(guess), float(lapse)])
+        low, high = self.stimulus[[0, -1]]
+        spread = np.exp(point[1])
+        if self.curve == "weibull":
+            place = low * np.exp(point[0])
+        else:
+            place, spread = low + (high - low) * point[0], (high - low) * spread
+        return np.array([place, spread, float(guess), float(lapse)])
 
     def natural_bounds(self, bounds: Array) -> Array:
         return np.stack([self.natural(end) for end in bounds])
@@ -247,9 +256,8 @@ class _Family:
 
     def _ends(self) -> tuple[float, float]:
         """Return the ends of stimuli on the scale of thresholds."""
-        ends = self.stimulus[[0, -1]]
-        low, high = np.log(ends) if self.curve == "weibull" else ends
-        return float(low), float(high)
+        low, high = self.stimulus[[0, -1]]
+        return 0.0, float(np.log(high / low)) if self.curve == "weibull" else 1.0
 
 
 def _expected(counts: Array, terms: Array) -> Array:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from popdyn.behavior.contraction import plan_by_class
 from popdyn.behavior.history import previous
 from popdyn.behavior.probit import fit_probit
-from popdyn.behavior.trials import behavior_table, check_responses
+from popdyn.behavior.trials import behavior_table, check_responses, check_varied
 from popdyn.errors import FitError
 from popdyn.resample import BOUND, ResamplePlan, Seed, percentile_bounds
 from popdyn.tensor.result import make_result
@@ -68,7 +68,7 @@ def serial_dependence(
     TensorError
         If columns are lacking.
     FitError
-        If fewer than 20 trials have a past.
+        If fewer than 20 trials have a past, or there is one stimulus or one choice only.
 
     Examples
     --------
@@ -96,6 +96,7 @@ def serial_dependence(
             f"before them: at least {_FEWEST_TRIALS} are needed"
         )
         raise FitError(message)
+    check_varied(table.loc[known, list(needed)], "serial dependence")
     if resample is None:
         resample = plan_by_class(table, needed[:-1], n_draws, rng)
     resample.check_trials(table)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from popdyn.errors import TensorError
+from popdyn.errors import FitError, TensorError
 from popdyn.tensor.columns import table_columns
 from popdyn.tensor.view import trial_table
 
@@ -102,6 +102,32 @@ def check_responses(table: pd.DataFrame) -> None:
             'its role, {"column": ..., "units": "ms"}'
         )
         raise TensorError(message)
+
+
+def check_varied(used: pd.DataFrame, what: str) -> None:
+    """Refuse trials in which nothing varies that a slope could be found from.
+
+    Parameters
+    ----------
+    used : DataFrame
+        Usable trials, with the column ``stimulus`` and perhaps ``choice``.
+    what : str
+        What is to be measured, for the message.
+
+    Raises
+    ------
+    FitError
+        If there is one stimulus only, or one choice only.
+    """
+    n_stimuli = used["stimulus"].nunique()
+    if n_stimuli < 2:
+        message = f"{n_stimuli} stimulus in {len(used)} usable trials: {what} takes at least two"
+        raise FitError(message)
+    if "choice" in used and used["choice"].nunique() < 2:
+        message = (
+            f"all {len(used)} choices are {used['choice'].iloc[0]:g}: {what} takes both answers"
+        )
+        raise FitError(message)
 
 
 def units_of(trials: Any, roles: Mapping[str, Any] | None, role: str) -> str:

@@ -110,9 +110,9 @@ class Choices:
         observed, noise_2 = model.observed(values), Noise(values["sigma_2"], values["weber_2"])
         measured = first + observed.noise.deviation(first) * rng.standard_normal(first.size)
         nodes = Measurements(measured, observed.estimate(measured), observed.noise)
-        threshold = model.threshold(observed, nodes, noise_2, np.unique(second), values["bias"])
+        lower, upper = model.limits(observed, nodes, noise_2, np.unique(second), values["bias"])
         measured_2 = second + noise_2.deviation(second) * rng.standard_normal(first.size)
-        larger = measured_2 > threshold
+        larger = (measured_2 > upper) | (measured_2 < lower)
         guessed = rng.random(first.size) < values["guess"]
         larger = np.where(rng.random(first.size) < values["lapse"], guessed, larger)
         return np.where(larger, 1.0, -1.0)

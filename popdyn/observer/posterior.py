@@ -99,7 +99,7 @@ class Observed:
         density = self._log_density(measured[:, None], values)
         best = density.argmax(axis=1)
         padded = np.concatenate([[self.prior.lowest(self.noise)], values, [self.prior.upper]])
-        return _climb(lambda s: self._log_density(measured, s), padded[best], padded[best + 2])
+        return climb_rows(lambda s: self._log_density(measured, s), padded[best], padded[best + 2])
 
     def _log_density(self, measured: Array, stimulus: Array) -> Array:
         assert self.prior.log_density is not None  # only asked of continuous priors
@@ -139,7 +139,7 @@ class Observed:
         return below
 
 
-def _climb(function: Callable[[Array], Array], low: Array, high: Array) -> Array:
+def climb_rows(function: Callable[[Array], Array], low: Array, high: Array) -> Array:
     """Find the largest value between two ends by golden sections, each row by itself."""
     first, second = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     at_first, at_second = function(first), function(second)

@@ -11,6 +11,7 @@ import xarray as xr
 import popdyn as pdn
 from popdyn.analysis.estimation_errors import lack_of_fit
 from popdyn.analysis.estimation_noise import noise_of_draws
+from popdyn.errors import TensorError
 from tests.analysis.test_estimation import KNOWN, STIMULUS, perceived
 
 
@@ -158,3 +159,23 @@ def test_negative_stimuli_have_no_logarithm_and_are_compared_with_the_rest():
     errors = result.alternative_error
     assert np.isnan(errors.sel(alternative=["log", "power"])).all()
     assert np.isfinite(errors.drop_sel(alternative=["log", "power"])).all()
+
+
+def test_a_stimulus_that_comes_twice_needs_its_sets():
+    stimulus = np.array([0.5, 0.6, 0.7, 0.8, 0.8, 0.9])
+    with pytest.raises(TensorError, match="some stimuli come twice"):
+        pdn.estimation_test(stimulus, stimulus, stimulus + 0.1, covariance=np.eye(6))
+
+
+def test_an_observer_is_asked_for_its_estimates():
+    stimulus = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
+    observer = pdn.observer.Production(weber=0.1, prior=stimulus)
+    with pytest.raises(TensorError, match=r"give observer.estimates\(stimulus\)"):
+        pdn.estimation_test(stimulus, stimulus, observer, covariance=np.eye(5))
+
+
+@pytest.mark.parametrize("name", ["n_draws", "n_repeats"])
+def test_numbers_of_draws_are_whole_and_positive(name):
+    stimulus = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
+    with pytest.raises(TensorError, match=f"{name} is a whole number"):
+        pdn.estimation_test(stimulus, stimulus, stimulus, covariance=np.eye(5), **{name: 0})

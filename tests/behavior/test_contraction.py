@@ -6,7 +6,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn.behavior.probit import fit_probit
-from popdyn.errors import FitError, TensorError
+from popdyn.errors import FitError, PopdynWarning, TensorError
 
 FIRST = np.array([10, 14, 18, 22, 26, 34, 30, 26, 22, 18], dtype=float)
 SECOND = FIRST + np.repeat([8.0, -8.0], 5)
@@ -93,6 +93,17 @@ def test_the_pull_of_earlier_trials_is_measured_in_both_kinds():
     assert float(result["slope"]) == pytest.approx(0.8, abs=0.06)
 
 
+def test_p_of_the_past_counts_draws_on_both_sides():
+    rng = np.random.default_rng(5)
+    shown = rng.choice([0.5, 0.7, 0.9], 300)
+    table = {"stimulus": shown, "response": shown + 0.1 * rng.normal(size=300)}
+    result = pdn.serial_dependence(table, n_draws=200)
+    drawn = result["draw_weight"].values[:, 0]
+    rarer = min((drawn <= 0).sum(), (drawn > 0).sum())
+    assert 0 < rarer < 100
+    assert float(result["p"][0]) == pytest.approx(min((2 * rarer + 2) / 201, 1), abs=0.01)
+
+
 def test_the_past_ends_with_the_session():
     table = pd.DataFrame({"stimulus": [0.5, 0.9] * 20, "response": [0.6, 0.8] * 20})
     table["response"] += np.linspace(0, 0.01, 40)
@@ -101,6 +112,32 @@ def test_the_past_ends_with_the_session():
     parts = pdn.serial_dependence(table, n_draws=3)
     assert int(whole["n_trials"]) == 39
     assert int(parts["n_trials"]) == 38
+
+
+@pytest.mark.parametrize("measure", [pdn.contraction, pdn.serial_dependence], ids=["pull", "past"])
+def test_one_choice_or_one_stimulus_tells_nothing(measure):
+    pairs = {"stimulus": np.tile(FIRST, 9), "stimulus_2": np.tile(SECOND, 9)}
+    with pytest.raises(FitError, match="all (90|89) choices are 1"):
+        measure(pairs | {"choice": np.ones(90)}, n_draws=3)
+    response = 0.5 + 0.05 * np.random.default_rng(0).normal(size=60)
+    with pytest.raises(FitError, match="1 stimulus in .* usable trials"):
+        measure({"stimulus": np.full(60, 0.5), "response": response}, n_draws=3)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [(FIRST + 8, "all second stimuli differ by 8"), (0 * FIRST + 20, "lie on one line")],
+    ids=["one difference", "one second stimulus"],
+)
+def test_pairs_on_one_line_leave_the_slope_open(second, words):
+    pairs = {"stimulus": np.tile(FIRST, 40), "stimulus_2": np.tile(second, 40)}
+    plain = pdn.observer.Discrimination(sigma=5.0, sigma_2=3.0, prior=FIRST, estimator="none")
+    with pytest.warns(PopdynWarning, match=words):
+        result = pdn.contraction(plain.simulate(pairs), n_draws=10)
+    for name in ("slope", "center", "noise"):
+        assert np.isnan(result[name])
+        assert np.isnan(result[f"{name}_bound"]).all()
+    assert np.isfinite(result["accuracy"]).all()
 
 
 def test_what_cannot_be_measured_is_said():

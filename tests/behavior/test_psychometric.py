@@ -60,6 +60,23 @@ def test_curves_give_back_their_parameters(curve):
         assert drawn == pytest.approx(high - low, rel=0.5)
 
 
+@pytest.mark.parametrize("curve", ["normal", "logistic", "weibull"])
+@pytest.mark.parametrize("unit", [1e-6, 1e-4, 1e5])
+def test_the_unit_of_the_stimulus_changes_nothing(curve, unit):
+    rng = np.random.default_rng(3)
+    shown = rng.choice([0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9], 700)
+    choice = rng.random(700) < 0.03 + 0.94 * ndtr((shown - 0.457) / 0.15)
+    one, other = (
+        pdn.psychometric(choice, s, curve=curve, n_draws=5) for s in (shown, unit * shown)
+    )
+    for name in ("threshold", "spread", "lapse"):
+        scale = 1.0 if name == "lapse" or (name, curve) == ("spread", "weibull") else unit
+        for part in ("", "_bound", "_profile_bound"):
+            found = other[name + part].values / scale
+            assert np.allclose(found, one[name + part].values, rtol=1e-3, atol=1e-4)
+    assert np.allclose(other["log_likelihood"], one["log_likelihood"], atol=1e-6)
+
+
 def test_conditions_are_fitted_apart():
     choice, shown = _trials()
     both = pdn.psychometric(
@@ -129,6 +146,22 @@ def test_a_criterion_that_moves_with_time_is_seen():
     # Half are detected where the amplitude is the bar: lower by 0.2 every 0.5 s.
     assert np.allclose(np.diff(result["half_amplitude"]), -0.2, atol=0.1)
     assert result["onset"].values.tolist() == [1.75, 2.25, 2.75, 3.25]
+
+
+def test_stimuli_outside_of_the_bins_are_no_false_alarms():
+    rng = np.random.default_rng(0)
+    present = rng.random(6000) < 0.7
+    onset = np.where(present, rng.uniform(0, 3, present.size), np.nan)
+    amplitude = np.where(present, rng.choice([4.0, 8, 12, 16, 20, 24], present.size), 0.0)
+    seen = 0.05 + 0.95 * ndtr((amplitude - 14) / 4)
+    choice = rng.random(present.size) < np.where(present, seen, 0.05)
+    every, some = (
+        pdn.detection(present, choice, onset=onset, amplitude=amplitude, bins=bins, n_draws=5)
+        for bins in ([0, 1, 2, 3.001], [0, 1])
+    )
+    first = float(some["half_amplitude"][0])
+    assert first == pytest.approx(14.0, abs=0.5)
+    assert first == pytest.approx(float(every["half_amplitude"][0]), abs=1e-6)
 
 
 def test_detection_refuses_what_it_cannot_use():

@@ -180,3 +180,14 @@ def test_bad_trials_are_refused_in_words(responses, choices):
         pdn.observer.Discrimination(compare="all").fit(choices)
     with pytest.raises(TensorError, match="was made for 4000 trials"):
         compare(choices, resample=pdn.bootstrap(responses, None, 2))
+
+
+def test_a_prior_in_another_unit_than_the_trials_is_said(responses):
+    in_ms = responses.assign(
+        stimulus=1000 * responses["stimulus"], response=1000 * responses["response"]
+    )
+    for prior in (("uniform", 0.5, 1.0), ("gaussian", 0.75, 0.15), [0.5, 0.75, 1.0]):
+        with pytest.raises(TensorError, match="nowhere near the prior, 0.* in ms, the other in s"):
+            pdn.observer.Production(prior=prior).fit(in_ms)
+    with pytest.raises(TensorError, match="nowhere near the prior, 500 to 1000"):
+        pdn.observer.Production(prior=("uniform", 500.0, 1000.0)).fit(responses)

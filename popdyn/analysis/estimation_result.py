@@ -15,6 +15,9 @@ from popdyn.analysis.estimation_verdict import LEVEL, Evidence
 from popdyn.errors import TensorError
 from popdyn.resample import percentile_bounds
 
+# Of an interval of the slope of behavior.
+_LEAST_WIDTH = 1e-6
+
 
 def errors_of(asked: Question) -> dict[str, Any]:
     """Errors of both hypotheses, raw and free of scale."""
@@ -95,7 +98,7 @@ def evidence_of(
                 f"{behavior.attrs.get('method', 'none')!r} without slope_bound"
             )
             raise TensorError(message)
-        contracts = float(behavior["slope_bound"].sel(bound="upper") < 1.0)
+        contracts = _contracts(behavior["slope_bound"])
     bent = min(
         own for name, own in codes.items() if name not in ("true", "estimate") and own == own
     )
@@ -111,6 +114,14 @@ def evidence_of(
         shift=np.nan if shift is None else shift.met,
         shift_ratio=0.0 if shift is None or shift.p_none >= LEVEL else shift.ratio,
     )
+
+
+def _contracts(bound: xr.DataArray) -> float:
+    """Whether an interval of the slope lies below 1; NaN if trials do not give one."""
+    lower, upper = (float(bound.sel(bound=name)) for name in ("lower", "upper"))
+    # Answers that are never wrong leave a slope without any width, which is not to be trusted.
+    known = np.isfinite(upper) and upper - lower > _LEAST_WIDTH
+    return float(upper < 1.0) if known else np.nan
 
 
 def code_errors(asked: Question, codes: dict[str, float]) -> dict[str, Any]:

@@ -184,3 +184,10 @@ def test_a_line_from_elsewhere_keeps_the_contraction():
         )
     with pytest.raises(pdn.TensorError, match="training is a result of relative_distance"):
         pdn.decode_then_compare(xr.Dataset(), estimate, STIMULUS, estimate, covariance=KNOWN)
+
+
+@pytest.mark.parametrize("bound", [[np.nan, np.nan], [0.97, 0.97]])
+def test_a_slope_that_trials_leave_open_is_no_condition(bound):
+    behavior = CONTRACTS.assign(slope_bound=("bound", bound))
+    result = pdn.estimation_test(**two_sets(None, 0.005, 0), behavior=behavior)
+    assert np.isnan(result["condition_met"].sel(requirement="behavior"))

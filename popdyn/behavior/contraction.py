@@ -95,6 +95,7 @@ def contraction(
         resample = plan_by_class(table, needed[:-1], n_draws, rng)
     resample.check_trials(table)
     weights = np.vstack([np.ones(len(used)), resample.times_drawn()[:, known]])
+    _say_contexts(table.loc[known])
     measure = _discrimination if compares else _production
     variables, coords = measure(used, weights)
     units = units_of(trials, roles, "stimulus")
@@ -107,6 +108,19 @@ def contraction(
     )
     kind = "discrimination" if compares else "production"
     return result.assign_attrs(kind=kind, stimulus_units=units)
+
+
+def _say_contexts(table: pd.DataFrame) -> None:
+    """Warn of trials of several contexts: each may be drawn to a middle of its own."""
+    if "context" not in table.columns:
+        return
+    contexts = table["context"].dropna().unique()
+    if len(contexts) > 1:
+        listed = ", ".join(str(context) for context in contexts[:4])
+        warn(
+            f"one slope of all contexts together ({listed}): answers may be drawn to another "
+            "middle in each. For one of each, give the trials of one context at a time"
+        )
 
 
 def plan_by_class(

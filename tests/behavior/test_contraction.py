@@ -155,3 +155,12 @@ def test_what_cannot_be_measured_is_said():
         from popdyn.behavior.history import previous
 
         previous(pd.DataFrame({"stimulus": [1.0]}), "stimulus", 0)
+
+
+def test_contexts_taken_together_are_said():
+    stimulus = np.tile([0.5, 0.6, 0.7, 0.8], 20)
+    trials = pd.DataFrame({"stimulus": stimulus, "response": 0.3 + 0.5 * stimulus})
+    trials["response"] += 0.01 * np.random.default_rng(0).standard_normal(80)
+    trials["context"] = np.repeat(["short", "long"], 40)
+    with pytest.warns(pdn.PopdynWarning, match=r"all contexts together \(short, long\)"):
+        pdn.contraction(trials, n_draws=20)

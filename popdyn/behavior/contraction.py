@@ -10,13 +10,18 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.behavior.probit import fit_probit
+from popdyn.behavior.arguments import check_count
+from popdyn.behavior.interval import draw_bounds, widened
+from popdyn.behavior.probit import fit_probit, is_separable
 from popdyn.behavior.trials import behavior_table, check_responses, check_varied, units_of
-from popdyn.errors import warn
-from popdyn.resample import BOUND, ResamplePlan, Seed, bootstrap, percentile_bounds
+from popdyn.errors import FitError, warn
+from popdyn.resample import BOUND, ResamplePlan, Seed, bootstrap
 from popdyn.tensor.result import make_result
+from popdyn.train.validate import wilson_interval
 
 Array = NDArray[np.float64]
+
+_SQUARES = ("squared_bias", "variance", "squared_error")
 
 
 def contraction(
@@ -60,18 +65,21 @@ def contraction(
         ``variance`` and ``squared_error``, their sum; ``mean_response``, ``response_deviation``,
         ``n_trials (stimulus)``.  All with bounds.
 
+        Bounds are percentiles of draws, moved apart as `popdyn.behavior.interval` says for so few
+        trials in so many classes; of ``accuracy`` they are Wilson's.
+
     Raises
     ------
     TensorError
         If columns are lacking or hold something else.
     FitError
-        If there is one stimulus only, or one choice only.
+        If there is one stimulus only, one choice only, or hardly a trial.
 
     Warns
     -----
     PopdynWarning
-        If the second stimulus follows from the first (one difference only): ``slope``, ``center``
-        and ``noise`` are NaN then.
+        If the second stimulus follows from the first (one difference only), or a line parts all
+        answers (none is wrong, say): ``slope``, ``center`` and ``noise`` are NaN then.
 
     Examples
     --------
@@ -91,13 +99,16 @@ def contraction(
     known = np.isfinite(table[list(needed)].to_numpy(dtype=np.float64)).all(axis=1)
     used = table[known]
     check_varied(used[list(needed)], "contraction")
+    if len(used) <= len(needed):
+        message = f"{len(used)} usable trials: a slope with an interval takes more"
+        raise FitError(message)
     if resample is None:
         resample = plan_by_class(table, needed[:-1], n_draws, rng)
     resample.check_trials(table)
     weights = np.vstack([np.ones(len(used)), resample.times_drawn()[:, known]])
     _say_contexts(table.loc[known])
     measure = _discrimination if compares else _production
-    variables, coords = measure(used, weights)
+    variables, coords = measure(used, weights, n_lost(table.loc[known], resample, len(needed)))
     units = units_of(trials, roles, "stimulus")
     result = make_result(
         variables,
@@ -129,20 +140,30 @@ def plan_by_class(
     """Plan draws within each class of stimuli; of all trials where classes hold few."""
     classes = table[list(names)]
     n_classes = len(classes.drop_duplicates())
-    return bootstrap(classes, list(names) if 5 * n_classes <= len(classes) else None, n_draws, rng)
+    by = list(names) if 5 * n_classes <= len(classes) else None
+    return bootstrap(classes, by, check_count("n_draws", n_draws, 2), rng)
 
 
-def _with_bounds(every: dict[str, Array]) -> dict[str, Any]:
+def n_lost(used: pd.DataFrame, plan: ResamplePlan, n_parameters: int) -> int:
+    """Return how many numbers draws take for known: means of classes, or parameters."""
+    names = [name for name in plan.by if name in used]
+    return max(n_parameters, len(used[names].drop_duplicates()) if names else 0)
+
+
+def _with_bounds(every: dict[str, Array], n_trials: int, lost: int) -> dict[str, Any]:
     """Part values of the trials themselves, the first, from those of draws."""
     variables: dict[str, Any] = {}
     for name, values in every.items():
         variables[name] = float(values[0])
-        variables[f"{name}_bound"] = ("bound", percentile_bounds(values[1:]))
+        ends = draw_bounds(widened(values[0], values[1:], n_trials, lost))
+        variables[f"{name}_bound"] = ("bound", np.maximum(ends, 0) if name in _SQUARES else ends)
     variables["draw_slope"] = ("draw", every["slope"][1:])
     return variables
 
 
-def _discrimination(used: pd.DataFrame, weights: Array) -> tuple[dict[str, Any], dict[str, Any]]:
+def _discrimination(
+    used: pd.DataFrame, weights: Array, lost: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
     first, second = (used[name].to_numpy() for name in ("stimulus", "stimulus_2"))
     larger = used["choice"].to_numpy() > 0
     scale = float(np.std(np.concatenate([first, second])))
@@ -154,6 +175,9 @@ def _discrimination(used: pd.DataFrame, weights: Array) -> tuple[dict[str, Any],
     if np.linalg.matrix_rank(design, tol=1e-6 * np.sqrt(first.size)) < design.shape[1]:
         _say_collinear(first, second)
         b0, b1, b2 = np.full((3, len(weights)), np.nan)
+    elif is_separable(design, larger):
+        _say_separable()
+        b0, b1, b2 = np.full((3, len(weights)), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = b1 / b2
         center = np.where(np.abs(b1 - b2) > 1e-12, middle + scale * b0 / (b1 - b2), np.nan)
@@ -161,20 +185,22 @@ def _discrimination(used: pd.DataFrame, weights: Array) -> tuple[dict[str, Any],
     pairs, which = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)
     which = which.ravel()
     right = np.where(second > first, larger, ~larger).astype(np.float64)
-    n = _sums(which, len(pairs), np.ones(first.size), weights)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        accuracy = _sums(which, len(pairs), right, weights) / n
+    n, n_right = np.bincount(which).astype(np.float64), np.bincount(which, right)
     index = _index(first, second, right, weights)
     variables = _with_bounds(
-        {"slope": slope, "center": center, "noise": noise, "contraction_index": index}
+        {"slope": slope, "center": center, "noise": noise, "contraction_index": index},
+        len(used),
+        lost,
     )
     # Branch of the larger second stimulus first, each by first stimulus; equal pairs have no right.
     order = np.lexsort((pairs[:, 0], pairs[:, 1] < pairs[:, 0]))
     order = order[pairs[order, 0] != pairs[order, 1]]
+    n, accuracy = n[order], (n_right / n)[order]
+    wilson = [wilson_interval(float(k), int(m)) for k, m in zip(n * accuracy, n, strict=True)]
     variables |= {
-        "accuracy": ("pair", accuracy[0, order]),
-        "accuracy_bound": (("bound", "pair"), percentile_bounds(accuracy[1:, order])),
-        "n_trials": ("pair", n[0, order].astype(np.int64)),
+        "accuracy": ("pair", accuracy),
+        "accuracy_bound": (("bound", "pair"), np.array(wilson).reshape(-1, 2).T),
+        "n_trials": ("pair", n.astype(np.int64)),
     }
     return variables, {"first": ("pair", pairs[order, 0]), "second": ("pair", pairs[order, 1])}
 
@@ -189,6 +215,13 @@ def _say_collinear(first: Array, second: Array) -> None:
     warn(
         f"{found}: these pairs cannot tell the pull on the first stimulus from the noise of the "
         "second; slope, center and noise are NaN (show at least two differences)"
+    )
+
+
+def _say_separable() -> None:
+    warn(
+        "one line over both stimuli parts all answers: they leave slope and noise open; slope, "
+        "center and noise are NaN (show closer pairs, on which some answers are wrong)"
     )
 
 
@@ -207,7 +240,9 @@ def _index(first: Array, second: Array, right: Array, weights: Array) -> Array:
     return total
 
 
-def _production(used: pd.DataFrame, weights: Array) -> tuple[dict[str, Any], dict[str, Any]]:
+def _production(
+    used: pd.DataFrame, weights: Array, lost: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
     stimulus, response = used["stimulus"].to_numpy(), used["response"].to_numpy()
     total = weights.sum(axis=1)
     mean_s, mean_r = weights @ stimulus / total, weights @ response / total
@@ -230,11 +265,16 @@ def _production(used: pd.DataFrame, weights: Array) -> tuple[dict[str, Any], dic
             "squared_bias": bias2,
             "variance": spread2,
             "squared_error": bias2 + spread2,
-        }
+        },
+        len(used),
+        lost,
     )
     variables |= {
         "mean_response": ("stimulus", mean[0]),
-        "mean_response_bound": (("bound", "stimulus"), percentile_bounds(mean[1:])),
+        "mean_response_bound": (
+            ("bound", "stimulus"),
+            draw_bounds(widened(mean[0], mean[1:], n[0], 1)),
+        ),
         "response_deviation": ("stimulus", np.sqrt(np.maximum(variance[0], 0.0))),
         "n_trials": ("stimulus", n[0].astype(np.int64)),
     }

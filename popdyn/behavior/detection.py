@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from popdyn.behavior.arguments import check_count
+from popdyn.behavior.interval import draw_bounds
 from popdyn.behavior.psychometric import psychometric
-from popdyn.errors import PopdynError, TensorError
-from popdyn.resample import BOUND, Seed, as_generator, percentile_bounds
+from popdyn.behavior.trials import behavior_table, column_of, is_trials
+from popdyn.errors import TensorError
+from popdyn.network.real_numbers import real_array
+from popdyn.resample import BOUND, Seed, as_generator
 from popdyn.tensor.result import make_result
 
 Array = NDArray[np.float64]
@@ -19,7 +24,7 @@ Array = NDArray[np.float64]
 
 def detection(
     present: Any,
-    choice: Any,
+    choice: Any = None,
     *,
     onset: Any = None,
     bins: int | Any = 7,
@@ -33,17 +38,20 @@ def detection(
 
     Parameters
     ----------
-    present : array-like (trial,)
-        Whether there was a stimulus.
-    choice : array-like (trial,)
-        1 yes; -1 or 0 no; NaN no answer.
-    onset : array-like (trial,), optional
-        When the stimulus came (s), NaN without one.  Measures are given over onsets too.
+    present : array-like (trial,), or DataFrame, mapping, tensor, Session or Dataset
+        Whether there was a stimulus.  Or trials with the columns ``choice`` and ``stimulus``, the
+        amplitude, which is 0 where there was none.
+    choice : array-like (trial,), or mapping
+        1 yes; -1 or 0 no; NaN no answer.  Of trials their roles, where these columns have other
+        names.
+    onset : array-like (trial,) or str, optional
+        When the stimulus came (s), NaN without one; of trials the name of a column.  Measures are
+        given over onsets too.  Onsets on the clock of a session count from ``start_time``.
     bins : int or array-like
         Number of bins of onsets with equal widths, or their edges.
-    amplitude : array-like (trial,), optional
-        Of the stimulus: with `onset`, the amplitude detected in half of the cases is found for each
-        bin of onsets.
+    amplitude : array-like (trial,) or str, optional
+        Of the stimulus, of trials the name of a column: with `onset`, the amplitude detected in
+        half of the cases is found for each bin of onsets.
     n_draws : int
         Bootstrap draws of trials, present and absent apart.
     rng : int or numpy.random.Generator
@@ -65,7 +73,8 @@ def detection(
     Raises
     ------
     TensorError
-        If choices are not binary, lengths differ, or there are no trials of one sort.
+        If choices are not binary, lengths differ, there are no trials of one sort, or no onset
+        lies in a bin.
 
     Examples
     --------
@@ -75,8 +84,12 @@ def detection(
     >>> result = pdn.detection(present, choice, n_draws=100)
     >>> float(result["d_prime"].round(2)), abs(float(result["criterion"])) < 1e-9
     (2.0, True)
+    >>> trials = {"stimulus": [0.0, 0.0, 0.5, 0.9], "choice": [-1, 1, 1, 1]}
+    >>> pdn.detection(trials, n_draws=100)["hit_rate"].item().__round__(2)
+    0.83
     """
-    shown, yes = _checked(present, choice)
+    check_count("n_draws", n_draws, 2)
+    shown, yes, table = _checked(present, choice, onset, amplitude)
     generator, seed = as_generator(rng)
     n_hits, n_present = yes[shown].sum(), shown.sum()
     n_false, n_absent = yes[~shown].sum(), (~shown).sum()
@@ -87,12 +100,12 @@ def detection(
     variables |= _measures(_corrected(n_hits, n_present), drawn_hits, false, drawn_false)
     coords: dict[str, Any] = {"bound": BOUND}
     if onset is not None:
-        edges, which = _bins(onset, bins, present, choice)
-        over, center = _over_onsets(which, len(edges) - 1, yes, false, drawn_false, generator)
-        variables |= over
-        coords["onset"] = ("onset", (edges[:-1] + edges[1:]) / 2, {"units": "s"})
+        edges, which = _bins(table["onset"].to_numpy(), bins, shown)
+        variables |= _over_onsets(which, len(edges) - 1, yes, false, drawn_false, generator)
+        center = (edges[:-1] + edges[1:]) / 2
+        coords["onset"] = ("onset", center, {"units": "s"})
         if amplitude is not None:
-            size = np.asarray(amplitude, dtype=np.float64).ravel()[_known(present, choice)]
+            size = table["amplitude"].to_numpy()
             variables |= _half_amplitudes(
                 which, center, size, yes, float(false), n_draws, generator
             )
@@ -102,28 +115,49 @@ def detection(
     )
 
 
-def _known(present: Any, choice: Any) -> NDArray[np.bool_]:
-    shown, chosen = (np.asarray(x, dtype=np.float64).ravel() for x in (present, choice))
-    if shown.size != chosen.size:
-        message = f"present and choice have a value per trial, found {shown.size} and {chosen.size}"
-        raise TensorError(message)
-    return np.isfinite(shown) & np.isfinite(chosen)
-
-
-def _checked(present: Any, choice: Any) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    known = _known(present, choice)
-    shown, chosen = (np.asarray(x, dtype=np.float64).ravel()[known] for x in (present, choice))
-    values = np.unique(chosen)
-    if not (np.isin(values, (-1, 1)).all() or np.isin(values, (0, 1)).all()):
-        message = f"choices are -1 and 1, or 0 and 1; found {values[:6].tolist()}"
-        raise TensorError(message)
-    if shown.all() or not shown.any():
+def _checked(
+    present: Any, choice: Any, onset: Any, amplitude: Any
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], pd.DataFrame]:
+    """Return whether there was a stimulus, whether the answer was yes, and what is known of it."""
+    if is_trials(present):
+        table = behavior_table(present, choice, ("stimulus", "choice"))
+        table["present"] = table["stimulus"].where(table["stimulus"].isna(), table["stimulus"] != 0)
+    elif choice is None or is_trials(choice):
         message = (
-            f"{int((shown > 0).sum())} of {shown.size} trials have a stimulus: detection needs "
-            "trials with and without one"
+            "detection takes whether there was a stimulus and choices, or trials and their roles; "
+            f"found {type(present).__name__} and {type(choice).__name__}"
         )
         raise TensorError(message)
-    return shown > 0, chosen > 0
+    else:
+        arrays = {"present": present, "choice": choice}
+        table = behavior_table(arrays, None, ("present", "choice"))
+    if onset is not None:
+        times = _floats(column_of(table, onset, "onset"), "onset")
+        table["onset"] = times - _starts(present, table, onset)
+    if amplitude is not None:
+        table["amplitude"] = _floats(column_of(table, amplitude, "amplitude"), "amplitude")
+    known = np.isfinite(table[["present", "choice"]].to_numpy(dtype=np.float64)).all(axis=1)
+    used = table.loc[known]
+    shown = used["present"].to_numpy(dtype=np.float64) > 0
+    if shown.all() or not shown.any():
+        message = (
+            f"{int(shown.sum())} of {shown.size} trials have a stimulus: detection needs trials "
+            "with and without one"
+        )
+        raise TensorError(message)
+    return shown, np.asarray(used["choice"].to_numpy() > 0), used
+
+
+def _floats(values: Any, name: str) -> Array:
+    return real_array(name, values, what="numbers, one per trial")
+
+
+def _starts(trials: Any, table: pd.DataFrame, onset: Any) -> Any:
+    """Return when trials start, for onsets on the clock of a session; else 0."""
+    known = isinstance(onset, str) and isinstance(trials, (xr.Dataset, xr.DataArray))
+    if known and "start_time" in table and trials[onset].attrs.get("clock") == "session":
+        return table["start_time"].to_numpy()
+    return 0.0
 
 
 def _corrected(k: Any, n: Any) -> Any:
@@ -150,31 +184,36 @@ def _measures(hits: Any, drawn_hits: Array, false: Any, drawn_false: Array) -> d
     variables: dict[str, Any] = {}
     for name, (value, draws) in pairs.items():
         variables[name] = float(value)
-        variables[f"{name}_bound"] = ("bound", percentile_bounds(draws))
+        variables[f"{name}_bound"] = ("bound", draw_bounds(draws))
     return variables
 
 
-def _bins(onset: Any, bins: Any, present: Any, choice: Any) -> tuple[Array, NDArray[np.intp]]:
-    known = _known(present, choice)
-    times = np.asarray(onset, dtype=np.float64).ravel()
-    if times.size != known.size:
-        message = f"onset has {times.size} values for {known.size} trials"
-        raise TensorError(message)
-    shown = np.asarray(present, dtype=np.float64).ravel()[known] > 0
-    times = np.where(shown, times[known], np.nan)
+def _bins(onset: Array, bins: Any, shown: NDArray[np.bool_]) -> tuple[Array, NDArray[np.intp]]:
+    """Return the edges of bins, and the bin of each trial, -1 outside of all."""
+    times = np.where(shown, onset, np.nan)
     if not np.isfinite(times).any():
         message = "no trial with a stimulus has an onset"
         raise TensorError(message)
+    first, last = np.nanmin(times), np.nanmax(times)
     if np.ndim(bins) == 0:
-        if int(bins) < 1:
-            message = f"bins must be at least 1, found {bins}"
-            raise PopdynError(message)
-        edges = np.linspace(np.nanmin(times), np.nanmax(times), int(bins) + 1)
+        edges = np.linspace(first, last, check_count("bins", bins) + 1)
     else:
-        edges = np.asarray(bins, dtype=np.float64)
+        edges = np.array(real_array("bins", bins, what="a number of bins, or their edges"))
+    if edges.size < 2 or not (np.diff(edges) > 0).all():
+        message = (
+            f"bins need edges that grow, found {edges[:6].tolist()}; onsets lie between {first:g} "
+            f"and {last:g} s"
+        )
+        raise TensorError(message)
     which = np.searchsorted(edges, times, side="right") - 1
     which = np.where(times == edges[-1], len(edges) - 2, which)
     inside = np.isfinite(times) & (which >= 0) & (which < len(edges) - 1)
+    if not inside.any():
+        message = (
+            f"no stimulus comes within the bins, {edges[0]:g} to {edges[-1]:g} s: onsets lie "
+            f"between {first:g} and {last:g} s"
+        )
+        raise TensorError(message)
     return edges, np.where(inside, which, -1)
 
 
@@ -185,7 +224,7 @@ def _over_onsets(
     false: Any,
     drawn_false: Array,
     rng: np.random.Generator,
-) -> tuple[dict[str, Any], NDArray[np.intp]]:
+) -> dict[str, Any]:
     inside = which >= 0
     n = np.bincount(which[inside], minlength=n_bins)
     k = np.bincount(which[inside], yes[inside], n_bins).astype(np.int64)
@@ -204,13 +243,13 @@ def _over_onsets(
     variables: dict[str, Any] = {"onset_n_trials": ("onset", n)}
     for name, (value, drawn) in pairs.items():
         variables[name] = ("onset", value)
-        variables[f"{name}_bound"] = (("bound", "onset"), percentile_bounds(drawn))
-    return variables, np.arange(n_bins)
+        variables[f"{name}_bound"] = (("bound", "onset"), draw_bounds(drawn))
+    return variables
 
 
 def _half_amplitudes(
     which: NDArray[np.intp],
-    bins: NDArray[np.intp],
+    center: Array,
     amplitude: Array,
     yes: NDArray[np.bool_],
     guess: float,
@@ -218,14 +257,14 @@ def _half_amplitudes(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Fit the hits of each bin over amplitudes, with a given share of guesses."""
-    value, bound = np.full(bins.size, np.nan), np.full((2, bins.size), np.nan)
-    for i in bins:
+    value, bound = np.full(center.size, np.nan), np.full((2, center.size), np.nan)
+    for i, time in enumerate(center):
         own = (which == i) & np.isfinite(amplitude)
         if np.unique(amplitude[own]).size < 3 or yes[own].all() or not yes[own].any():
             continue
-        fitted = psychometric(
-            yes[own], amplitude[own], guess=guess, lapse=0.0, n_draws=n_draws, rng=rng
-        )
+        keys: dict[str, Any] = {"by": np.full(own.sum(), f"onsets about {time:.3g} s")}
+        keys |= {"guess": guess, "lapse": 0.0, "n_draws": n_draws, "rng": rng}
+        fitted = psychometric(yes[own], amplitude[own], **keys)
         value[i] = fitted["threshold"].item()
         bound[:, i] = fitted["threshold_bound"].values[:, 0]
     return {

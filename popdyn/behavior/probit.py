@@ -48,6 +48,36 @@ def fit_probit(design: Array, larger: NDArray[np.bool_], weights: Array) -> Arra
     return found
 
 
+def is_separable(design: Array, larger: NDArray[np.bool_]) -> bool:
+    """Tell whether a plane parts the answers, so that no coefficients are the most likely.
+
+    Parameters
+    ----------
+    design : ndarray, shape (trial, regressor)
+    larger : ndarray of bool, shape (trial,)
+
+    Returns
+    -------
+    bool
+        True too where answers of both kinds lie on the plane itself.
+
+    Examples
+    --------
+    >>> design = np.column_stack([np.ones(4), [1.0, 2.0, 3.0, 4.0]])
+    >>> is_separable(design, np.array([False, False, True, True]))
+    True
+    >>> is_separable(design, np.array([False, True, False, True]))
+    False
+    """
+    from scipy.optimize import linprog  # type: ignore[attr-defined]
+
+    rows = np.unique(np.column_stack([design, larger]), axis=0)
+    x = rows[:, :-1] * np.where(rows[:, -1:] > 0, 1.0, -1.0)
+    # The largest sum of distances from a plane with nothing on its wrong side.
+    found = linprog(-x.sum(axis=0), A_ub=-x, b_ub=np.zeros(len(x)), bounds=(-1, 1))
+    return bool(-found.fun > _CLOSE * len(x))
+
+
 def _climb(x: Array, counts: Array, start: Array) -> Array:
     """Newton's steps, halved while they lead down; the loss is convex."""
     point, loss = start, _loss(x, counts, start)

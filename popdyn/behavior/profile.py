@@ -43,7 +43,7 @@ def profile_bounds(problem: Problem, counts: Array, top: Top, level: float = 0.9
 
 def _spread(curvature: Array, problem: Problem) -> Array:
     """Return about how far from the top intervals end; no further than a tenth of the bounds."""
-    size = np.maximum(np.diag(curvature), 1e-300)
+    size = np.maximum(np.diag(curvature), 1e-150)
     scaled = curvature / np.sqrt(np.outer(size, size)) + 1e-3 * np.eye(size.size)
     with np.errstate(invalid="ignore"):
         spread = np.sqrt(np.diag(np.linalg.pinv(scaled)) / size)

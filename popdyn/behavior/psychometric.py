@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import expit, log_ndtr, ndtr
 
+from popdyn.behavior.arguments import check_between, check_count
 from popdyn.behavior.maximum_likelihood import Problem, Top, climb, climb_from_many
 from popdyn.behavior.profile import profile_bounds
+from popdyn.behavior.psychometric_curve import CURVES, Family, Levels
+from popdyn.behavior.psychometric_result import Fit, psychometric_result
+from popdyn.behavior.trials import behavior_table, column_of, is_trials
 from popdyn.errors import FitError, PopdynError, TensorError, warn
-from popdyn.resample import BOUND, Seed, as_generator, percentile_bounds
-from popdyn.tensor.result import make_result
+from popdyn.resample import Seed, as_generator
 
 Array = NDArray[np.float64]
 
-CURVES = ("normal", "logistic", "weibull")
-_NAMES = ("threshold", "spread", "guess", "lapse")
-_MOST_LAPSE = 0.4
-_N_POINTS = 101
-_TINY = 1e-300
-_LARGE = 2.0  # of the range of stimuli: a spread that says nothing
+_ENOUGH = 1e-4
+_COARSE = 200
 
 
 def psychometric(
     choice: Any,
-    stimulus: Any,
+    stimulus: Any = None,
     *,
     curve: str = "normal",
     guess: float | str | None = None,
@@ -36,16 +33,18 @@ def psychometric(
     by: Any = None,
     n_draws: int = 1000,
     rng: Seed = 0,
-) -> Any:
+) -> xr.Dataset:
     """Fit a psychometric curve to choices by maximum likelihood.
 
     The share of choices 1 is ``guess + (1 - guess - lapse) F((stimulus - threshold) / spread)``.
 
     Parameters
     ----------
-    choice : array-like (trial,)
-        1 (or True), and -1 or 0 for the other answer; NaN where there was none.
-    stimulus : array-like (trial,)
+    choice : array-like (trial,), or DataFrame, mapping, tensor, Session or Dataset
+        1 (or True), and -1 or 0 for the other answer; NaN where there was none.  Or trials with
+        the columns ``choice`` and ``stimulus``.
+    stimulus : array-like (trial,), or mapping
+        Of trials their roles, where these columns have other names.
     curve : {"normal", "logistic", "weibull"}
         F: cumulative normal, with `spread` its standard deviation; ``1 / (1 + exp(-x))``; or, of
         stimuli above 0, ``1 - exp(-(stimulus / threshold)^(1 / spread))``.
@@ -54,10 +53,10 @@ def psychometric(
         right for choices between two sides.
     lapse : float or "free"
         Share of the other answer far above threshold.
-    by : array-like (trial,), optional
-        Conditions, each with a curve of its own.
+    by : array-like (trial,) or str, optional
+        Conditions, each with a curve of its own; of trials the name of a column.
     n_draws : int
-        Bootstrap draws of trials, within each stimulus where it was shown five times on average.
+        Bootstrap draws of answers from the fitted curve.
     rng : int or numpy.random.Generator
 
     Returns
@@ -73,7 +72,7 @@ def psychometric(
     Raises
     ------
     TensorError
-        If choices are not binary, or lengths differ.
+        If choices are not binary, lengths differ, or rates are none.
     FitError
         If there are fewer than two stimuli, or one answer only.
 
@@ -92,253 +91,130 @@ def psychometric(
     >>> result = pdn.psychometric(choice, stimulus, n_draws=100)
     >>> float(result["threshold"][0].round(1)), float(result["spread"][0].round(1))
     (0.5, 1.0)
+    >>> table = {"side": choice, "contrast": stimulus}
+    >>> roles = {"choice": "side", "stimulus": "contrast"}
+    >>> same = pdn.psychometric(table, roles, n_draws=100)
+    >>> bool(same["threshold"][0] == result["threshold"][0])
+    True
     """
     if curve not in CURVES:
         message = f"curve must be one of {', '.join(CURVES)}; found {curve!r}"
         raise PopdynError(message)
+    check_count("n_draws", n_draws, 2)
+    guess, lapse = _rates(guess, lapse)
     chosen, shown, condition = _checked(choice, stimulus, by, curve)
     generator, seed = as_generator(rng)
     labels = np.unique(condition)
-    fits = [
-        _fit(_levels(chosen[own], shown[own]), curve, guess, lapse, n_draws, generator, str(label))
-        for label in labels
-        for own in [condition == label]
-    ]
+    fits = []
+    for label in labels:
+        levels = _levels(chosen[condition == label], shown[condition == label], str(label))
+        family = Family(curve, guess, lapse, *map(float, levels.stimulus[[0, -1]]))
+        fits.append(_fit(levels, family, n_draws, generator, str(label)))
     parameters = {"curve": curve, "guess": guess, "lapse": lapse, "n_draws": n_draws}
-    return _result(fits, labels, parameters, seed)
+    return psychometric_result(fits, labels, parameters, seed)
 
 
-@dataclass(frozen=True, eq=False)
-class Levels:
-    """Stimuli shown, how often, and how often the answer was 1."""
-
-    stimulus: Array
-    n_larger: Array
-    n: Array
-
-
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    """A curve of one condition: the four parameters, their draws and bounds."""
-
-    levels: Levels
-    value: Array
-    profile: Array
-    draws: Array
-    log_likelihood: float
-    share: Callable[[Array], Array]
+def _rates(guess: Any, lapse: Any) -> tuple[float | str | None, float | str]:
+    rates: list[Any] = []
+    for name, rate in (("guess", guess), ("lapse", lapse)):
+        if isinstance(rate, str):
+            if rate != "free":
+                message = f"{name} must be a number or 'free', found {rate!r}"
+                raise TensorError(message)
+            rates.append(rate)
+        else:
+            is_same = name == "guess" and rate is None
+            rates.append(None if is_same else check_between(name, rate, 0.0, 0.99))
+    given = [rates[1] if rate is None else rate for rate in rates]
+    total = sum(rate for rate in given if rate != "free")
+    if total > 0.99:
+        message = f"guess and lapse add up to {total:g}: nothing is left that follows the stimulus"
+        raise TensorError(message)
+    return rates[0], rates[1]
 
 
 def _checked(choice: Any, stimulus: Any, by: Any, curve: str) -> tuple[Array, Array, Any]:
-    chosen, shown = (np.asarray(x, dtype=np.float64).ravel() for x in (choice, stimulus))
-    condition = np.full(chosen.size, "all") if by is None else np.asarray(by).ravel().astype(str)
-    if not chosen.size == shown.size == condition.size:
+    if is_trials(choice):
+        table = behavior_table(choice, stimulus, ("choice", "stimulus"))
+    elif stimulus is None or is_trials(stimulus):
         message = (
-            f"choice, stimulus and by have a value per trial, found {chosen.size}, {shown.size} "
-            f"and {condition.size}"
+            "psychometric takes choices and stimuli, or trials and their roles; found "
+            f"{type(choice).__name__} and {type(stimulus).__name__}"
         )
         raise TensorError(message)
-    known = np.isfinite(chosen) & np.isfinite(shown)
-    values = np.unique(chosen[known])
-    if not (np.isin(values, (-1, 1)).all() or np.isin(values, (0, 1)).all()):
-        message = f"choices are -1 and 1, or 0 and 1; found {values[:6].tolist()}"
+    else:
+        arrays = {"choice": choice, "stimulus": stimulus}
+        table = behavior_table(arrays, None, ("choice", "stimulus"))
+    names = np.full(len(table), "all") if by is None else column_of(table, by, "by").astype(str)
+    known = np.isfinite(table[["choice", "stimulus"]].to_numpy(dtype=np.float64)).all(axis=1)
+    if not known.any():
+        message = f"none of {len(table)} trials has both a choice and a stimulus"
         raise TensorError(message)
-    if curve == "weibull" and (shown[known] <= 0).any():
-        message = f"a Weibull curve needs stimuli above 0, found {shown[known].min():g}"
+    shown = table["stimulus"].to_numpy()[known]
+    if curve == "weibull" and (shown <= 0).any():
+        message = f"a Weibull curve needs stimuli above 0, found {shown.min():g}"
         raise TensorError(message)
-    return (chosen[known] > 0).astype(np.float64), shown[known], condition[known]
+    chosen = (table["choice"].to_numpy()[known] > 0).astype(np.float64)
+    return chosen, shown, names[known]
 
 
-def _levels(chosen: Array, shown: Array) -> Levels:
+def _levels(chosen: Array, shown: Array, label: str) -> Levels:
     stimulus, which = np.unique(shown, return_inverse=True)
+    if stimulus.size < 2 or chosen.min() == chosen.max():
+        message = (
+            f"condition {label!r}: a curve needs two stimuli and both answers; found "
+            f"{stimulus.size} stimuli and {chosen.sum():.0f} of {chosen.size} answers 1"
+        )
+        raise FitError(message)
     n = np.bincount(which).astype(np.float64)
     return Levels(stimulus, np.bincount(which, chosen).astype(np.float64), n)
 
 
-def shape(curve: str, x: Array, threshold: float, spread: float) -> tuple[Array, Array]:
-    """Return F and 1 - F, each without loss of digits."""
-    if curve == "weibull":
-        power = np.exp(np.clip((np.log(x) - np.log(threshold)) / spread, -700, 700))
-        return -np.expm1(-power), np.exp(-power)
-    z = (x - threshold) / spread
-    if curve == "normal":
-        return ndtr(z), np.exp(log_ndtr(-z))
-    return expit(z), expit(-z)
-
-
-def _fit(
-    levels: Levels,
-    curve: str,
-    guess: float | str | None,
-    lapse: float | str,
-    n_draws: int,
-    rng: np.random.Generator,
-    label: str,
-) -> _Fit:
-    total, ones = levels.n.sum(), levels.n_larger.sum()
-    if levels.stimulus.size < 2 or ones in (0, total):
-        message = (
-            f"condition {label!r}: a curve needs two stimuli and both answers; found "
-            f"{levels.stimulus.size} stimuli and {ones:.0f} of {total:.0f} answers 1"
-        )
-        raise FitError(message)
-    family = _Family(curve, guess, lapse, levels.stimulus)
-    problem = Problem(family.terms, _expected, *family.bounds())
-    counts = np.concatenate([levels.n_larger, levels.n - levels.n_larger])
-    top, _ = climb_from_many(problem, counts, family.plausible())
-    bounds = profile_bounds(problem, counts, top)
-    _say_open(problem, bounds, family, label)
-    draws = _draws(problem, top, levels, n_draws, rng)
-    value = family.natural(top.point)
-    return _Fit(
+def _fit(levels: Levels, family: Family, n_draws: int, rng: np.random.Generator, label: str) -> Fit:
+    """Fit a curve to single stimuli, and find how well it is known from groups of them."""
+    few = levels
+    if levels.n.size > _COARSE:
+        few = levels.merged(np.arange(levels.n.size) * _COARSE // levels.n.size)
+    start, _ = climb_from_many(family.problem(few.stimulus), few.counts, family.plausible())
+    top = climb(family.problem(levels.stimulus), levels.counts, start.point)
+    grouped = family.grouped(levels, top.point)
+    problem = family.problem(grouped.stimulus)
+    near = climb(problem, grouped.counts, top.point)
+    bounds = profile_bounds(problem, grouped.counts, near)
+    _say_open(problem, bounds, levels.n.size, label)
+    draws = _draws(problem, near, grouped, n_draws, rng)
+    return Fit(
         levels,
-        value,
-        family.natural_bounds(bounds),
+        family.natural(top.point),
+        np.stack([family.natural(end) for end in bounds]),
         np.stack([family.natural(point) for point in draws]),
         -top.loss,
         lambda x: family.shares(top.point, x)[0],
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Family:
-    """Curves of one kind over some stimuli.
-
-    Fits have a scale of their own, so that units do not matter: stimuli go from 0 to 1, of a
-    Weibull curve logarithms from 0; spreads are logarithms.
-    """
-
-    curve: str
-    guess: float | str | None
-    lapse: float | str
-    stimulus: Array
-
-    def bounds(self) -> tuple[Array, Array]:
-        low, high = self._ends()
-        reach = high - low
-        spread = (1e-3 * reach, _LARGE * reach) if self.curve != "weibull" else (0.02, 10.0)
-        rates = [r for r in (self.guess, self.lapse) if r == "free"]
-        place = (low - reach, high + reach)
-        pairs = [place, tuple(np.log(spread)), *[(0.0, _MOST_LAPSE)] * len(rates)]
-        lower, upper = np.array(pairs, dtype=np.float64).T
-        return lower, upper
-
-    def plausible(self) -> Array:
-        low, high = self._ends()
-        spread = np.array([0.05, 0.5]) * (high - low if self.curve != "weibull" else 1.0)
-        rates = [r for r in (self.guess, self.lapse) if r == "free"]
-        return np.array([[low, high], np.log(spread), *[[0.0, 0.1]] * len(rates)]).T
-
-    def natural(self, point: Array) -> Array:
-        rest = list(point[2:])
-        guess = rest.pop(0) if self.guess == "free" else self.guess
-        lapse = rest.pop(0) if self.lapse == "free" else self.lapse
-        guess = lapse if guess is None else guess
-        low, high = self.stimulus[[0, -1]]
-        spread = np.exp(point[1])
-        if self.curve == "weibull":
-            place = low * np.exp(point[0])
-        else:
-            place, spread = low + (high - low) * point[0], (high - low) * spread
-        return np.array([place, spread, float(guess), float(lapse)])
-
-    def natural_bounds(self, bounds: Array) -> Array:
-        return np.stack([self.natural(end) for end in bounds])
-
-    def shares(self, point: Array, stimulus: Array) -> tuple[Array, Array]:
-        threshold, spread, guess, lapse = self.natural(point)
-        above, below = shape(self.curve, stimulus, threshold, spread)
-        inner = 1 - guess - lapse
-        return guess + inner * above, lapse + inner * below
-
-    def terms(self, point: Array) -> Array:
-        return np.log(np.maximum(np.concatenate(self.shares(point, self.stimulus)), _TINY))
-
-    def _ends(self) -> tuple[float, float]:
-        """Return the ends of stimuli on the scale of thresholds."""
-        low, high = self.stimulus[[0, -1]]
-        return 0.0, float(np.log(high / low)) if self.curve == "weibull" else 1.0
-
-
-def _expected(counts: Array, terms: Array) -> Array:
-    larger, smaller = np.split(counts, 2)
-    return np.asarray(np.tile(larger + smaller, 2) * np.exp(terms))
-
-
-def _say_open(problem: Problem, bounds: Array, family: _Family, label: str) -> None:
+def _say_open(problem: Problem, bounds: Array, n_stimuli: int, label: str) -> None:
     names = [
         name
-        for i, name in enumerate(_NAMES[:2])
+        for i, name in enumerate(("threshold", "spread"))
         if bounds[0, i] <= problem.lower[i] or bounds[1, i] >= problem.upper[i]
     ]
     if names:
         warn(
             f"condition {label!r}: the choices leave {' and '.join(names)} open "
-            f"({family.stimulus.size} stimuli): the bounds end where the search does"
+            f"({n_stimuli} stimuli): the bounds end where the search does"
         )
 
 
 def _draws(
     problem: Problem, top: Top, levels: Levels, n_draws: int, rng: np.random.Generator
 ) -> Array:
-    """Fit draws of trials, each from where the trials led to."""
+    """Fit answers drawn from the curve, each from where the trials led to."""
     known = (top.terms, problem.jacobian(top.point, top.terms))
-    total = int(levels.n.sum())
-    often = total >= 5 * levels.n.size
+    share = np.exp(np.split(top.terms, 2)[0])
     points = np.empty((n_draws, top.point.size))
-    part = np.concatenate([levels.n_larger, levels.n - levels.n_larger]) / total
     for i in range(n_draws):
-        if often:
-            larger = rng.binomial(levels.n.astype(np.int64), levels.n_larger / levels.n)
-            counts = np.concatenate([larger, levels.n - larger])
-        else:
-            counts = rng.multinomial(total, part).astype(np.float64)
-        points[i] = climb(problem, counts, top.point, known=known, enough=1e-4).point
+        larger = rng.binomial(levels.n.astype(np.int64), np.clip(share, 0, 1))
+        counts = np.concatenate([larger, levels.n - larger])
+        points[i] = climb(problem, counts, top.point, known=known, enough=_ENOUGH).point
     return points
-
-
-def _result(fits: list[_Fit], labels: Any, parameters: dict[str, Any], seed: str) -> Any:
-    n_levels = max(fit.levels.n.size for fit in fits)
-    table = np.full((3, len(fits), n_levels), np.nan)
-    for i, fit in enumerate(fits):
-        own = fit.levels
-        table[:, i, : own.n.size] = own.stimulus, own.n_larger / own.n, own.n
-    ends = np.nanmin(table[0]), np.nanmax(table[0])
-    points = np.linspace(*ends, _N_POINTS)
-    variables: dict[str, Any] = {}
-    for k, name in enumerate(_NAMES):
-        variables[name] = ("condition", [fit.value[k] for fit in fits])
-        drawn = np.stack([fit.draws[:, k] for fit in fits], axis=1)
-        variables[f"{name}_bound"] = (("bound", "condition"), percentile_bounds(drawn))
-        profile = np.stack([fit.profile[:, k] for fit in fits], axis=1)
-        variables[f"{name}_profile_bound"] = (("bound", "condition"), profile)
-        if name in ("threshold", "spread"):
-            variables[f"draw_{name}"] = (("draw", "condition"), drawn)
-    n_levels_of = np.array([fit.levels.n.size for fit in fits])
-    variables |= {
-        "log_likelihood": ("condition", [fit.log_likelihood for fit in fits]),
-        "deviance": ("condition", [_deviance(fit) for fit in fits]),
-        "deviance_freedom": ("condition", n_levels_of - _n_free(parameters)),
-        "curve": (("condition", "point"), np.stack([fit.share(points) for fit in fits])),
-        "share": (("condition", "level"), table[1]),
-        "n_trials": (("condition", "level"), table[2]),
-        "level_stimulus": (("condition", "level"), table[0]),
-    }
-    coords = {"condition": labels.astype(np.str_), "bound": BOUND}
-    coords["point_stimulus"] = ("point", points)
-    return make_result(
-        variables, coords=coords, method="psychometric", parameters=parameters, seed=seed
-    )
-
-
-def _n_free(parameters: dict[str, Any]) -> int:
-    return 2 + [parameters["guess"], parameters["lapse"]].count("free")
-
-
-def _deviance(fit: _Fit) -> float:
-    """Twice what the likelihood lacks to that of the shares themselves."""
-    own, total = fit.levels, 0.0
-    for count in (own.n_larger, own.n - own.n_larger):
-        some = count > 0
-        total += float((count[some] * np.log(count[some] / own.n[some])).sum())
-    return 2 * (total - fit.log_likelihood)

@@ -10,12 +10,14 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.behavior.contraction import plan_by_class
+from popdyn.behavior.arguments import check_count
+from popdyn.behavior.contraction import n_lost, plan_by_class
 from popdyn.behavior.history import previous
+from popdyn.behavior.interval import draw_bounds, widened
 from popdyn.behavior.probit import fit_probit
 from popdyn.behavior.trials import behavior_table, check_responses, check_varied
-from popdyn.errors import FitError
-from popdyn.resample import BOUND, ResamplePlan, Seed, percentile_bounds
+from popdyn.errors import FitError, TensorError
+from popdyn.resample import BOUND, ResamplePlan, Seed
 from popdyn.tensor.result import make_result
 
 Array = NDArray[np.float64]
@@ -54,8 +56,8 @@ def serial_dependence(
         Method ``"serial_dependence"``.  ``weight (lag)``: by how much of a unit the response, or
         the remembered first stimulus, moves when the (first) stimulus that many trials ago was one
         unit larger; above 0 answers are drawn towards it.  ``weight_bound (bound, lag)``,
-        ``draw_weight (draw, lag)`` and ``p (lag)``, two-sided from the draws; ``slope`` on the
-        stimulus itself, as of `popdyn.contraction`, earlier ones held.
+        ``draw_weight (draw, lag)`` and ``p (lag)``, two-sided, from the draws as the bounds are;
+        ``slope`` on the stimulus itself, as of `popdyn.contraction`, earlier ones held.
 
     Notes
     -----
@@ -66,7 +68,8 @@ def serial_dependence(
     Raises
     ------
     TensorError
-        If columns are lacking.
+        If columns are lacking, `n_back` is none, or earlier stimuli follow from the stimulus
+        itself, as they do where two alternate.
     FitError
         If fewer than 20 trials have a past, or there is one stimulus or one choice only.
 
@@ -80,6 +83,7 @@ def serial_dependence(
     >>> float(pdn.serial_dependence(table, n_draws=50)["weight"][0].round(3))
     0.2
     """
+    check_count("n_back", n_back)
     table = behavior_table(trials, roles)
     compares = {"stimulus_2", "choice"} <= set(table.columns)
     needed = ("stimulus", "stimulus_2", "choice") if compares else ("stimulus", "response")
@@ -97,23 +101,27 @@ def serial_dependence(
         )
         raise FitError(message)
     check_varied(table.loc[known, list(needed)], "serial dependence")
+    _check_order(table.loc[known, list(needed[:-1])].to_numpy(dtype=np.float64), past[known])
     if resample is None:
         resample = plan_by_class(table, needed[:-1], n_draws, rng)
     resample.check_trials(table)
     weights = np.vstack([np.ones(known.sum()), resample.times_drawn()[:, known]])
     measure = _choices if compares else _responses
     slope, weight = measure(table[known], past[known], weights)
-    below = (weight[1:] <= 0).mean(axis=0)
-    n = len(weight) - 1
+    lost = n_lost(table[known], resample, len(needed) + n_back)
+    drawn, drawn_slope = (
+        widened(values[0], values[1:], known.sum(), lost) for values in (weight, slope)
+    )
+    below, n = (drawn <= 0).mean(axis=0), len(drawn)
     p = np.minimum(2 * (np.minimum(below, 1 - below) * n + 1) / (n + 1), 1.0)
     return make_result(
         {
             "weight": ("lag", weight[0]),
-            "weight_bound": (("bound", "lag"), percentile_bounds(weight[1:])),
+            "weight_bound": (("bound", "lag"), draw_bounds(drawn)),
             "draw_weight": (("draw", "lag"), weight[1:]),
             "p": ("lag", p),
             "slope": float(slope[0]),
-            "slope_bound": ("bound", percentile_bounds(slope[1:])),
+            "slope_bound": ("bound", draw_bounds(drawn_slope)),
             "n_trials": int(known.sum()),
         },
         coords={"lag": lags, "bound": BOUND},
@@ -121,6 +129,19 @@ def serial_dependence(
         parameters={"n_back": n_back, "n_draws": len(resample)},
         seed=resample.seed,
     ).assign_attrs(kind="discrimination" if compares else "production")
+
+
+def _check_order(shown: Array, past: Array) -> None:
+    """Refuse earlier stimuli that are sums of the present ones and each other."""
+    columns = np.column_stack([shown, past])
+    columns = (columns - columns.mean(axis=0)) / np.maximum(columns.std(axis=0), 1e-300)
+    if np.linalg.matrix_rank(columns, tol=1e-6 * np.sqrt(len(columns))) < columns.shape[1]:
+        message = (
+            "the stimuli before a trial follow from those of the trial itself, as where two "
+            f"alternate (first trials: {', '.join(f'{x:g}' for x in shown[:6, 0])}): what pulls "
+            "at answers cannot be told apart. Show stimuli in random order, or take n_back smaller"
+        )
+        raise TensorError(message)
 
 
 def _choices(used: pd.DataFrame, past: Array, weights: Array) -> tuple[Array, Array]:

@@ -18,6 +18,13 @@ from popdyn.tensor.view import trial_table
 
 # Responses this many times longer or shorter than stimuli are in another unit.
 _FACTOR = 50.0
+# So many responses in a row do not grow by chance.
+_FEW = 10
+_SLIPS = {
+    **dict.fromkeys(("msec", "msecs", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("usec", "microsecond", "microseconds"), "us"),
+}
 
 
 def behavior_table(
@@ -26,6 +33,8 @@ def behavior_table(
     needed: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return the trial table with a column for each role, and check what is needed.
+
+    Choices are -1 and 1, or 0 and 1, which become -1 and 1.
 
     Parameters
     ----------
@@ -46,7 +55,7 @@ def behavior_table(
     Raises
     ------
     TensorError
-        If a role is lacking, has no numbers, or choices are not -1 and 1.
+        If a role is lacking, has no numbers, or choices are not two.
 
     Examples
     --------
@@ -57,6 +66,7 @@ def behavior_table(
     >>> behavior_table(table, roles, ("stimulus", "choice"))[["stimulus", "choice"]].values.tolist()
     [[0.5, -1.0], [0.8, 1.0]]
     """
+    _check_units(roles)
     table = trial_table(_labelled(trials), None if roles is None else dict(roles))
     given = set(roles or ())
     if "response" not in given and "produced_interval" in table:
@@ -64,8 +74,47 @@ def behavior_table(
     for role in needed:
         table[role] = _numbers(table, role)
     if "choice" in needed:
-        _check_choices(table["choice"].to_numpy())
+        table["choice"] = _signs(table["choice"].to_numpy())
     return table
+
+
+def is_trials(given: Any) -> bool:
+    """Tell trials with their columns from one column.
+
+    Examples
+    --------
+    >>> is_trials({"stimulus": [1.0]}), is_trials([1.0])
+    (True, False)
+    """
+    several = isinstance(given, xr.DataArray) and given.ndim > 1
+    return several or isinstance(given, (pd.DataFrame, Mapping, xr.Dataset))
+
+
+def column_of(table: pd.DataFrame, given: Any, name: str) -> np.ndarray:
+    """Return a column by its name, or the values of an array of one value per trial.
+
+    Parameters
+    ----------
+    table : DataFrame
+    given : str or array-like (trial,)
+    name : str
+        Of the argument, for the message.
+
+    Raises
+    ------
+    TensorError
+        If there is no such column, or another number of values.
+    """
+    if isinstance(given, str):
+        if given not in table:
+            message = f"{name}={given!r} is no column of the trials; columns are {_listed(table)}"
+            raise TensorError(message)
+        return table[given].to_numpy()
+    values = np.asarray(given).ravel()
+    if values.size != len(table):
+        message = f"{name} has a value per trial, found {values.size} for {len(table)} trials"
+        raise TensorError(message)
+    return values
 
 
 def check_responses(table: pd.DataFrame) -> None:
@@ -89,6 +138,15 @@ def check_responses(table: pd.DataFrame) -> None:
             f"from (first: {response[early[0]]:g} s in trial {table.index[early[0]]}): the role "
             "response is a produced interval, so subtract the event it starts with, and leave out "
             "trials without an answer (NaN)"
+        )
+        raise TensorError(message)
+    given = response[np.isfinite(response)]
+    grows = given.size >= _FEW and bool((np.diff(given) > 0).all())
+    if grows and given[-1] > _FEW * np.nanmax(stimulus):
+        message = (
+            f"responses grow from trial to trial, {given[0]:g} s in the first and "
+            f"{given[-1]:g} s in the last: these are times of a clock, not produced intervals; "
+            "subtract the event from which an interval is counted"
         )
         raise TensorError(message)
     known = np.isfinite(stimulus) & np.isfinite(response) & (stimulus > 0)
@@ -144,20 +202,37 @@ def units_of(trials: Any, roles: Mapping[str, Any] | None, role: str) -> str:
 def _labelled(trials: Any) -> Any:
     """Turn a table into a Dataset with trials."""
     if isinstance(trials, Mapping) and not isinstance(trials, xr.Dataset):
-        trials = pd.DataFrame({str(name): np.asarray(values) for name, values in trials.items()})
+        columns = {str(name): np.asarray(values).ravel() for name, values in trials.items()}
+        if len({values.size for values in columns.values()}) > 1:
+            found = ", ".join(f"{name} {values.size}" for name, values in columns.items())
+            message = f"columns have a value per trial, found {found}"
+            raise TensorError(message)
+        trials = pd.DataFrame(columns)
     if not isinstance(trials, pd.DataFrame):
         return trials
-    columns = table_columns(None, trials, 0, len(trials))
+    labelled = table_columns(None, trials, 0, len(trials))
     ids = np.array([str(value) for value in trials.index], dtype=np.str_)
-    return xr.Dataset(coords={**columns, "trial": ids})
+    return xr.Dataset(coords={**labelled, "trial": ids})
+
+
+def _check_units(roles: Mapping[str, Any] | None) -> None:
+    """Refuse other spellings of units of time, which nothing would convert."""
+    for role, entry in (roles or {}).items():
+        unit = str(entry.get("units", "")) if isinstance(entry, Mapping) else ""
+        if unit.lower() in _SLIPS:
+            message = f"role {role!r}: units {unit!r} are written {_SLIPS[unit.lower()]!r}"
+            raise TensorError(message)
+
+
+def _listed(table: pd.DataFrame) -> str:
+    return ", ".join(str(name) for name in table.columns) or "none"
 
 
 def _numbers(table: pd.DataFrame, role: str) -> np.ndarray:
     if role not in table:
-        kinds = ", ".join(str(name) for name in table.columns) or "none"
         message = (
             f"the trials have no {role}: say which column it is, roles={{{role!r}: column}}; "
-            f"columns are {kinds}"
+            f"columns are {_listed(table)}"
         )
         raise TensorError(message)
     values = table[role].to_numpy()
@@ -170,11 +245,13 @@ def _numbers(table: pd.DataFrame, role: str) -> np.ndarray:
     return np.asarray(values, dtype=np.float64)
 
 
-def _check_choices(choice: np.ndarray) -> None:
+def _signs(choice: np.ndarray) -> np.ndarray:
     known = np.unique(choice[np.isfinite(choice)])
-    if not np.isin(known, (-1.0, 1.0)).all():
+    if not (np.isin(known, (-1.0, 1.0)).all() or np.isin(known, (0.0, 1.0)).all()):
         message = (
-            f"choices are -1 and 1 (NaN where there was none), found {known[:6].tolist()}: map "
-            'them in the role, {"column": ..., "values": {"0": -1, "1": 1}}'
+            "choices are -1 and 1, or 0 and 1 (NaN where there was none), found "
+            f"{known[:6].tolist()}: map them in the role, "
+            '{"column": ..., "values": {"left": -1, "right": 1}}'
         )
         raise TensorError(message)
+    return np.where(choice == 0, -1.0, choice)

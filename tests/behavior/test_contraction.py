@@ -105,7 +105,9 @@ def test_p_of_the_past_counts_draws_on_both_sides():
 
 
 def test_the_past_ends_with_the_session():
-    table = pd.DataFrame({"stimulus": [0.5, 0.9] * 20, "response": [0.6, 0.8] * 20})
+    table = pd.DataFrame(
+        {"stimulus": [0.5, 0.9, 0.9, 0.5] * 10, "response": [0.6, 0.8, 0.8, 0.6] * 10}
+    )
     table["response"] += np.linspace(0, 0.01, 40)
     table["session"] = np.repeat(["a", "b"], 20)
     whole = pdn.serial_dependence(table.drop(columns="session"), n_draws=3)
@@ -138,6 +140,30 @@ def test_pairs_on_one_line_leave_the_slope_open(second, words):
         assert np.isnan(result[name])
         assert np.isnan(result[f"{name}_bound"]).all()
     assert np.isfinite(result["accuracy"]).all()
+
+
+@pytest.mark.parametrize("line", [(0.0, 1.0), (15.1, 0.3)], ids=["right", "contracted"])
+def test_answers_that_a_line_parts_leave_the_slope_open(line):
+    pairs = {"stimulus": np.tile(FIRST, 12), "stimulus_2": np.tile(SECOND, 12)}
+    pairs["stimulus_2"] = pairs["stimulus_2"] + np.repeat([-1.0, 1.0], 60)
+    choice = np.sign(pairs["stimulus_2"] - (line[0] + line[1] * pairs["stimulus"]))
+    with pytest.warns(PopdynWarning, match="one line over both stimuli parts all answers"):
+        result = pdn.contraction(pairs | {"choice": choice}, n_draws=10)
+    for name in ("slope", "center", "noise"):
+        assert np.isnan(result[name])
+        assert np.isnan(result[f"{name}_bound"]).all()
+    low, high = result["accuracy_bound"].values
+    # Six answers of one kind say little of the next.
+    assert (high - low > 0.3).all()
+
+
+@pytest.mark.parametrize(
+    "shown", [np.tile([0.6, 0.8], 40), np.tile([0.5, 0.7, 0.9], 30)], ids=["two", "three"]
+)
+def test_stimuli_in_a_fixed_order_cannot_tell_the_past(shown):
+    response = shown + 0.05 * np.random.default_rng(0).normal(size=shown.size)
+    with pytest.raises(TensorError, match="follow from those of the trial itself"):
+        pdn.serial_dependence({"stimulus": shown, "response": response}, n_back=2, n_draws=3)
 
 
 def test_what_cannot_be_measured_is_said():

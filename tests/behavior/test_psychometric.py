@@ -98,7 +98,7 @@ def test_choices_that_leave_a_curve_open_are_warned_of():
     ("arguments", "error", "words"),
     [
         (([1, 2, 3], [1, 2, 3]), TensorError, "choices are -1 and 1"),
-        (([1, 0], [1, 2, 3]), TensorError, "a value per trial, found 2, 3"),
+        (([1, 0], [1, 2, 3]), TensorError, "a value per trial, found choice 2, stimulus 3"),
         (([1, 1, 1], [1, 2, 3]), FitError, "both answers"),
         (([1, 0, 1], [2, 2, 2]), FitError, "1 stimuli"),
     ],
@@ -167,7 +167,7 @@ def test_stimuli_outside_of_the_bins_are_no_false_alarms():
 def test_detection_refuses_what_it_cannot_use():
     with pytest.raises(TensorError, match="2 of 2 trials have a stimulus"):
         pdn.detection([1, 1], [1, 0])
-    with pytest.raises(TensorError, match="found 2 and 3"):
+    with pytest.raises(TensorError, match="found present 2, choice 3"):
         pdn.detection([1, 0], [1, 0, 1])
     with pytest.raises(TensorError, match="has an onset"):
         pdn.detection([1, 0], [1, 0], onset=[np.nan, np.nan])

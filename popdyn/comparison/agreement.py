@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -103,6 +104,23 @@ def check_sources(sources: Sequence[Prepared], spec: Spec) -> None:
         check_window(source.id, source.tensor, spec)
     check_units({s.id: unit_of(s) for s in sources}, normalized=spec.prepare.soft_normalize)
     check_conditions({s.id: list(conditions_of(s, by)) for s in sources}, by)
+
+
+def in_one_order(sources: Sequence[Prepared], by: Sequence[str]) -> list[Prepared]:
+    """Give conditions named by text the order that the first map of values says, in all sources."""
+    orders: dict[str, str] = {}
+    for source in reversed(sources):
+        for name in by:
+            if order := source.tensor.coords[name].attrs.get("order"):
+                orders[name] = order
+    return [replace(source, tensor=_ordered(source.tensor, orders)) for source in sources]
+
+
+def _ordered(tensor: xr.DataArray, orders: Mapping[str, str]) -> xr.DataArray:
+    columns = {name: tensor.coords[name] for name in orders}
+    return tensor.assign_coords(
+        {name: own.assign_attrs(order=orders[name]) for name, own in columns.items()}
+    )
 
 
 def check_window(name: str, tensor: xr.DataArray, spec: Spec) -> None:

@@ -17,7 +17,8 @@ NO_BAND = np.full(2, np.nan)
 class Cell:
     """A measure of one source: value, 95 % interval, 95 % band of its null, p and n.
 
-    ``reason`` says why there is no value although the analysis gave a result.
+    ``reason`` says why there is no value although the analysis gave a result, or what the value
+    alone would not tell.
     """
 
     value: float = np.nan

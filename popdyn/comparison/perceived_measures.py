@@ -57,11 +57,15 @@ def estimation_measures(results: Mapping[str, Results]) -> Iterable[Measure]:
 
 def _error_reader(name: str) -> Callable[[xr.Dataset, Results], Cell]:
     def read(result: xr.Dataset, results: Results) -> Cell:
-        n_trials = smallest(results["summary"])
-        return Cell(float(result[f"rmse_{name}"]), p=float(result[f"p_{name}"]), n_trials=n_trials)
+        # The p values of the test are of a difference free of scale, not of this raw error.
+        return Cell(float(result[f"rmse_{name}"]), n_trials=smallest(results["summary"]))
 
     return read
 
 
 def _n_met(result: xr.Dataset, results: Results) -> Cell:
-    return Cell(float(np.nansum(result["condition_met"])), n_trials=smallest(results["summary"]))
+    return Cell(
+        float(np.nansum(result["condition_met"])),
+        n_trials=smallest(results["summary"]),
+        reason=f"verdict: {result.attrs['verdict']}",
+    )

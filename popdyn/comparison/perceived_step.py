@@ -19,7 +19,7 @@ from popdyn.comparison.ready import ready
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.sources import Prepared
 from popdyn.comparison.spec import Spec
-from popdyn.errors import TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.observer.discrimination import Discrimination
 from popdyn.observer.production import Production
 from popdyn.resample import ResamplePlan, bootstrap
@@ -52,6 +52,7 @@ def run_behavior(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     compares = {"stimulus_2", "choice"} <= set(table.columns)
     done = "choice" if compares else "response"
     column = settings.sets or (orbit_columns(spec)[1:] or [""])[0]
+    _say_pooled(source, [column])
     known = table[column].astype(str) if column else pd.Series(ALL, index=table.index)
     parts = {}
     for name in sorted(known[known != ""].unique()):
@@ -59,7 +60,8 @@ def run_behavior(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
         own = table.assign(**{done: _numbers(table, done).where(known == name)})
         observer = _observer(settings, own[known == name], compares)
         observer.fit(own, resample=plan)
-        found = contraction(own, resample=plan)
+        # Contexts that are put together were warned of above.
+        found = contraction(own.drop(columns="context", errors="ignore"), resample=plan)
         result: xr.Dataset = observer.to_dataset()
         parts[name] = _kept(result, _OF_OBSERVER).merge(_kept(found, _OF_CONTRACTION))
     units = str(source.tensor.coords["stimulus"].attrs.get("units", "")).replace("unknown", "")
@@ -82,6 +84,7 @@ def run_kinet(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     """Measure signed distances between orbits, drawing the trials that behavior draws."""
     settings = spec.analyses.kinet or Kinet()
     n_draws = settings.n_draws
+    _say_pooled(source, orbit_columns(spec))
     options: dict[str, Any] = settings.model_dump(exclude={"by"})
     if settings.reference is None:
         options["reference"] = _middle(source, orbit_columns(spec))
@@ -165,6 +168,21 @@ def _answers(source: Prepared, spec: Spec) -> pd.DataFrame:
     table = behavior_table(source.tensor, {name: name for name in roles})
     # What follows must not find another answer than this.
     return table.drop(columns="produced_interval", errors="ignore")
+
+
+def _say_pooled(source: Prepared, columns: list[str]) -> None:
+    """Warn of contexts that behavior and orbits put together."""
+    if "context" in columns or "context" not in source.tensor.coords:
+        return
+    known = pd.Series(source.tensor.coords["context"].values).dropna().unique()
+    contexts = [str(one) for one in known if str(one)]
+    if len(contexts) > 1:
+        warn(
+            f"trials of {len(contexts)} contexts ({', '.join(contexts[:4])}) are put together: one "
+            "observer with one prior, one average for each stimulus. Where the context is the "
+            'stimulus set write [conditions] by = ["stimulus", "context"], else keep one with '
+            "select = {context = ...} of the source"
+        )
 
 
 def _numbers(table: pd.DataFrame, name: str) -> pd.Series:

@@ -15,7 +15,12 @@ import joblib
 import xarray as xr
 
 from popdyn import __version__
-from popdyn.comparison.agreement import check_conditions, check_sources, conditions_of
+from popdyn.comparison.agreement import (
+    check_conditions,
+    check_sources,
+    conditions_of,
+    in_one_order,
+)
 from popdyn.comparison.files import file_hashes
 from popdyn.comparison.match import match_sources
 from popdyn.comparison.network_source import Draft, draft, run
@@ -132,7 +137,7 @@ def _prepare_all(spec: Spec, bar: Progress, n_jobs: int | None) -> list[Prepared
         bar.step(f"{source.id}: simulating")
     ordered = [prepared[source.id] for source in spec.sources]
     check_sources(ordered, spec)
-    return ordered
+    return in_one_order(ordered, spec.conditions.by)
 
 
 def _check_drafts(drafts: Sequence[Draft], prepared: Mapping[str, Prepared], spec: Spec) -> None:
@@ -162,9 +167,10 @@ def _parallel(
 
 
 def _warn(sources: Sequence[Prepared], outcomes: Sequence[Outcome]) -> None:
-    """Say again, in the caller's process, what looked wrong."""
+    """Say again, in the caller's process, what looked wrong and which results there are not."""
     said = [(source.id, problem) for source in sources for problem in source.said]
     said += [(outcome.source, problem) for outcome in outcomes for problem in outcome.problems]
+    said += [(o.source, f"no {o.analysis}: {o.reason}") for o in outcomes if o.reason]
     for name, problem in dict.fromkeys(said):
         warnings.warn(f"source {name!r}: {problem}", PopdynWarning, stacklevel=3)
 

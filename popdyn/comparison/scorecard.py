@@ -105,9 +105,10 @@ def scorecard_text(card: xr.Dataset) -> str:
 
 
 def _cell_text(cell: xr.Dataset) -> str:
-    if cell["reason"].item():
-        return str(cell["reason"].item())
-    words = f"{cell['value'].item():.4g}"
+    reason = str(cell["reason"].item())
+    if reason and not np.isfinite(cell["value"].item()):
+        return reason
+    words = f"{cell['value'].item():.4g}" + (f", {reason}" if reason else "")
     for name, told in (("bound_value", "95 %"), ("null_value", "null")):
         low, high = cell[name].values
         words += f", {told} {low:.3g} {_end(high)}" if np.isfinite(low) else ""

@@ -19,6 +19,14 @@ from popdyn.comparison.fields import File, Plain, RecordingFile, Selection, Tabl
 from popdyn.comparison.refusal import nearest_name
 from popdyn.tensor.roles import ROLES
 
+# Units that are converted, or that stand for rates: another spelling would silently be none.
+_SPELLINGS = {
+    "s": {"s", "sec", "secs", "second", "seconds"},
+    "ms": {"ms", "msec", "msecs", "millisecond", "milliseconds"},
+    "us": {"us", "usec", "usecs", "microsecond", "microseconds", "\N{MICRO SIGN}s", "μs"},
+    "Hz": {"hz", "hertz"},
+}
+
 
 def _as_role(value: Any) -> Any:
     """Read a bare column name as a role with nothing but a column."""
@@ -42,6 +50,15 @@ class Role(Table):
     column: str
     values: dict[str, Plain] = {}
     units: str | None = None
+
+    @field_validator("units", mode="after")
+    @classmethod
+    def _spelled(cls, value: str | None) -> str | None:
+        known = next((u for u, ways in _SPELLINGS.items() if str(value).casefold() in ways), value)
+        if value != known:
+            message = f"the unit {value!r} is not known; write {known!r}"
+            raise ValueError(message)
+        return value
 
 
 def _known_roles(roles: dict[str, Role]) -> dict[str, Role]:

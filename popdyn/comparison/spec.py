@@ -22,6 +22,10 @@ from popdyn.comparison.together_spec import Together
 from popdyn.errors import SpecError, TensorError
 from popdyn.tensor.contract import bin_edges
 
+# Windows of minutes in fine bins were meant in milliseconds, and would take minutes to refuse.
+_LONG = 300.0  # s
+_MANY_BINS = 10_000
+
 
 class Alignment(Table):
     """What all sources share in time: the event in words, the window and the bins (s)."""
@@ -29,6 +33,19 @@ class Alignment(Table):
     event: str = ""
     window: tuple[Number, Number]
     bin_width: Positive
+
+    @model_validator(mode="after")
+    def _seconds(self) -> Self:
+        start, stop = self.window
+        n_bins = (stop - start) / self.bin_width
+        if stop - start >= _LONG and n_bins >= _MANY_BINS:
+            message = (
+                f"the window [{start:g}, {stop:g}] holds {n_bins:,.0f} bins of {self.bin_width:g} "
+                "s: times are in seconds; if these are milliseconds, write "
+                f"[{start / 1000:g}, {stop / 1000:g}]"
+            )
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _whole_bins(self) -> Self:

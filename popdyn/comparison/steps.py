@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -79,10 +80,15 @@ def analyze(
         except (FitError, TensorError) as error:
             if isinstance(error, TensorError) and analysis not in _REFUSABLE:
                 raise
-            return Outcome(source.id, analysis, None, str(error), tuple(problems))
+            return Outcome(source.id, analysis, None, _in_toml(str(error)), tuple(problems))
     if result is not None:
         result = result.assign_attrs(source_id=source.id)
     return Outcome(source.id, analysis, result, "", tuple(problems))
+
+
+def _in_toml(message: str) -> str:
+    """Write the roles that a message asks for as a spec does."""
+    return re.sub(r'"(\w+)": ', r"\1 = ", message)
 
 
 def _shown_neuron(source: Prepared, spec: Spec) -> Any:

@@ -65,7 +65,7 @@ def scorecard(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     1
     """
     result = drawable(result, "scorecard", "value", "reason")
-    result = result.isel(measure=_drawable(result))
+    result = result.isel(measure=drawn_measures(result))
     n_measures, n_sources = result.sizes["measure"], result.sizes["source"]
     row = _line_height(result) * n_sources + _ROW_PADDING
     height = row * n_measures + 0.35
@@ -82,8 +82,8 @@ def scorecard(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _drawable(result: xr.Dataset) -> list[int]:
-    """Leave out counts: rows that have neither an interval nor a null nor a reason."""
+def drawn_measures(result: xr.Dataset) -> list[int]:
+    """Positions of all measures but counts, which have neither interval nor null nor reason."""
     known = np.zeros(result.sizes["measure"], dtype=bool)
     for name in ("bound_value", "null_value"):
         if name in result:
@@ -170,7 +170,7 @@ def _numbers(one: xr.Dataset, position: int) -> dict[str, Any]:
 
 def _draw_source(panel: Axes, numbers: dict[str, Any], position: int, color: str) -> str:
     """Draw value, interval and null of a source; return them as text."""
-    if numbers["reason"] or not np.isfinite(numbers["value"]):
+    if not np.isfinite(numbers["value"]):
         return str(numbers["reason"] or "not available")
     lower, upper = numbers["null"]
     if np.isfinite(lower) and np.isfinite(upper):
@@ -190,7 +190,7 @@ def _draw_source(panel: Axes, numbers: dict[str, Any], position: int, color: str
     panel.plot([numbers["value"]], [position], "o", color=color, markersize=4.5, zorder=3)
     if np.isfinite(numbers["p"]):
         text += f"  p = {_p_text(numbers['p'])}"
-    return text
+    return f"{text}  {numbers['reason']}".rstrip()
 
 
 def _p_text(p: float) -> str:

@@ -10,6 +10,8 @@ import pytest
 import popdyn as pdn
 
 ROOT = Path(__file__).parents[2]
+# For tests of reasons: that compare warns of what it could not compute has a test of its own.
+LACKING = pytest.mark.filterwarnings(r"ignore:source '[^']*'. no [a-z_]+. :popdyn.PopdynWarning")
 WINDOW, BIN_WIDTH = (0.0, 0.4), 0.1
 QUICK = {
     "raster": {},

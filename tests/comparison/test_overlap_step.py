@@ -9,6 +9,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn.errors import SpecError
+from tests.comparison.conftest import LACKING
 
 ALIGNMENT = "alignment of cue and delay"
 OVERLAP = "overlap of cue and delay without noise (1: the same subspace)"
@@ -83,6 +84,7 @@ def test_areas_are_compared_by_their_courses(tmp_path):
     assert float(row(tree, words)["value"]) == pytest.approx(1, abs=0.05)
 
 
+@LACKING
 def test_areas_that_a_source_lacks_are_a_reason(tmp_path):
     card = compared(saved(tmp_path, same=True, areas=False), areas="area")["comparison/scorecard"]
     assert "there is no neuron column 'area'" in "".join(card["reason"].values.ravel())

@@ -12,7 +12,7 @@ import pytest
 import popdyn as pdn
 from popdyn.comparison.pipeline import compare
 from popdyn.errors import PopdynWarning, SourceError, SpecError, TensorError
-from tests.comparison.conftest import QUICK, ROOT, tensor
+from tests.comparison.conftest import LACKING, QUICK, ROOT, tensor
 
 DATA = ROOT / "data"
 HUMAN = {
@@ -214,6 +214,7 @@ def test_rates_in_hz_beside_rates_without_unit_need_a_normalization(saved, spec_
     assert np.isfinite(mean_rate["value"].sel(source="a"))
 
 
+@LACKING
 def test_too_few_neurons_or_trials_is_a_reason_and_no_number(saved, spec_of):
     spec = spec_of(saved("a", n_neurons=9, labels=("left", "right") * 4), analyses=QUICK)
     found = card(compare(spec)).isel(source=0)
@@ -232,6 +233,7 @@ def test_too_few_neurons_or_trials_is_a_reason_and_no_number(saved, spec_of):
 @pytest.mark.parametrize(
     ("n_neurons", "n_trials", "missing"), [(10, 10, set()), (10, 9, {"relative_distance"})]
 )
+@LACKING
 def test_the_stated_minima_are_exactly_the_ones_that_hold(
     saved, spec_of, n_neurons, n_trials, missing
 ):
@@ -242,6 +244,7 @@ def test_the_stated_minima_are_exactly_the_ones_that_hold(
     assert set(QUICK) - {"raster"} - nodes == missing
 
 
+@LACKING
 def test_a_constant_label_is_a_reason_and_no_exception(saved, spec_of):
     spec = spec_of(saved("a", labels=("left",) * 20), analyses=QUICK)
     found = card(compare(spec)).isel(source=0)
@@ -250,6 +253,7 @@ def test_a_constant_label_is_a_reason_and_no_exception(saved, spec_of):
     assert "squared distance" not in " ".join(found["measure"].values)
 
 
+@LACKING
 def test_one_trial_in_a_class_is_a_reason_and_no_exception(saved, spec_of):
     spec = spec_of(saved("a", labels=("left",) * 20 + ("right",)), analyses=QUICK)
     found = card(compare(spec)).isel(source=0)
@@ -425,6 +429,7 @@ def test_a_source_that_ends_inside_the_window_is_refused(saved, spec_of):
         compare(spec_of(source, saved("b")))
 
 
+@LACKING
 def test_a_raster_that_cannot_be_drawn_costs_no_numbers(monkeypatch):
     def refuse(*_args, **_kwargs):
         message = "no trial is left"

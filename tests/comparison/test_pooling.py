@@ -8,7 +8,7 @@ import xarray as xr
 
 import popdyn as pdn
 from popdyn.errors import SpecError
-from tests.comparison.conftest import tensor
+from tests.comparison.conftest import LACKING, tensor
 
 DECODE = {"n_draws": 20, "n_folds": 3}
 
@@ -73,6 +73,7 @@ def test_a_number_is_pooled_too_and_the_report_shows_it(days, tmp_path):
     assert (files / "tables" / "pooled-decoding_recordings_session-time.csv").exists()
 
 
+@LACKING
 def test_a_session_without_a_result_is_left_out_and_said(days, tmp_path):
     few = session(tmp_path, "short", n_trials=2)
     pooled = compared([*days, few], {})["comparison/pool_decoding/recordings"]

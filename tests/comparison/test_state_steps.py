@@ -9,7 +9,7 @@ import xarray as xr
 import popdyn as pdn
 from popdyn.comparison.pipeline import compare
 from popdyn.errors import PopdynWarning, SpecError, TensorError
-from tests.comparison.conftest import tensor
+from tests.comparison.conftest import LACKING, tensor
 
 LABELS = ("left", "right") * 15
 STATE = {
@@ -109,6 +109,7 @@ def test_a_reason_for_no_timescale_stands_in_the_scorecard(whole):
         ("timescale", {"labels": ("left", "right") * 2}, "found 4"),
     ],
 )
+@LACKING
 def test_what_cannot_be_had_is_a_reason_and_the_rest_is_computed(tmp_path, analysis, options, said):
     analyses = {analysis: STATE[analysis], "condition_average": {}}
     tree = compare(spec_of(long("a", tmp_path, **options), analyses=analyses))
@@ -120,12 +121,14 @@ def test_what_cannot_be_had_is_a_reason_and_the_rest_is_computed(tmp_path, analy
     assert all(said in reason for reason in reasons), reasons
 
 
+@LACKING
 def test_text_cannot_be_decoded_as_a_number(tmp_path):
     analyses = {"decode_quantity": {"label": "choice"}}
     card = compare(spec_of(long("a", tmp_path), analyses=analyses))["comparison/scorecard"]
     assert "holds text (left, right)" in str(card["reason"][-1, 0].item())
 
 
+@LACKING
 def test_counts_are_asked_for_where_a_family_needs_them(tmp_path):
     analyses = {"encoding": {"family": "poisson"}}
     card = compare(spec_of(long("a", tmp_path), analyses=analyses))["comparison/scorecard"]

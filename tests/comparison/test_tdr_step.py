@@ -3,6 +3,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn.errors import SpecError
+from tests.comparison.conftest import LACKING
 
 NETWORK = {
     "id": "network",
@@ -50,6 +51,7 @@ def test_the_report_has_a_chapter_on_axes(tree, tmp_path):
     assert (tmp_path / "report_files" / "figures" / "task-axes-strength_network.svg").exists()
 
 
+@LACKING
 def test_what_tdr_refuses_is_a_reason_and_an_unknown_column_a_mistake():
     tree = pdn.compare(spec(regressors=["stimulus", "target_choice"]))
     reasons = tree["comparison/scorecard"]["reason"].values.ravel()

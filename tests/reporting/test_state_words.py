@@ -11,7 +11,10 @@ import popdyn as pdn
 from popdyn.reporting import methods, state_captions
 from popdyn.reporting.alternative_text import in_words
 from popdyn.reporting.pictures import CHAPTERS
+from tests.comparison.conftest import LACKING
 from tests.comparison.test_state_steps import long, spec_of
+
+pytestmark = LACKING
 
 ANALYSES = {
     "encoding": {"regressors": ["choice", "rt"], "n_draws": 30, "n_folds": 4},

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from popdyn.behavior.history import trace
 from popdyn.behavior.trials import behavior_table, check_responses, units_of
-from popdyn.errors import FitError, PopdynError, TensorError
+from popdyn.errors import FitError, PopdynError
+from popdyn.network.real_numbers import real_array
 from popdyn.observer.fitting import Fitted, fit_likelihood
 from popdyn.observer.kind import Kind, as_trials, current_values
 from popdyn.observer.measurement import RESOLUTION, mean_estimate, measurements
 from popdyn.observer.parameters import Space, complete, is_noise, make_space
 from popdyn.observer.posterior import Observed
-from popdyn.observer.prior import make_prior
 from popdyn.resample import BOUND, ResamplePlan, Seed, as_generator, percentile_bounds
 from popdyn.tensor.result import make_result
 
@@ -28,8 +28,6 @@ Roles = Mapping[str, Any] | None
 _ONE = {"units": "1"}
 _FEWEST_TRIALS = 20
 _MOST_SHOWN = 40
-# Stimuli this many times larger or smaller than expected are in another unit.
-_FACTOR = 50.0
 
 
 def estimate_array(kind: Kind, stimulus: Any, at: str) -> xr.DataArray:
@@ -103,7 +101,7 @@ def usable_trials(kind: Kind, trials: Any, roles: Roles) -> tuple[pd.DataFrame, 
 def with_trace(kind: Kind, table: pd.DataFrame) -> pd.DataFrame:
     """Add the trace of earlier stimuli, where the observer has a history."""
     observer = kind.observer
-    if observer.history == 0 and "history" not in kind.free():
+    if kind.given()["history"] == 0 and "history" not in kind.free():
         return table
     before = trace(table, "stimulus", observer.history_decay)
     # Nothing came before: nothing draws the stimulus anywhere.
@@ -168,25 +166,6 @@ def _check_fit(kind: Kind, used: pd.DataFrame, known: NDArray[np.bool_]) -> None
     if kind.done == "choice" and used["choice"].nunique() < 2:
         message = f"all {len(used)} choices are {used['choice'].iloc[0]:g}: nothing can be fitted"
         raise FitError(message)
-    if kind.observer.prior is not None and kind.observer.estimator != "none":
-        _check_units(kind, used["stimulus"].to_numpy())
-
-
-def _check_units(kind: Kind, stimulus: Array) -> None:
-    """Refuse stimuli far from all that the prior expects."""
-    prior = make_prior(kind.observer.prior)
-    low, high = prior.mean + np.array([-4, 4]) * prior.deviation
-    low, high = max(low, prior.lower), min(high, prior.upper)
-    apart = stimulus.min() > high or stimulus.max() < low
-    size, expected = float(np.abs(stimulus).max()), max(abs(low), abs(high))
-    if apart and not expected / _FACTOR < size < expected * _FACTOR:
-        message = (
-            f"the stimuli, {stimulus.min():g} to {stimulus.max():g}, are nowhere near the prior, "
-            f"{low:g} to {high:g}: one of them is in ms, the other in s? Give the prior in the "
-            "unit of the trials (SI), or say in the role what the column is in, "
-            '{"column": ..., "units": "ms"}'
-        )
-        raise TensorError(message)
 
 
 def _parameters(fitted: Fitted) -> xr.DataArray:
@@ -265,7 +244,7 @@ def _quick_mean(observed: Observed, shown: Array) -> Array:
 
 
 def _stimuli(stimulus: Any) -> Array:
-    shown = np.atleast_1d(np.asarray(stimulus, dtype=np.float64))
+    shown = np.atleast_1d(real_array("stimulus", stimulus, what="numbers along one dim"))
     if shown.ndim != 1 or not np.isfinite(shown).all():
         message = f"stimuli are numbers along one dim, found shape {shown.shape} or missing values"
         raise PopdynError(message)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from popdyn.errors import FitError, PopdynError
 from popdyn.observer.comparison import COMPARISONS, Comparison
-from popdyn.observer.kind import check_estimator, noises, prior_of
+from popdyn.observer.kind import check_estimator, prior_of
 from popdyn.observer.likelihood import ChoiceLikelihood, effective
 from popdyn.observer.measurement import Measurements
 from popdyn.observer.noise import Noise
+from popdyn.observer.parameters import checked, free_names, noises
 from popdyn.observer.posterior import Observed
 from popdyn.tensor.result import as_json
 
@@ -41,20 +42,19 @@ class Choices:
         o = self.observer
         sigma, weber = noises(o.sigma, o.weber)
         sigma_2, weber_2 = noises(o.sigma_2, o.weber_2)
-        plain = ("lapse", "guess", "bias", "history", "contraction")
         return {
             "sigma": sigma,
             "weber": 0.0 if sigma is None else weber,
             "sigma_2": sigma_2,
             "weber_2": weber_2,
-            **{name: float(getattr(o, name)) for name in plain},
+            **checked(o, "lapse", "guess", "bias", "history", "contraction"),
         }
 
     def free(self) -> list[str]:
         """Return what is fitted."""
         o = self.observer
         if o.free is not None:
-            return list(o.free)
+            return free_names(o.free)
         noise = [n for n in ("sigma", "weber", "sigma_2", "weber_2") if getattr(o, n) is not None]
         if o.sigma is None and o.weber is None:
             noise = ["sigma", *noise]

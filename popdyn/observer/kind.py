@@ -11,13 +11,16 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.errors import FitError, PopdynError
+from popdyn.errors import FitError, PopdynError, TensorError
 from popdyn.observer.likelihood import Likelihood
 from popdyn.observer.parameters import complete
 from popdyn.observer.posterior import ESTIMATORS, Observed
 from popdyn.observer.prior import Prior, make_prior
 
 Array = NDArray[np.float64]
+
+# Stimuli this many times larger or smaller than expected are in another unit.
+_FACTOR = 50.0
 
 
 class Kind(Protocol):
@@ -72,17 +75,6 @@ class Kind(Protocol):
         """Return variables and coords of a result that set the fit beside the trials."""
 
 
-def noises(sigma: float | None, weber: float | None) -> tuple[float | None, float | None]:
-    """Complete a pair of noises: what is not given is 0; both stay open if neither is."""
-    if sigma is None and weber is None:
-        return None, None
-    for name, value in (("sigma", sigma), ("weber", weber)):
-        if value is not None and not (np.isfinite(value) and value >= 0):
-            message = f"noises are numbers of at least 0, found {name} {value!r}"
-            raise PopdynError(message)
-    return 0.0 if sigma is None else float(sigma), 0.0 if weber is None else float(weber)
-
-
 def current_values(kind: Kind) -> dict[str, float]:
     """Return all parameters as they are: those fitted, else those given.
 
@@ -118,15 +110,20 @@ def prior_of(kind: Kind, name: str, stimulus: Array) -> Prior:
 
     Raises
     ------
+    TensorError
+        If the stimuli are nowhere near the prior.
     FitError
         If there is none and it is needed.
     """
     observer = kind.observer
     given = getattr(observer, name)
+    if given is None and hasattr(observer, "result_") and name in observer.result_.attrs:
+        given = json.loads(observer.result_.attrs[name])
     if given is not None:
-        return make_prior(given)
-    if hasattr(observer, "result_") and name in observer.result_.attrs:
-        return make_prior(json.loads(observer.result_.attrs[name]))
+        prior = make_prior(given)
+        if observer.estimator != "none":
+            _check_near(prior, stimulus)
+        return prior
     if observer.estimator == "none":
         return make_prior(stimulus[np.isfinite(stimulus)])
     message = (
@@ -134,6 +131,24 @@ def prior_of(kind: Kind, name: str, stimulus: Array) -> Prior:
         "('uniform', lower, upper), or fit the observer to trials first"
     )
     raise FitError(message)
+
+
+def _check_near(prior: Prior, stimulus: Array) -> None:
+    """Refuse stimuli far from all that the prior expects."""
+    if not stimulus.size:
+        return
+    low, high = prior.mean + np.array([-4, 4]) * prior.deviation
+    low, high = max(low, prior.lower), min(high, prior.upper)
+    least, most = float(stimulus.min()), float(stimulus.max())
+    size, expected = max(abs(least), abs(most)), max(abs(low), abs(high))
+    if (least > high or most < low) and not expected / _FACTOR < size < expected * _FACTOR:
+        message = (
+            f"the stimuli, {least:g} to {most:g}, are nowhere near the prior, {low:g} to "
+            f"{high:g}: one of them is in ms, the other in s? Give both in the same unit; of "
+            "trials say in the role what the column is in, "
+            '{"column": ..., "units": "ms"}, and give the prior in SI units'
+        )
+        raise TensorError(message)
 
 
 def check_estimator(estimator: str) -> str:

@@ -2,7 +2,8 @@
 
 Estimates are smooth in the measurement, and the trapezoidal rule converges faster than any power of
 its step; where they jump (mode and median of discrete priors) the pieces between the jumps are
-taken whole, with the normal distribution's own function.
+taken whole, with the normal distribution's own function; where they bend (mode of a prior with
+ends) Gauss and Legendre's rule goes from bend to bend.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scipy.special import ndtr
 from popdyn.errors import FitError
 from popdyn.observer.noise import Noise
 from popdyn.observer.posterior import Observed
+from popdyn.observer.prior import legendre
 
 Array = NDArray[np.float64]
 
@@ -40,13 +42,16 @@ class Measurements:
         Of pieces `measured` is their middle.
     noise : Noise
     edges : ndarray or None
-        Ends of pieces; None for a regular grid.
+        Ends of pieces; None for nodes.
+    weight : ndarray or None, shape (node,)
+        Of nodes in an integral; None for a regular grid.
     """
 
     measured: Array
     estimate: Array
     noise: Noise
     edges: Array | None = None
+    weight: Array | None = None
 
     def probability(self, stimulus: Array) -> Array:
         """Return the probability of each node (stimulus, node)."""
@@ -55,7 +60,7 @@ class Measurements:
             whole = np.concatenate([[-np.inf], self.edges[1:-1], [np.inf]])
             below = ndtr((whole - stimulus[:, None]) / deviation)
             return np.asarray(np.diff(below, axis=1))
-        step = self.measured[1] - self.measured[0]
+        step = self.measured[1] - self.measured[0] if self.weight is None else self.weight
         away = (self.measured - stimulus[:, None]) / deviation
         return np.asarray(np.exp(-0.5 * away**2) * (step / np.sqrt(2 * np.pi)) / deviation)
 
@@ -105,9 +110,23 @@ def measurements(
             f"{stimulus.min():g} to {stimulus.max():g}, to average over measurements"
         )
         raise FitError(message)
+    bends = observed.bends(lower, upper)
+    if bends.size:
+        measured, weight = _between(np.concatenate([[lower], bends, [upper]]), step)
+        return Measurements(measured, observed.estimate(measured), observed.noise, None, weight)
     # An odd number, so that doubling keeps every node.
     measured = np.linspace(lower, upper, n_nodes + 1 - n_nodes % 2)
     return Measurements(measured, observed.estimate(measured), observed.noise)
+
+
+def _between(ends: Array, step: float) -> tuple[Array, Array]:
+    """Lay nodes and weights of Gauss and Legendre between ends, twice as dense as a step says."""
+    nodes, weights = [], []
+    for low, high in zip(ends[:-1], ends[1:], strict=True):
+        place, weight = legendre(int(np.ceil(2 * (high - low) / step)) + 1)
+        nodes.append(low + (high - low) / 2 * (place + 1))
+        weights.append((high - low) / 2 * weight)
+    return np.concatenate(nodes), np.concatenate(weights)
 
 
 def _sharpness(observed: Observed, deviation: Array) -> float:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from popdyn.errors import PopdynError
+from popdyn.behavior.arguments import check_between
+from popdyn.errors import PopdynError, TensorError
+from popdyn.network.real_numbers import real_number
 
 Array = NDArray[np.float64]
 
@@ -26,6 +28,13 @@ _PLAIN = {
     "motor_weber": (0.005, 0.6),
     "lapse": (0.0, 0.3),
     "history": (-0.5, 0.9),
+    "contraction": (0.0, 1.5),
+}
+# What a parameter can be at all; noises are at least 0, a bias is any number.
+_RANGES = {
+    "lapse": (0.0, 1.0),
+    "guess": (0.0, 1.0),
+    "history": (-1.0, 1.0),
     "contraction": (0.0, 1.5),
 }
 _LOGARITHMIC = ("sigma", "sigma_2", "motor_sigma", "weber", "weber_2", "motor_weber")
@@ -127,6 +136,79 @@ def make_space(
     low, high = (np.array([_scaled(n, v) for n, v in zip(names, b, strict=True)]) for b in bounds.T)
     starts = [[_scaled(n, v) for n, v in zip(names, b, strict=True)] for b in plausible.T]
     return Space(names, fixed, low, high, np.array(starts))
+
+
+def checked(observer: Any, *names: str) -> dict[str, float]:
+    """Return parameters of an observer's constructor that are not noises.
+
+    Raises
+    ------
+    TensorError
+        If one is no number, or outside of what it can be.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> observer = SimpleNamespace(lapse=0.02, bias=-1, history_decay=0)
+    >>> checked(observer, "lapse", "bias")
+    {'lapse': 0.02, 'bias': -1.0}
+    """
+    decay = real_number("history_decay", observer.history_decay, "a number of trials")
+    if decay < 0:
+        message = f"history_decay must be a number of trials of at least 0, found {decay:g}"
+        raise TensorError(message)
+    found = {}
+    for name in names:
+        value = getattr(observer, name)
+        if name in _RANGES:
+            found[name] = check_between(name, value, *_RANGES[name])
+        else:
+            found[name] = real_number(name, value, "a number")
+    return found
+
+
+def free_names(given: Any) -> list[str]:
+    """Return the names of parameters to fit, as the constructor's `free` gives them.
+
+    Raises
+    ------
+    PopdynError
+        If they are no list, or there are none.
+
+    Examples
+    --------
+    >>> free_names(("weber", "lapse"))
+    ['weber', 'lapse']
+    """
+    if not isinstance(given, (list, tuple)) or not given:
+        message = f"free is a list of names of parameters, found {given!r}"
+        raise PopdynError(message)
+    return [str(name) for name in given]
+
+
+def noises(sigma: Any, weber: Any) -> tuple[float | None, float | None]:
+    """Complete a pair of noises: what is not given is 0; both stay open if neither is.
+
+    Raises
+    ------
+    TensorError
+        If one is no number of at least 0.
+
+    Examples
+    --------
+    >>> noises(None, 0.1), noises(None, None)
+    ((0.0, 0.1), (None, None))
+    """
+    if sigma is None and weber is None:
+        return None, None
+    pair = []
+    for name, value in (("sigma", sigma), ("weber", weber)):
+        number = 0.0 if value is None else real_number(f"noise {name}", value, "a number")
+        if number < 0:
+            message = f"noises are numbers of at least 0, found {name} {number:g}"
+            raise TensorError(message)
+        pair.append(number)
+    return pair[0], pair[1]
 
 
 def complete(values: Mapping[str, float | None]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ ESTIMATORS = ("mean", "mode", "median", "linear", "none")
 _GOLDEN = (np.sqrt(5) - 1) / 2
 _N_SECTIONS = 48
 _MOST_STEPS = 40
+# A prior's end and a place beside it tell where a density falls towards the end.
+_BESIDE = 1e-7
+_N_LOOKED_AT, _N_HALVINGS = 257, 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,30 @@ class Observed:
             low, high = np.where(same, middle, low), np.where(same, high, middle)
         edges = np.concatenate([[lower], (low + high) / 2, [upper]])
         return edges, np.concatenate([before, value[-1:]])
+
+    def bends(self, lower: float, upper: float) -> Array:
+        """Give the measurements between two at which a mode begins to rest at its prior's end."""
+        if self.estimator != "mode" or self.prior.is_discrete:
+            return np.empty(0)
+        ends = np.array([self.prior.lowest(self.noise), self.prior.upper])
+        found = []
+        for end, within in zip(
+            ends, ends + _BESIDE * np.array([1, -1]) * np.ptp(ends), strict=True
+        ):
+
+            def falls(measured: Array, end: Any = end, within: Any = within) -> Array:
+                rise = self._log_density(measured, within) - self._log_density(measured, end)
+                return np.asarray(rise < 0)
+
+            grid = np.linspace(lower, upper, _N_LOOKED_AT)
+            change = np.flatnonzero(np.diff(falls(grid)))
+            low, high, before = grid[change], grid[change + 1], falls(grid[change])
+            for _ in range(_N_HALVINGS):
+                middle = (low + high) / 2
+                same = falls(middle) == before
+                low, high = np.where(same, middle, low), np.where(same, high, middle)
+            found.append((low + high) / 2)
+        return np.sort(np.concatenate(found))
 
     def _mean(self, measured: Array) -> Array:
         values, log_posterior = self.log_posterior(measured)

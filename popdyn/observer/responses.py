@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from popdyn.errors import FitError
-from popdyn.observer.kind import check_estimator, noises, prior_of
+from popdyn.errors import FitError, TensorError
+from popdyn.network.real_numbers import real_number
+from popdyn.observer.kind import check_estimator, prior_of
 from popdyn.observer.likelihood import ResponseLikelihood, effective
+from popdyn.observer.parameters import checked, free_names, noises
 from popdyn.observer.posterior import Observed
 from popdyn.observer.response import Response
 from popdyn.tensor.result import as_json
@@ -40,20 +42,19 @@ class Responses:
         o = self.observer
         sigma, weber = noises(o.sigma, o.weber)
         motor_sigma, motor_weber = noises(o.motor_sigma, o.motor_weber)
-        plain = ("lapse", "bias", "history", "contraction")
         return {
             "sigma": 0.0 if sigma is None else sigma,
             "weber": weber,
             "motor_sigma": 0.0 if motor_sigma is None else motor_sigma,
             "motor_weber": 0.0 if motor_weber is None else motor_weber,
-            **{name: float(getattr(o, name)) for name in plain},
+            **checked(o, "lapse", "bias", "history", "contraction"),
         }
 
     def free(self) -> list[str]:
         """Return what is fitted."""
         o = self.observer
         if o.free is not None:
-            return list(o.free)
+            return free_names(o.free)
         noise = []
         for pair in (("sigma", "weber"), ("motor_sigma", "motor_weber")):
             given = [name for name in pair if getattr(o, name) is not None]
@@ -69,7 +70,10 @@ class Responses:
         o = self.observer
         prior = prior_of(self, "prior", stimulus)
         if o.lapse_range is not None:
-            low, high = (float(end) for end in o.lapse_range)
+            low, high = (real_number("lapse_range", end, "two numbers") for end in o.lapse_range)
+            if not low < high:
+                message = f"lapse_range goes from a lower to a higher end, found {o.lapse_range!r}"
+                raise TensorError(message)
         elif hasattr(o, "result_") and "lapse_range" in o.result_.attrs:
             low, high = json.loads(o.result_.attrs["lapse_range"])
         else:

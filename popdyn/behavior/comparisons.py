@@ -23,14 +23,14 @@ def compares(table: xr.Dataset) -> bool:
     Returns
     -------
     bool
-        Whether ``correct`` is 1 where ``choice`` is the sign of the difference, and nowhere else,
-        on all trials on which all of them are known.
+        Whether ``correct`` is 1 where ``choice`` is the sign of the difference (choices 0 and 1
+        stand for -1 and 1), and nowhere else, on all trials on which all of them are known.
 
     Warns
     -----
     PopdynWarning
-        Where that holds on most trials, or choices are numbers of another kind; and where trials
-        of several contexts are taken together.
+        Where that holds on most trials, or the other way round on all; and where trials of
+        several contexts are taken together.
 
     Examples
     --------
@@ -47,16 +47,13 @@ def compares(table: xr.Dataset) -> bool:
     judged = np.isfinite(first + second + choice + correct) & (first != second)
     if not judged.any():
         return False
+    if np.isin(choice[judged], (0.0, 1.0)).all():
+        choice = 2 * choice - 1
     says = np.sign(choice) == np.sign(second - first)
     agree = float(np.mean(says[judged] == (correct[judged] == 1)))
     none = "there are no points of equality"
     roles = "Say so by roles, as in roles={'choice': {'column': 'choice', 'values': "
-    if agree < 1 and set(np.unique(choice[judged])) <= {0.0, 1.0}:
-        warn(
-            f"choices are 0 and 1, expected -1 and 1 (the second stimulus is larger): {none}. "
-            f"{roles}{{0: -1, 1: 1}}}}}}"
-        )
-    elif agree == 0:
+    if agree == 0:
         warn(
             f"choices seem to be 1 where the first stimulus is called larger: {none}. "
             f"{roles}{{-1: 1, 1: -1}}}}}}"

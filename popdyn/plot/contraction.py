@@ -11,6 +11,7 @@ from popdyn.plot.labels import known_label
 from popdyn.plot.style import GUIDE_COLOR, LINE_WIDTH, add_legend, new_axes
 
 _COLORS = ("#0072B2", "#D55E00")
+_MOST_NAMED = 3
 
 
 def contraction(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
@@ -26,9 +27,9 @@ def contraction(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Of comparisons a curve for each branch: contraction makes that of larger second stimuli
-        rise with the first one and the other fall.  Of productions the mean with its 95 % interval;
-        dashed is no contraction.
+        Of comparisons a curve for each branch and difference: contraction makes those of larger
+        second stimuli rise with the first one and the others fall.  Of productions the mean
+        with its 95 % interval; dashed is no contraction.
 
     Examples
     --------
@@ -44,6 +45,8 @@ def contraction(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     units = str(result.attrs.get("stimulus_units", ""))
     slope, bound = float(result["slope"]), result["slope_bound"].values
     said = f"slope {slope:.2f} ({bound[0]:.2f} to {bound[1]:.2f})"
+    if np.isnan(slope):
+        said = "slope left open"
     if "accuracy" in result:
         _branches(ax, result)
         ax.set_xlabel(known_label("first stimulus", units))
@@ -63,15 +66,24 @@ def contraction(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
 
 
 def _branches(ax: Axes, result: xr.Dataset) -> None:
-    second_larger = result["second"].values > result["first"].values
+    """Draw a line for each difference of the stimuli, the paler the closer they are."""
+    by = np.round((result["second"] - result["first"]).values, 9)
     names = ("second larger", "second smaller")
-    for own, name, color in zip((second_larger, ~second_larger), names, _COLORS, strict=True):
-        part = result.isel(pair=np.flatnonzero(own))
-        if part.sizes["pair"]:
-            ax.vlines(part["first"], *part["accuracy_bound"].values, color=color, linewidth=1)
-            # Several differences share a first stimulus: a line would zigzag.
-            style = "o-" if np.unique(part["first"]).size == part.sizes["pair"] else "o"
-            ax.plot(part["first"], part["accuracy"], style, color=color, markersize=3, label=name)
+    for own, name, color in zip((by > 0, by < 0), names, _COLORS, strict=True):
+        sizes = np.unique(np.abs(by[own]))
+        for size in sizes:
+            part = result.isel(pair=np.flatnonzero(own & (np.abs(by) == size)))
+            pale = 1.0 if sizes.size == 1 else 0.3 + 0.7 * size / sizes[-1]
+            ax.vlines(
+                part["first"], *part["accuracy_bound"].values, color=color, linewidth=1, alpha=pale
+            )
+            named = name if sizes.size == 1 else f"{name} by {size:g}"
+            shown = named if sizes.size <= _MOST_NAMED or size in sizes[[0, -1]] else None
+            style = "o-" if part.sizes["pair"] > 1 else "o"
+            ax.plot(
+                part["first"], part["accuracy"], style, color=color, markersize=3, alpha=pale,
+                label=shown,
+            )  # fmt: skip
 
 
 def serial_dependence(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:

@@ -299,14 +299,12 @@ def test_a_trial_without_stimulus_takes_nothing_from_the_others():
     assert found["slope"].item() == pytest.approx(without["slope"].item(), abs=1e-9)
 
 
-def test_choices_of_0_and_1_are_told_how_to_be_read():
+def test_choices_of_0_and_1_are_those_of_minus_1_and_1():
     trials = _comparisons()
     binary = trials.assign_coords(choice=(trials["choice"] + 1) / 2)
-    with pytest.warns(pdn.PopdynWarning, match="choices are 0 and 1, expected -1 and 1"):
-        assert "equality" not in pdn.behavior_by_class(binary, n_draws=5)
-    roles = {"choice": {"column": "choice", "values": {0: -1, 1: 1}}}
-    found = pdn.behavior_by_class(binary, roles=roles, n_draws=5)
-    assert "equality" in found
+    found, known = (pdn.behavior_by_class(one, n_draws=5) for one in (binary, trials))
+    for name in ("equality", "slope", "choice_share"):
+        assert np.array_equal(found[name], known[name])
 
 
 def test_a_trial_that_contradicts_itself_is_said():

@@ -55,8 +55,8 @@ def relative_distance(
     method : {"kinet", "arc_length", "coding_axis", "euclidean"}
         What is measured between states that belong together: the signed distance (KiNeT); the
         length of the line through the conditions; or the difference along the axis on which the
-        conditions lie best.  ``"euclidean"``: the unsigned distance at the same time, with a
-        permutation test, see Notes.
+        conditions of the reference's set lie best, in all neurons.  ``"euclidean"``: the unsigned
+        distance at the same time, with a permutation test, see Notes.
     reference : str or number, optional
         Label of the reference condition, or its stimulus.  Default: the middle one (of an even
         number the upper).
@@ -105,11 +105,13 @@ def relative_distance(
           ``rotation``: of the mean step against the first time (rad); ``similarity``: of the
           scatter of the conditions with that at the first time, 1 the same
         - ``mean_distance (condition)``, ``saturated_share``
+        - with KiNeT, ``mean_axis_distance (condition)``: at the same matched states, along the
+          axis of ``"coding_axis"``, see Notes
         - ``cross_validated_distance (time, condition)``, ``mean_cross_validated_distance``:
           without the noise, see Notes
         - ``expected_inflation (condition)``: share by which noise makes the distance too large
-        - ``draw_mean_distance (draw, condition)``, ``mean_distance_bound (bound, condition)``,
-          ``draw_speed``, ``speed_bound``
+        - ``draw_mean_distance (draw, condition)``, ``mean_distance_bound (bound, condition)``;
+          also of ``mean_axis_distance`` and ``speed``
         - ``trajectory (component, time, condition)``: up to three components, for drawing
 
         Coordinates ``condition`` (labels) and ``stimulus (condition)``; attributes ``reference``,
@@ -134,6 +136,11 @@ def relative_distance(
     NaN: a condition's trajectory exists where every neuron was observed in two trials and in half
     of the condition's trials; conditions may differ in length.  Where both ends of the row lie
     exactly on the reference there are no sides, and the distance is NaN.
+
+    A chord holds all in which states differ: noise, which lengthens it most next to the reference,
+    and with two stimulus sets the cue that tells them apart.  ``mean_axis_distance`` holds neither,
+    unless the cue moves states along the very axis.  `popdyn.estimation_test`,
+    `popdyn.decode_then_compare` and `popdyn.distance_shift` take it where it is there.
 
     Noise makes distances too large, also of nearest states.  The cross-validated distance finds
     states and components in one third of the trials and multiplies the differences of the other

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from popdyn.analysis.trials import Array
@@ -40,7 +42,8 @@ def pool_distances(
         ``mean_distance (condition)``, the mean over sources; ``mean_distance_bound (bound,
         condition)``, 95 % from Student's t over sources; ``source_mean_distance (source,
         condition)``; ``draw_mean_distance (draw, condition)``, draws of sources, widened around
-        their mean by ``sqrt(n / (n - 1))``, which makes their variance that of the mean.
+        their mean by ``sqrt(n / (n - 1))``, which makes their variance that of the mean.  The
+        same of ``mean_axis_distance``, where all sources have it.
         Attribute ``unit_of_inference``: networks, sessions, or sources.
 
     Raises
@@ -68,24 +71,15 @@ def pool_distances(
     """
     generator, seed = as_generator(rng)
     first = _check_same(results, normalize)
-    values = np.stack([result["mean_distance"].to_numpy() for result in results.values()])
-    if normalize:
-        values = values / np.nanmean(np.abs(values), axis=1, keepdims=True)
-    n = len(values)
-    mean = values.mean(axis=0)
-    drawn = np.stack(
-        [values[own.integers(0, n, n)].mean(axis=0) for own in spawn(generator, n_draws)]
-    )
-    both = ("source", "condition")
+    n = len(results)
+    drawn = np.stack([own.integers(0, n, n) for own in spawn(generator, n_draws)])
+    variables: dict[str, Any] = {}
+    for kind in ("mean_distance", "mean_axis_distance"):
+        if all(kind in result for result in results.values()):
+            values = np.stack([result[kind].to_numpy() for result in results.values()])
+            variables |= _pooled(kind, values, drawn, normalize)
     result = make_result(
-        {
-            "mean_distance": ("condition", mean),
-            "mean_distance_bound": (("bound", "condition"), _student_bounds(values)),
-            "source_mean_distance": (both, values),
-            "draw_mean_distance": (
-                ("draw", "condition"), mean + np.sqrt(n / (n - 1.0)) * (drawn - mean),
-            ),
-        },
+        variables,
         coords={name: coord for name, coord in first.coords.items() if coord.dims == ("condition",)}
         | {"source": np.array(list(results), dtype=np.str_)}
         | {"bound": BOUND, "draw": np.arange(n_draws)},
@@ -104,6 +98,20 @@ def pool_distances(
         "units": units,
     }
     return result
+
+
+def _pooled(name: str, values: Array, drawn: NDArray[np.intp], normalize: bool) -> dict[str, Any]:
+    """Mean over sources, bounds and draws of distances (source, condition)."""
+    if normalize:
+        values = values / np.nanmean(np.abs(values), axis=1, keepdims=True)
+    n, mean = len(values), values.mean(axis=0)
+    draws = mean + np.sqrt(n / (n - 1.0)) * (values[drawn].mean(axis=1) - mean)
+    return {
+        name: ("condition", mean),
+        f"{name}_bound": (("bound", "condition"), _student_bounds(values)),
+        f"source_{name}": (("source", "condition"), values),
+        f"draw_{name}": (("draw", "condition"), draws),
+    }
 
 
 def _student_bounds(values: Array) -> Array:

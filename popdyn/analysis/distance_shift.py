@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from popdyn.analysis.trials import Array
 from popdyn.errors import FitError, TensorError
@@ -15,11 +14,30 @@ from popdyn.resample import BOUND, percentile_bounds
 from popdyn.tensor.result import make_result
 
 
+def judged_distance(result: xr.Dataset) -> tuple[Array, Array | None]:
+    """Mean distances that are compared with stimuli, and their draws.
+
+    Along the axis of the conditions where a result has them: chords hold whatever else tells two
+    sets apart, a cue, and noise makes them longer, those next to the reference most of all.
+
+    Returns
+    -------
+    mean : ndarray, shape (condition,)
+    draws : ndarray, shape (draw, condition), or None
+    """
+    name = "mean_axis_distance" if "mean_axis_distance" in result else "mean_distance"
+    mean = result[name].to_numpy().astype(np.float64)
+    if f"draw_{name}" not in result:
+        return mean, None
+    return mean, result[f"draw_{name}"].transpose("draw", "condition").to_numpy()
+
+
 def distance_shift(first: xr.Dataset, second: xr.Dataset | None = None) -> xr.Dataset:
     """Compare mean distances between two stimulus sets at the stimuli they share.
 
     What is coded as it was presented lies at the same place in both sets; what is coded as it is
-    perceived shifts with the prior.  This is the decisive test between the two.
+    perceived shifts with the prior.  Compared are distances along the axis of the reference's set
+    (``mean_axis_distance``), as a cue that tells the sets apart moves states in other directions.
 
     Parameters
     ----------
@@ -84,9 +102,8 @@ def distance_shift(first: xr.Dataset, second: xr.Dataset | None = None) -> xr.Da
         )
         raise FitError(message)
     at = [np.array([int(np.isclose(values, value).argmax()) for value in shared]) for values in own]
-    mean = np.stack(
-        [pair["mean_distance"].to_numpy()[i] for pair, i in zip(pairs, at, strict=True)]
-    )
+    found = [judged_distance(pair) for pair in pairs]
+    mean = np.stack([own[0][i] for own, i in zip(found, at, strict=True)])
     scale = np.ones(2) if second is None else np.abs(mean).mean(axis=1)
     shift = mean[1] / scale[1] - mean[0] / scale[0]
     variables: dict[str, Any] = {
@@ -95,8 +112,9 @@ def distance_shift(first: xr.Dataset, second: xr.Dataset | None = None) -> xr.Da
         "mean_set_shift": ((), shift.mean()),
     }
     coords = {"set": np.array(names, dtype=np.str_), "stimulus": np.array(shared)}
-    if all("draw_mean_distance" in pair for pair in pairs):
-        variables |= _drawn(pairs, at, shift, scaled=second is not None)
+    drawn = [own[1][:, i] for own, i in zip(found, at, strict=True) if own[1] is not None]
+    if len(drawn) == len(pairs):
+        variables |= _drawn(drawn, shift, scaled=second is not None)
         coords |= {"bound": BOUND}
     result = make_result(
         variables, coords=coords, method="distance_shift", parameters={"sets": names}, source=None
@@ -109,14 +127,8 @@ def distance_shift(first: xr.Dataset, second: xr.Dataset | None = None) -> xr.Da
     return result
 
 
-def _drawn(
-    pairs: list[xr.Dataset], at: list[NDArray[np.intp]], shift: Array, scaled: bool
-) -> dict[str, Any]:
+def _drawn(drawn: list[Array], shift: Array, scaled: bool) -> dict[str, Any]:
     """Bounds and p values from the draws of both sets."""
-    drawn = [
-        pair["draw_mean_distance"].transpose("draw", "condition").to_numpy()[:, i]
-        for pair, i in zip(pairs, at, strict=True)
-    ]
     n = min(len(values) for values in drawn)
     if scaled:
         drawn = [values / np.abs(values).mean(axis=1, keepdims=True) for values in drawn]

@@ -67,6 +67,44 @@ def cross_validated_errors(
     return found
 
 
+def bent_code_p(
+    stimulus: Array,
+    estimate: Array,
+    distance: Array,
+    noise: JointNoise,
+    reference: float,
+    member: NDArray[np.bool_],
+    n_draws: int,
+    rng: np.random.Generator,
+) -> float:
+    """P value of the bent code that fits best, against the estimate.
+
+    Data sets are drawn around that code, and the bent codes and the estimate fitted to each: how
+    often the estimate fits so much better, or so little worse, than the best of them.  Parameters
+    are those of `cross_validated_errors`.
+    """
+    of = tuple(stimulus.tolist()), float(reference), tuple(member.tolist())
+    families = [curves[0] for name in NAMES if (curves := _curves(name, *of)) is not None]
+    bent = np.concatenate(families)
+    straight = _projections(estimate[None, :, None])[0][0]
+
+    def left_by_codes(values: Array) -> Array:
+        residual = (values @ bent.reshape(-1, values.shape[1]).T).reshape(
+            len(values), *bent.shape[:2]
+        )
+        return np.asarray((residual**2).sum(axis=2))
+
+    def less(values: Array, left: Array) -> Array:
+        return np.asarray(left.min(axis=1) - ((values @ straight) ** 2).sum(axis=1))
+
+    left = left_by_codes(distance[None])
+    seen = less(distance[None], left)[0]
+    best = distance - bent[left[0].argmin()] @ distance
+    drawn = best + noise.sample(n_draws, rng)[0]
+    null = less(drawn, np.concatenate([left_by_codes(part) for part in np.array_split(drawn, 8)]))
+    return float((1 + (null >= seen).sum()) / (1.0 + n_draws))
+
+
 def _held_out(curves: tuple[Array, Array], fitted_to: Array, tested_on: Array) -> float:
     """Error at one condition of the curve that fits the others best, over all conditions.
 
@@ -144,9 +182,12 @@ def _sigmoid(s: Array, reference: float) -> Iterator[Array]:
 
 
 def _arc(s: Array, reference: float) -> Iterator[Array]:
-    """Signed chords from the reference of an arc; the farthest stimulus is at most half around."""
+    """Signed chords from the reference of an arc, or its shadow on a line.
+
+    The chord to the farthest stimulus is at most that of half a turn, the shadow of 135 degrees.
+    """
     farthest = np.abs(s - reference).max()
-    for angle in np.linspace(0.1, 1.0, 25) * np.pi:
+    for angle in np.linspace(0.1, 1.5, 35) * np.pi:
         yield np.sin(0.5 * angle * (s - reference) / farthest)[:, None]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.analysis.distance_shift import judged_distance
 from popdyn.analysis.estimation_noise import (
     Array,
     JointNoise,
@@ -107,14 +108,15 @@ def _of_result(
             f"{result.attrs.get('method', 'unknown')!r} without mean_distance or stimulus"
         )
         raise TensorError(message)
+    mean, drawn = judged_distance(result)
     if draws is None and covariance is None:
-        if "draw_mean_distance" not in result:
+        if drawn is None:
             message = (
                 "these distances have no draws, and without their noise nothing can be tested: "
                 "compute them from trials with n_draws=, or give covariance="
             )
             raise TensorError(message)
-        draws = result["draw_mean_distance"].transpose("draw", "condition").to_numpy()
+        draws = drawn
     _doubt_inflated(result)
     shown = result["stimulus"].to_numpy() if stimulus is None else np.asarray(stimulus)
     if sets is None:
@@ -124,7 +126,7 @@ def _of_result(
     middle = float(np.sort(shown)[shown.size // 2])
     return {
         "stimulus": shown.astype(np.float64),
-        "distance": result["mean_distance"].to_numpy().astype(np.float64),
+        "distance": mean,
         "draws": draws,
         "labels": result["condition"].to_numpy().astype(np.str_),
         "sets": sets,
@@ -137,15 +139,14 @@ def _of_result(
 
 def _doubt_inflated(result: xr.Dataset) -> None:
     """Warn of distances that noise makes longer next to the reference: that bends them."""
-    if "expected_inflation" not in result:
+    if "expected_inflation" not in result or "mean_axis_distance" in result:
         return
     most = float(np.nanmax(result["expected_inflation"].to_numpy(), initial=0.0))
     if most > _INFLATED:
         warn(
             f"noise makes distances up to {most:.0%} too long, most of all near the reference: "
             "this step bends them as estimates bend, and the true stimulus is rejected too often. "
-            'Compute them with fewer components (n_components=3), method="coding_axis", or from '
-            "more trials"
+            'Compute them with method="kinet" or "coding_axis", fewer components, or more trials'
         )
 
 

@@ -109,11 +109,16 @@ def evidence_of(
         lack_estimate=variables["lack_of_fit_p_estimate"],
         power_true=variables["power_true"],
         power_estimate=variables["power_estimate"],
-        alternatives=float(codes["estimate"] < bent),
+        alternatives=_beaten(codes["estimate"] < bent, variables["alternative_p"]),
         behavior=contracts,
         shift=np.nan if shift is None else shift.met,
         shift_ratio=0.0 if shift is None or shift.p_none >= LEVEL else shift.ratio,
     )
+
+
+def _beaten(is_better: bool, p: float) -> float:
+    """Whether the estimate beats bent codes; NaN if it does, though not beyond chance."""
+    return np.nan if is_better and p >= LEVEL else float(is_better)
 
 
 def _contracts(bound: xr.DataArray) -> float:

@@ -94,8 +94,8 @@ def match_states(
             cost[:, far] = np.inf
         path = _monotone(cost) if alignment == "monotone" else _nearest(cost)
         index[rows] = path.T
-    states = np.take_along_axis(mean, np.maximum(index, 0).T[:, None, :], axis=2)
-    states = np.where(index.T[:, None, :] >= 0, states, np.nan).transpose(2, 0, 1)
+    index[rows, reference] = rows
+    states = states_at(index, mean).transpose(2, 0, 1)
     own = np.where(known[reference], mean[reference], np.nan).T
     return Match(index, states, own[:, None, :] - states)
 
@@ -198,20 +198,10 @@ def arc_length(match: Match, layout: Layout) -> Array:
     return np.asarray(length)
 
 
-def coding_axis(match: Match, layout: Layout) -> Array:
-    """Line on which the conditions lie best, (feature,); NaN where it is not known.
-
-    The first principal axis of the states of the reference's row, each averaged over the times at
-    which all are known; it points from the first condition to the last.
-    """
-    row = match.states[:, layout.chain]
-    whole = np.isfinite(row).all(axis=(1, 2))
-    if not whole.any():
-        return np.full(row.shape[2], np.nan)
-    center = row[whole].mean(axis=0)
-    axis = np.linalg.svd(center - center.mean(axis=0), full_matrices=False)[2][0]
-    turned: Array = axis * np.sign((center[-1] - center[0]) @ axis)
-    return turned
+def states_at(index: NDArray[np.intp], states: Array) -> Array:
+    """States (condition, feature, time) at matched positions, NaN for none."""
+    at = index.T[:, None, :]
+    return np.where(at >= 0, np.take_along_axis(states, np.maximum(at, 0), axis=2), np.nan)
 
 
 def neighbor_geometry(match: Match, layout: Layout) -> tuple[Array, Array, Array]:

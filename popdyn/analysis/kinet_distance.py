@@ -16,13 +16,13 @@ from popdyn.analysis.kinet import (
     Match,
     Sign,
     arc_length,
-    coding_axis,
     match_states,
     neighbor_geometry,
     relative_speed,
     saturated_matches,
     signed_distance,
 )
+from popdyn.analysis.kinet_axis import axis_distance
 from popdyn.analysis.kinet_orbits import Orbits
 from popdyn.analysis.trials import Array
 from popdyn.errors import FitError, TensorError, warn
@@ -50,14 +50,20 @@ class Rule:
     reach: int | None
     rows: NDArray[np.bool_]
 
-    def distance(self, match: Match, layout: Layout) -> Array:
-        """Signed distances (time, condition) of matched states."""
+    def distance(self, match: Match, states: Array, layout: Layout) -> Array:
+        """Signed distances (time, condition) of matched states; ``states`` in all neurons."""
         if self.measure == "arc_length":
             return arc_length(match, layout)
         if self.measure == "coding_axis":
-            projected: Array = -match.offset @ coding_axis(match, layout)
-            return projected
+            return axis_distance(match, states, layout, self.rows)
         return signed_distance(match, layout, self.sign)
+
+    def means(self, match: Match, states: Array, layout: Layout) -> dict[str, Array]:
+        """Mean distances (condition,) by the name of their variable."""
+        found = {"mean_distance": self.distance(match, states, layout)}
+        if self.measure == "kinet":
+            found["mean_axis_distance"] = axis_distance(match, states, layout, self.rows)
+        return {name: mean_known(own[self.rows], axis=0) for name, own in found.items()}
 
     def match(self, mean: Array, known: NDArray[np.bool_], reference: int) -> Match:
         """Match the states of orbits."""
@@ -133,7 +139,7 @@ def estimates(orbits: Orbits, rule: Rule, time: Array) -> dict[str, Any]:
     """Distances of the orbits, as variables of a result."""
     layout, both = orbits.layout, ("time", "condition")
     match = rule.match(orbits.mean, orbits.known, layout.reference)
-    distance = rule.distance(match, layout)
+    distance = rule.distance(match, orbits.states, layout)
     found = match.index >= 0
     saturated = saturated_matches(match, orbits.known, layout.reference)
     angle, rotation, similarity = neighbor_geometry(match, layout)
@@ -147,11 +153,15 @@ def estimates(orbits: Orbits, rule: Rule, time: Array) -> dict[str, Any]:
         "angle": ("time", angle),
         "rotation": ("time", rotation),
         "similarity": ("time", similarity),
-        "mean_distance": ("condition", mean_known(distance[rule.rows], axis=0)),
+        **{
+            name: ("condition", own)
+            for name, own in rule.means(match, orbits.states, layout).items()
+        },
         "saturated_share": ("condition", (saturated & inside).sum(axis=0) / n_found),
         "trajectory": (("component", "time", "condition"), _shown(orbits)),
     }
-    if orbits.error is not None:
+    # Projections are not lengthened by noise.
+    if orbits.error is not None and rule.measure != "coding_axis":
         inflation = expected_inflation(match, orbits.error, layout.reference)
         variables["expected_inflation"] = ("condition", inflation)
     return variables

@@ -10,11 +10,11 @@ import numpy as np
 from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
-from popdyn.analysis.distance_draws import mean_known
 from popdyn.analysis.kinet import relative_speed, saturated_matches
+from popdyn.analysis.kinet_axis import axis_basis
 from popdyn.analysis.kinet_distance import Rule
 from popdyn.analysis.kinet_orbits import TrialOrbits
-from popdyn.analysis.trials import Array, average_trials
+from popdyn.analysis.trials import Array
 from popdyn.resample import ResamplePlan, Seed, spawn
 
 _AT_ONCE = 16  # draws whose orbits are in memory together
@@ -22,7 +22,7 @@ _AT_ONCE = 16  # draws whose orbits are in memory together
 
 def trial_draws(
     source: TrialOrbits, plan: ResamplePlan, rule: Rule, refit: bool, n_jobs: int | None
-) -> tuple[Array, Array]:
+) -> dict[str, Array]:
     """Draw trials again: mean distances and speeds.
 
     An orbit moves by the influence of the trials drawn, in fixed components or, with ``refit``,
@@ -30,17 +30,20 @@ def trial_draws(
 
     Returns
     -------
-    mean_distance, speed : ndarray, shape (draw, condition)
+    dict
+        "speed" and the mean distances, by name, each (draw, condition).
     """
-    influence = _neuron_influence(source) if refit else [one.influence for one in source.averages]
-    mean = _neuron_mean(source) if refit else source.orbits.mean
+    basis = None if refit else _basis(source, rule)
+    averages = [source.average(i, basis) for i in range(len(source.trials.labels))]
+    mean = np.stack([one.mean for one in averages])
     position = source.trials.position
 
     def orbits_of(start: int) -> Array:
         weights = plan.times_drawn(start, start + _AT_ONCE)
         drawn = np.empty((len(weights), *mean.shape))
-        for condition, own in enumerate(influence):
-            moved = weights[:, position[condition]] @ own.reshape(len(own), -1)
+        for condition, one in enumerate(averages):
+            own = one.influence.reshape(len(one.influence), -1)
+            moved = weights[:, position[condition]] @ own
             drawn[:, condition] = mean[condition] + moved.reshape(-1, *mean.shape[1:])
         return drawn
 
@@ -49,14 +52,15 @@ def trial_draws(
 
 def neuron_draws(
     source: TrialOrbits, n_draws: int, rng: Seed, rule: Rule, n_jobs: int | None
-) -> tuple[Array, Array]:
+) -> dict[str, Array]:
     """Draw neurons again, as many as there are; components are found anew in each draw.
 
     Returns
     -------
-    mean_distance, speed : ndarray, shape (draw, condition)
+    dict
+        As of `trial_draws`.
     """
-    mean = _neuron_mean(source)
+    mean = source.orbits.states
     n_neurons = mean.shape[1]
     drawn = np.stack([own.integers(0, n_neurons, n_neurons) for own in spawn(rng, n_draws)])
 
@@ -73,38 +77,38 @@ def _run(
     n_draws: int,
     orbits_of: Callable[[int], Array],
     n_jobs: int | None,
-) -> tuple[Array, Array]:
+) -> dict[str, Array]:
     """Take the distances of every draw, a few draws at a time."""
     axes = source.orbits.axes
-    n_components = axes.shape[1] if refit and axes is not None else None
+    n_components = None if axes is None else axes.shape[1]
 
-    def some(start: int) -> list[tuple[Array, Array]]:
-        return [_one(source, rule, mean, n_components) for mean in orbits_of(start)]
+    def shown(states: Array) -> tuple[Array, Array]:
+        if n_components is None:
+            return states, states
+        if refit:
+            known = source.orbits.known[:, None, :]
+            return _in_own_components(np.where(known, states, np.nan), n_components), states
+        return states[:, :n_components], states[:, n_components:]
+
+    def some(start: int) -> list[dict[str, Array]]:
+        return [_one(source, rule, *shown(states)) for states in orbits_of(start)]
 
     # Small products are slower on several threads.
     with threadpool_limits(limits=1, user_api="blas"):
         parts: Iterator[Any] = joblib.Parallel(
             n_jobs=n_jobs, return_as="generator", prefer="threads"
         )(joblib.delayed(some)(start) for start in range(0, n_draws, _AT_ONCE))
-        pairs = [pair for part in parts for pair in part]
-    distance, speed = zip(*pairs, strict=True)
-    return np.stack(distance), np.stack(speed)
+        drawn = [one for part in parts for one in part]
+    return {name: np.stack([one[name] for one in drawn]) for name in drawn[0]}
 
 
-def _one(
-    source: TrialOrbits, rule: Rule, mean: Array, n_components: int | None
-) -> tuple[Array, Array]:
+def _one(source: TrialOrbits, rule: Rule, mean: Array, states: Array) -> dict[str, Array]:
     """Mean distances and speeds of one draw."""
     known, layout = source.orbits.known, source.orbits.layout
-    if n_components is not None:
-        mean = _in_own_components(np.where(known[:, None, :], mean, np.nan), n_components)
     match = rule.match(mean, known, layout.reference)
     usable = (match.index >= 0) & ~saturated_matches(match, known, layout.reference)
-    distance = rule.distance(match, layout)
-    return (
-        mean_known(distance[rule.rows], axis=0),
-        relative_speed(match.index, usable & rule.rows[:, None]),
-    )
+    speed = relative_speed(match.index, usable & rule.rows[:, None])
+    return {"speed": speed, **rule.means(match, states, layout)}
 
 
 def _in_own_components(mean: Array, n_components: int) -> Array:
@@ -119,16 +123,13 @@ def _in_own_components(mean: Array, n_components: int) -> Array:
     return projected
 
 
-def _neuron_mean(source: TrialOrbits) -> Array:
-    """Averages of all kept neurons (condition, neuron, time)."""
-    kept = source.orbits.kept
-    trials = source.trials
-    return np.stack(
-        [average_trials(trials.values(i)).mean[kept] for i in range(len(trials.labels))]
-    )
+def _basis(source: TrialOrbits, rule: Rule) -> Array | None:
+    """Axes (neuron, axis) draws are projected on: the components, and what else they are for.
 
-
-def _neuron_influence(source: TrialOrbits) -> list[Array]:
-    """Influence of each trial on the averages of all kept neurons."""
-    kept, trials = source.orbits.kept, source.trials
-    return [average_trials(trials.values(i)).influence[:, kept] for i in range(len(trials.labels))]
+    Distances along the axis of the conditions depend on few axes of all neurons.
+    """
+    orbits = source.orbits
+    if orbits.axes is None:
+        return None
+    match = rule.match(orbits.mean, orbits.known, orbits.layout.reference)
+    return np.hstack([orbits.axes, axis_basis(match, orbits.states, orbits.layout, rule.rows)])

@@ -18,6 +18,7 @@ from popdyn.analysis.trials import (
     TrialAverage,
     average_trials,
     condition_trials,
+    mean_trial,
 )
 from popdyn.errors import FitError, TensorError
 from popdyn.preprocess.smooth import smooth_values
@@ -39,6 +40,8 @@ class Orbits:
     ----------
     mean : ndarray, shape (condition, feature, time)
         Features are neurons or components.
+    states : ndarray, shape (condition, kept neuron, time)
+        The same in all neurons.
     known : ndarray of bool, shape (condition, time)
         Where trajectories exist.
     layout : Layout
@@ -58,6 +61,7 @@ class Orbits:
     """
 
     mean: Array
+    states: Array
     known: NDArray[np.bool_]
     layout: Layout
     labels: tuple[str, ...]
@@ -70,14 +74,17 @@ class Orbits:
 
 @dataclass(frozen=True, eq=False)
 class TrialOrbits:
-    """Orbits of trials, and each trial's share of the error of its condition's orbit.
-
-    ``averages`` are in the space of the orbits; ``trials`` are all there is, smoothed.
-    """
+    """Orbits, and the trials they are averages of, smoothed."""
 
     orbits: Orbits
-    averages: tuple[TrialAverage, ...]
     trials: ConditionTrials
+
+    def average(self, condition: int, axes: Array | None) -> TrialAverage:
+        """Average of one condition in the kept neurons, or projected on axes (neuron, axis)."""
+        kept = self.orbits.kept
+        one = average_trials(self.trials.values(condition))
+        own = TrialAverage(one.mean[kept], one.influence[:, kept], one.n[kept])
+        return own if axes is None else own.project(axes)
 
 
 def raised_width(x: xr.DataArray | xr.Dataset, smooth: float | None) -> float:
@@ -114,23 +121,21 @@ def orbits_of_trials(
     attrs = dict(trials.tensor.coords[names[0]].attrs)
     stimulus, attrs = stimulus_values(columns[names[0]], attrs, names[0])
     layout = make_layout(trials.labels, stimulus, columns, reference)
-    averages = [average_trials(trials.values(i)) for i in range(len(trials.labels))]
-    enough = np.stack([_enough(one.n, n_least) for one in averages])
+    n_conditions = len(trials.labels)
+    values = [trials.values(i) for i in range(n_conditions)]
+    enough = np.stack([_enough(np.isfinite(own).sum(axis=0), n_least) for own in values])
     seen = np.asarray(enough.any(axis=2))
     kept = kept_neurons(seen, trials.tensor["neuron"].to_numpy(), f"fewer than {n_least} trials")
     known = np.asarray(enough[:, kept].all(axis=1))
     coords = trials.coords() | {"stimulus": ("condition", stimulus, attrs)}
-    mean = np.stack([one.mean[kept] for one in averages])
-    orbits = Orbits(mean, known, layout, trials.labels, stimulus, coords, kept)
-    orbits = in_components(orbits, n_components)
-    own = tuple(
-        _projected(TrialAverage(one.mean[kept], one.influence[:, kept], one.n[kept]), orbits.axes)
-        for one in averages
-    )
-    if trials.n_trials.min() > 1:
-        error = np.stack([one.standard_error_squared().sum(axis=0) for one in own])
-        orbits = replace(orbits, error=error)
-    return TrialOrbits(orbits, own, trials)
+    mean = np.stack([mean_trial(own)[kept] for own in values])
+    orbits = Orbits(mean, mean, known, layout, trials.labels, stimulus, coords, kept)
+    source = TrialOrbits(in_components(orbits, n_components), trials)
+    if trials.n_trials.min() < 2:
+        return source
+    averages = (source.average(i, source.orbits.axes) for i in range(n_conditions))
+    error = np.stack([one.standard_error_squared().sum(axis=0) for one in averages])
+    return replace(source, orbits=replace(source.orbits, error=error))
 
 
 def orbits_of_average(
@@ -164,7 +169,7 @@ def orbits_of_average(
     coords |= {"stimulus": ("condition", stimulus[rank], attrs)}
     known = np.asarray(np.isfinite(mean).all(axis=1))
     orbits = in_components(
-        Orbits(mean, known, layout, labels, stimulus[rank], coords, kept), n_components
+        Orbits(mean, mean, known, layout, labels, stimulus[rank], coords, kept), n_components
     )
     if "standard_error" not in average or sigma:
         return orbits
@@ -288,11 +293,6 @@ def _enough(n: NDArray[np.int64], n_least: int) -> NDArray[np.bool_]:
     most = n.max(axis=1, keepdims=True)
     enough: NDArray[np.bool_] = n >= np.maximum(n_least, _LEAST_SHARE * most)
     return enough
-
-
-def _projected(average: TrialAverage, axes: Array | None) -> TrialAverage:
-    """Project an average on components, if there are any."""
-    return average if axes is None else average.project(axes)
 
 
 def _check_length(orbits: Orbits) -> None:

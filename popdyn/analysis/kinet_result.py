@@ -102,7 +102,7 @@ def ordered_distance(
         variables |= _validated(source, variables, rule, settings.n_splits, generator)
         variables |= _drawn(source, variables, rule, settings, resample, generator, n_jobs)
         variables["n_trials"] = ("condition", source.trials.n_trials)
-    warn_of_noise(variables, orbits.labels, _is_rough(x, sigma, "expected_inflation" in variables))
+    warn_of_noise(variables, orbits.labels, _is_rough(x, sigma, orbits.error is not None))
     coords = orbits.coords | {"time": x["time"]}
     result = make_result(
         variables,
@@ -143,22 +143,25 @@ def _drawn(
     if not settings.n_draws:
         return {}
     if settings.unit == "neuron":
-        distance, speed = neuron_draws(source, settings.n_draws, rng, rule, n_jobs)
+        drawn = neuron_draws(source, settings.n_draws, rng, rule, n_jobs)
     else:
         if resample is None:
             names = [str(name) for name in source.trials.table]
             resample = bootstrap(source.trials.tensor, names, settings.n_draws, rng)
         resample.check_trials(source.trials.tensor)
         refit = settings.draw_components == "refit" and source.orbits.axes is not None
-        distance, speed = trial_draws(source, resample, rule, refit, n_jobs)
-    over, bound = ("draw", "condition"), ("bound", "condition")
-    log_speed = _reversed_bounds(np.log(variables["speed"][1]), np.log(speed))
-    return {
-        "draw_mean_distance": (over, distance),
-        "mean_distance_bound": (bound, _reversed_bounds(variables["mean_distance"][1], distance)),
-        "draw_speed": (over, speed),
-        "speed_bound": (bound, np.exp(log_speed)),
-    }
+        drawn = trial_draws(source, resample, rule, refit, n_jobs)
+    found: dict[str, Any] = {}
+    for name, draws in drawn.items():
+        seen = variables[name][1]
+        bound = (
+            np.exp(_reversed_bounds(np.log(seen), np.log(draws)))
+            if name == "speed"
+            else _reversed_bounds(seen, draws)
+        )
+        found[f"draw_{name}"] = (("draw", "condition"), draws)
+        found[f"{name}_bound"] = (("bound", "condition"), bound)
+    return found
 
 
 def _reversed_bounds(estimate: Array, draws: Array) -> Array:

@@ -10,7 +10,8 @@ import numpy as np
 
 from popdyn.analysis.distance_draws import mean_known
 from popdyn.analysis.distance_space import component_axes
-from popdyn.analysis.kinet import coding_axis, match_states
+from popdyn.analysis.kinet import match_states, states_at
+from popdyn.analysis.kinet_axis import coding_axis
 from popdyn.analysis.kinet_distance import Rule
 from popdyn.analysis.kinet_orbits import TrialOrbits
 from popdyn.analysis.trials import Array, same_mask
@@ -94,24 +95,18 @@ def _product(source: TrialOrbits, thirds: Array, one: int, rule: Rule) -> Array:
     orbits = source.orbits
     reference = orbits.layout.reference
     known = orbits.known & np.isfinite(thirds).all(axis=(0, 2))
-    mean = np.where(known[:, None, :], thirds, np.nan)
+    mean = states = np.where(known[:, None, :], thirds, np.nan)
     if orbits.axes is not None:
         mean = np.matmul(component_axes(mean[one], orbits.axes.shape[1]).T, mean)
     match = match_states(mean[one], known, reference, rule.alignment, rule.reach)
-    at = np.maximum(match.index, 0).T[:, None, :]
-    first, second = (
-        np.where(
-            match.index.T[:, None, :] >= 0,
-            mean[other, reference] - np.take_along_axis(mean[other], at, axis=2),
-            np.nan,
-        )
-        for other in range(_THIRDS)
-        if other != one
-    )
+    others = [other for other in range(_THIRDS) if other != one]
     if rule.measure == "coding_axis":
-        axis = coding_axis(match, orbits.layout)
-        difference: Array = -np.einsum("k,ckt->tc", axis, (first + second) / 2.0)
-        return difference
+        axis = coding_axis(states_at(match.index, states[one]), orbits.layout, rule.rows)
+        along = np.einsum("k,ckt->tc", axis, states_at(match.index, states[others].mean(axis=0)))
+        return np.asarray(along - along[:, [reference]])
+    first, second = (
+        mean[other, reference] - states_at(match.index, mean[other]) for other in others
+    )
     return np.asarray(np.einsum("ckt,ckt->tc", first, second))
 
 

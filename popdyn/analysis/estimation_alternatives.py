@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,24 @@ NAMES = ("log", "power", "quadratic", "saturating", "sigmoid", "arc")
 # Curves are fitted to two thirds of the repeats and tested on the third.
 _FITTED_SHARE = 2.0 / 3.0
 _DEGENERATE = 1e-6
+
+
+class Curves(NamedTuple):
+    """Curves that are fitted by least squares, each with a constant.
+
+    Attributes
+    ----------
+    basis : ndarray, shape (curve, condition, column)
+        Orthonormal.
+    maker : ndarray, shape (curve, condition, condition)
+        What is left of distances.
+    left : ndarray, shape (curve, condition)
+        Its diagonal: how much of a condition does not fit itself.
+    """
+
+    basis: Array
+    maker: Array
+    left: Array
 
 
 def cross_validated_errors(
@@ -84,36 +103,35 @@ def bent_code_p(
     are those of `cross_validated_errors`.
     """
     of = tuple(stimulus.tolist()), float(reference), tuple(member.tolist())
-    families = [curves[0] for name in NAMES if (curves := _curves(name, *of)) is not None]
-    bent = np.concatenate(families)
-    straight = _projections(estimate[None, :, None])[0][0]
-
-    def left_by_codes(values: Array) -> Array:
-        residual = (values @ bent.reshape(-1, values.shape[1]).T).reshape(
-            len(values), *bent.shape[:2]
-        )
-        return np.asarray((residual**2).sum(axis=2))
-
-    def less(values: Array, left: Array) -> Array:
-        return np.asarray(left.min(axis=1) - ((values @ straight) ** 2).sum(axis=1))
-
-    left = left_by_codes(distance[None])
-    seen = less(distance[None], left)[0]
-    best = distance - bent[left[0].argmin()] @ distance
-    drawn = best + noise.sample(n_draws, rng)[0]
-    null = less(drawn, np.concatenate([left_by_codes(part) for part in np.array_split(drawn, 8)]))
-    return float((1 + (null >= seen).sum()) / (1.0 + n_draws))
+    bent = [curves.basis for name in NAMES if (curves := _curves(name, *of)) is not None]
+    straight = [_projections(estimate[None, :, None]).basis]
+    fits = [basis @ (basis.transpose(0, 2, 1) @ distance[:, None]) for basis in bent]
+    left = [((distance - fit[:, :, 0]) ** 2).sum(axis=1) for fit in fits]
+    best = min(range(len(bent)), key=lambda family: left[family].min())
+    drawn = fits[best][left[best].argmin(), :, 0] + noise.sample(n_draws, rng)[0]
+    both = np.vstack([distance, drawn])
+    better = _explained(straight, both) - _explained(bent, both)
+    return float((1 + (better[1:] >= better[0]).sum()) / (1.0 + n_draws))
 
 
-def _held_out(curves: tuple[Array, Array], fitted_to: Array, tested_on: Array) -> float:
+def _explained(families: list[Array], values: Array) -> Array:
+    """Sum of squares of values (draw, condition) that the best of all curves explains."""
+    most = np.zeros(len(values))
+    for basis in families:
+        along = values @ basis.transpose(1, 0, 2).reshape(values.shape[1], -1)
+        squares = (along**2).reshape(len(values), len(basis), -1).sum(axis=2)
+        most = np.maximum(most, squares.max(axis=1))
+    return most
+
+
+def _held_out(curves: Curves, fitted_to: Array, tested_on: Array) -> float:
     """Error at one condition of the curve that fits the others best, over all conditions.
 
     What a line through the others misses at one condition follows from the residuals of all.
     """
-    residual_maker, left = curves
-    shape = (len(fitted_to), *left.shape)
-    residual = (fitted_to @ residual_maker.reshape(-1, shape[2]).T).reshape(shape)
-    missed = residual / left
+    shape = (len(fitted_to), *curves.left.shape)
+    residual = (fitted_to @ curves.maker.reshape(-1, shape[2]).T).reshape(shape)
+    missed = residual / curves.left
     squared = (residual**2).sum(axis=2, keepdims=True) - residual * missed
     best = squared.argmin(axis=1)[:, None, :]
     predicted = fitted_to - np.take_along_axis(missed, best, axis=1)[:, 0]
@@ -123,8 +141,8 @@ def _held_out(curves: tuple[Array, Array], fitted_to: Array, tested_on: Array) -
 @lru_cache(maxsize=64)
 def _curves(
     name: str, stimulus: tuple[float, ...], reference: float, member: tuple[bool, ...]
-) -> tuple[Array, Array] | None:
-    """Residual makers of all curves of a family; None where it is not defined."""
+) -> Curves | None:
+    """All curves of a family; None where it is not defined."""
     s = np.array(stimulus)
     if name in ("log", "power") and s.min() <= 0:
         return None
@@ -137,8 +155,8 @@ def _curves(
     return _projections(columns)
 
 
-def _projections(columns: Array) -> tuple[Array, Array]:
-    """From columns (curve, condition, column) what least squares leaves, and of each condition.
+def _projections(columns: Array) -> Curves:
+    """From columns (curve, condition, column) what least squares takes, leaves, and of each.
 
     Curves that hang on a single condition are left out.
     """
@@ -148,7 +166,7 @@ def _projections(columns: Array) -> tuple[Array, Array]:
     maker = np.eye(scale.shape[1]) - design @ np.linalg.pinv(design)
     left = np.einsum("ckk->ck", maker)
     usable = (left > _DEGENERATE).all(axis=1)
-    return maker[usable], left[usable]
+    return Curves(np.linalg.qr(design).Q[usable], maker[usable], left[usable])
 
 
 def _log(s: Array, reference: float) -> Iterator[Array]:

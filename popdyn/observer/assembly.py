@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.behavior.history import trace
+from popdyn.behavior.interval import draw_bounds
 from popdyn.behavior.trials import behavior_table, check_responses, units_of
 from popdyn.errors import FitError, PopdynError
 from popdyn.network.real_numbers import real_array
@@ -19,7 +20,7 @@ from popdyn.observer.kind import Kind, as_trials, current_values
 from popdyn.observer.measurement import RESOLUTION, mean_estimate, measurements
 from popdyn.observer.parameters import Space, complete, is_noise, make_space
 from popdyn.observer.posterior import Observed
-from popdyn.resample import BOUND, ResamplePlan, Seed, as_generator, percentile_bounds
+from popdyn.resample import BOUND, ResamplePlan, Seed, as_generator
 from popdyn.tensor.result import make_result
 
 Array = NDArray[np.float64]
@@ -198,7 +199,7 @@ def _result(
     }
     if len(fitted.draws):
         variables["draw_value"] = (("draw", "parameter"), fitted.draws)
-        variables["value_bound"] = (("bound", "parameter"), percentile_bounds(fitted.draws))
+        variables["value_bound"] = (("bound", "parameter"), draw_bounds(fitted.draws))
         kind.observer.result_ = xr.Dataset(
             {"draw_value": variables["draw_value"]}, {"parameter": names}, learnt
         )
@@ -234,7 +235,7 @@ def _estimates(kind: Kind, shown: Array) -> dict[str, Any]:
         drawn.append(_quick_mean(kind.observed(own, shown), shown))
     draws = np.stack(drawn)
     variables["draw_estimate"] = (("draw", "stimulus"), draws, units)
-    variables["estimate_bound"] = (("bound", "stimulus"), percentile_bounds(draws), units)
+    variables["estimate_bound"] = (("bound", "stimulus"), draw_bounds(draws), units)
     return variables
 
 

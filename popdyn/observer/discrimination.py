@@ -9,17 +9,11 @@ import pandas as pd
 import xarray as xr
 from sklearn.base import BaseEstimator
 
-from popdyn.observer.assembly import (
-    estimate_array,
-    estimates_dataset,
-    fit_observer,
-    predicted,
-    simulated,
-    trial_log_likelihood,
-)
+from popdyn.observer import methods
+from popdyn.observer.assembly import predicted, simulated
 from popdyn.observer.choices import METHOD, Choices
 from popdyn.observer.stored import observer_dataset, observer_from
-from popdyn.resample import ResamplePlan, Seed
+from popdyn.resample import Seed
 
 
 class Discrimination(BaseEstimator):  # type: ignore[no-untyped-call]
@@ -127,68 +121,14 @@ class Discrimination(BaseEstimator):  # type: ignore[no-untyped-call]
         self.contraction = contraction
         self.free = free
 
-    def estimate(self, stimulus: Any, at: str = "mean") -> xr.DataArray:
-        """Return the estimate of the first stimulus.
+    def _kind(self) -> Choices:
+        return Choices(self)
 
-        Parameters
-        ----------
-        stimulus : array-like
-        at : {"mean", "stimulus"}
-            The mean over measurements of each stimulus, which averaged activity can reflect; or
-            the estimate from a measurement without error.
-
-        Returns
-        -------
-        DataArray (stimulus)
-        """
-        return estimate_array(Choices(self), stimulus, at)
-
-    def estimates(self, stimulus: Any) -> xr.Dataset:
-        """Return estimates with their uncertainty, for tests against activity.
-
-        Parameters
-        ----------
-        stimulus : array-like
-
-        Returns
-        -------
-        Dataset
-            ``estimate (stimulus)`` and ``estimate_at_stimulus (stimulus)``; after a `fit` with
-            ``resample`` also ``estimate_bound (bound, stimulus)`` and ``draw_estimate (draw,
-            stimulus)``, whose draws are those of the plan.
-        """
-        return estimates_dataset(Choices(self), stimulus)
-
-    def fit(
-        self,
-        trials: Any,
-        roles: Mapping[str, Any] | None = None,
-        resample: ResamplePlan | None = None,
-    ) -> Discrimination:
-        """Find the most likely parameters of choices.
-
-        Parameters
-        ----------
-        trials : DataFrame, tensor, Session or Dataset
-            All of them, in order.  Trials without choice (NaN) are left out.
-        roles : mapping, optional
-            Columns of ``stimulus``, ``stimulus_2`` and ``choice`` (1 where the second is called
-            larger, -1 where smaller).
-        resample : ResamplePlan, optional
-            Bootstrap draws, from `popdyn.bootstrap` of these trials.
-
-        Returns
-        -------
-        Discrimination
-            Itself.
-
-        Warns
-        -----
-        PopdynWarning
-            If the trials do not tell some parameter.
-        """
-        fit_observer(Choices(self), trials, roles, resample)
-        return self
+    estimate = methods.estimate
+    estimates = methods.estimates
+    fit = methods.fit
+    score = methods.score
+    log_likelihood = methods.log_likelihood
 
     def predict(self, trials: Any, roles: Mapping[str, Any] | None = None) -> xr.DataArray:
         """Return how often the second stimulus of each trial is called larger.
@@ -202,7 +142,7 @@ class Discrimination(BaseEstimator):  # type: ignore[no-untyped-call]
         -------
         DataArray (trial)
         """
-        return predicted(Choices(self), trials, roles)
+        return predicted(self._kind(), trials, roles)
 
     def simulate(
         self, trials: Any, rng: Seed = 0, roles: Mapping[str, Any] | None = None
@@ -220,26 +160,7 @@ class Discrimination(BaseEstimator):  # type: ignore[no-untyped-call]
         DataFrame
             The trial table with ``choice``; ``correct`` where the stimuli differ, else NaN.
         """
-        return simulated(Choices(self), trials, rng, roles)
-
-    def score(self, trials: Any, roles: Mapping[str, Any] | None = None) -> float:
-        """Return the mean log-likelihood of a choice.
-
-        Parameters
-        ----------
-        trials : DataFrame, tensor, Session or Dataset
-        roles : mapping, optional
-
-        Returns
-        -------
-        float
-            In nats; -0.69 is chance.
-        """
-        return float(self.log_likelihood(trials, roles).mean())
-
-    def log_likelihood(self, trials: Any, roles: Mapping[str, Any] | None = None) -> xr.DataArray:
-        """Return the log-likelihood of every choice (trial), NaN without one."""
-        return trial_log_likelihood(Choices(self), trials, roles)
+        return simulated(self._kind(), trials, rng, roles)
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything the fit found, as a result; without fit the arguments alone.
@@ -255,7 +176,7 @@ class Discrimination(BaseEstimator):  # type: ignore[no-untyped-call]
             and ``estimate_at_stimulus (stimulus)``, with draws as of `estimates`.  ``share``,
             ``predicted_share`` and ``n_trials (pair)`` of "second larger".
         """
-        return observer_dataset(Choices(self))
+        return observer_dataset(self._kind())
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> Discrimination:

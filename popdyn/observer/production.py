@@ -9,17 +9,11 @@ import pandas as pd
 import xarray as xr
 from sklearn.base import BaseEstimator
 
-from popdyn.observer.assembly import (
-    estimate_array,
-    estimates_dataset,
-    fit_observer,
-    predicted,
-    simulated,
-    trial_log_likelihood,
-)
+from popdyn.observer import methods
+from popdyn.observer.assembly import predicted, simulated
 from popdyn.observer.responses import METHOD, Responses
 from popdyn.observer.stored import observer_dataset, observer_from
-from popdyn.resample import ResamplePlan, Seed
+from popdyn.resample import Seed
 
 
 class Production(BaseEstimator):  # type: ignore[no-untyped-call]
@@ -106,68 +100,14 @@ class Production(BaseEstimator):  # type: ignore[no-untyped-call]
         self.contraction = contraction
         self.free = free
 
-    def estimate(self, stimulus: Any, at: str = "mean") -> xr.DataArray:
-        """Return the estimate of the stimulus.
+    def _kind(self) -> Responses:
+        return Responses(self)
 
-        Parameters
-        ----------
-        stimulus : array-like
-        at : {"mean", "stimulus"}
-            The mean over measurements of each stimulus, which averaged activity can reflect; or
-            the estimate from a measurement without error.
-
-        Returns
-        -------
-        DataArray (stimulus)
-        """
-        return estimate_array(Responses(self), stimulus, at)
-
-    def estimates(self, stimulus: Any) -> xr.Dataset:
-        """Return estimates with their uncertainty, for tests against activity.
-
-        Parameters
-        ----------
-        stimulus : array-like
-
-        Returns
-        -------
-        Dataset
-            ``estimate (stimulus)`` and ``estimate_at_stimulus (stimulus)``; after a `fit` with
-            ``resample`` also ``estimate_bound (bound, stimulus)`` and ``draw_estimate (draw,
-            stimulus)``, whose draws are those of the plan.
-        """
-        return estimates_dataset(Responses(self), stimulus)
-
-    def fit(
-        self,
-        trials: Any,
-        roles: Mapping[str, Any] | None = None,
-        resample: ResamplePlan | None = None,
-    ) -> Production:
-        """Find the most likely parameters of responses.
-
-        Parameters
-        ----------
-        trials : DataFrame, tensor, Session or Dataset
-            All of them, in order.  Trials without response (NaN) are left out.
-        roles : mapping, optional
-            Columns of ``stimulus`` and ``response`` (what was produced; without a role the column
-            ``produced_interval`` if there is one).
-        resample : ResamplePlan, optional
-            Bootstrap draws, from `popdyn.bootstrap` of these trials.
-
-        Returns
-        -------
-        Discrimination
-            Itself.
-
-        Warns
-        -----
-        PopdynWarning
-            If the trials do not tell some parameter.
-        """
-        fit_observer(Responses(self), trials, roles, resample)
-        return self
+    estimate = methods.estimate
+    estimates = methods.estimates
+    fit = methods.fit
+    score = methods.score
+    log_likelihood = methods.log_likelihood
 
     def predict(self, trials: Any, roles: Mapping[str, Any] | None = None) -> xr.DataArray:
         """Return the mean response to the stimulus of each trial.
@@ -181,7 +121,7 @@ class Production(BaseEstimator):  # type: ignore[no-untyped-call]
         -------
         DataArray (trial)
         """
-        return predicted(Responses(self), trials, roles)
+        return predicted(self._kind(), trials, roles)
 
     def simulate(
         self, trials: Any, rng: Seed = 0, roles: Mapping[str, Any] | None = None
@@ -199,26 +139,7 @@ class Production(BaseEstimator):  # type: ignore[no-untyped-call]
         DataFrame
             The trial table with ``response``.
         """
-        return simulated(Responses(self), trials, rng, roles)
-
-    def score(self, trials: Any, roles: Mapping[str, Any] | None = None) -> float:
-        """Return the mean logarithm of the density of a response.
-
-        Parameters
-        ----------
-        trials : DataFrame, tensor, Session or Dataset
-        roles : mapping, optional
-
-        Returns
-        -------
-        float
-            In nats; it depends on the unit of responses.
-        """
-        return float(self.log_likelihood(trials, roles).mean())
-
-    def log_likelihood(self, trials: Any, roles: Mapping[str, Any] | None = None) -> xr.DataArray:
-        """Return the log-likelihood of every response (trial), NaN without one."""
-        return trial_log_likelihood(Responses(self), trials, roles)
+        return simulated(self._kind(), trials, rng, roles)
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything the fit found, as a result; without fit the arguments alone.
@@ -235,7 +156,7 @@ class Production(BaseEstimator):  # type: ignore[no-untyped-call]
             ``response_deviation``, ``predicted_response``, ``predicted_deviation`` and
             ``n_stimulus_trials (stimulus)``; what is predicted is so of trials without lapse.
         """
-        return observer_dataset(Responses(self))
+        return observer_dataset(self._kind())
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> Production:

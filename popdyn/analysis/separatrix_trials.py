@@ -43,6 +43,10 @@ class Outcomes:
     offset_bin: NDArray[np.intp]
     edges: Array
 
+    def shown(self, number: int) -> NDArray[np.intp]:
+        """Trials of one bin whose stimulus was detected or missed."""
+        return np.flatnonzero((self.bin == number) & (self.hit | self.missed))
+
     @property
     def centers(self) -> Array:
         """Centers of the bins (s)."""
@@ -75,6 +79,7 @@ def outcomes_of(
     present = np.nan_to_num(amplitude) > 0.0
     on = table[onset].to_numpy(dtype=np.float64)
     off = table[offset].to_numpy(dtype=np.float64)
+    _check_order(on[present], off[present], onset, offset)
     placed, offset_bin = _offsets(x, off, present)
     hit, missed = present & yes & answered, present & ~yes & answered
     rejected = ~present & ~yes & answered & np.isfinite(amplitude)
@@ -95,48 +100,37 @@ def outcomes_of(
     )  # fmt: skip
 
 
-def near_threshold(
-    outcomes: Outcomes, number: int, misses: NDArray[np.intp], near: tuple[float, float]
-) -> NDArray[np.intp]:
+def near_threshold(outcomes: Outcomes, number: int, near: tuple[float, float]) -> NDArray[np.intp]:
     """Misses of one bin whose amplitude is detected with a probability within ``near``."""
-    fit = _monotone_fit(outcomes, number)
-    if fit is None or not len(misses):
-        return misses[:0]
-    chance = fit.predict(outcomes.amplitude[misses])
-    chosen: NDArray[np.intp] = misses[(chance >= near[0]) & (chance <= near[1])]
+    own = outcomes.shown(number)
+    at, chance = detected(outcomes.amplitude[own], outcomes.hit[own])
+    misses = own[outcomes.missed[own]]
+    own_chance = chance[np.searchsorted(at, outcomes.amplitude[misses])]
+    chosen: NDArray[np.intp] = misses[(own_chance >= near[0]) & (own_chance <= near[1])]
     return chosen
 
 
-def thresholds(outcomes: Outcomes) -> tuple[Array, Array]:
-    """Amplitude detected half of the time, and the share of hits, by bin."""
-    threshold, hit_rate = (np.full(len(outcomes.centers), np.nan) for _ in range(2))
-    for number in range(len(threshold)):
-        own = outcomes.bin == number
-        n = int((own & (outcomes.hit | outcomes.missed)).sum())
-        if not n:
-            continue
-        hit_rate[number] = (own & outcomes.hit).sum() / n
-        fit = _monotone_fit(outcomes, number)
-        at = np.unique(outcomes.amplitude[own & (outcomes.hit | outcomes.missed)])
-        chance = fit.predict(at) if fit is not None else np.zeros(1)
-        if chance.min() < 0.5 < chance.max():
-            below, above = at[chance < 0.5].max(), at[chance > 0.5].min()
-            low, high = chance[chance < 0.5].max(), chance[chance > 0.5].min()
-            threshold[number] = below + (above - below) * (0.5 - low) / (high - low)
-    return threshold, hit_rate
+def threshold_of(amplitude: Array, hit: NDArray[np.bool_]) -> float:
+    """Amplitude detected half of the time; NaN where answers do not cross a half."""
+    at, chance = detected(amplitude, hit)
+    below, above = chance < 0.5, chance > 0.5
+    if not (below.any() and above.any()):
+        return float("nan")
+    low, high = np.flatnonzero(below)[-1], np.flatnonzero(above)[0]
+    share = (0.5 - chance[low]) / (chance[high] - chance[low])
+    return float(at[low] + (at[high] - at[low]) * share)
 
 
-def _monotone_fit(outcomes: Outcomes, number: int) -> Any:
-    """Probability of yes that rises with the amplitude, in one bin; None without answers."""
-    from sklearn.isotonic import IsotonicRegression
+def detected(amplitude: Array, hit: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Different amplitudes, and the probability of yes to each, which rises with it."""
+    from sklearn.isotonic import isotonic_regression
 
-    own = np.flatnonzero((outcomes.bin == number) & (outcomes.hit | outcomes.missed))
-    if own.size < 2:
-        return None
-    fit: Any = IsotonicRegression(  # type: ignore[no-untyped-call]
-        y_min=0.0, y_max=1.0, out_of_bounds="clip"
-    )
-    return fit.fit(outcomes.amplitude[own], outcomes.hit[own].astype(np.float64))
+    at, which, n = np.unique(amplitude, return_inverse=True, return_counts=True)
+    if not at.size:
+        return at, at
+    share = np.bincount(which, weights=hit.astype(np.float64)) / n
+    fit: Any = isotonic_regression(share, sample_weight=n.astype(np.float64), y_min=0.0, y_max=1.0)
+    return at, fit
 
 
 def _answers(table: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -161,6 +155,18 @@ def _answers(table: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]
     return choice > 0.0, answered
 
 
+def _check_order(on: Array, off: Array, onset: str, offset: str) -> None:
+    """Refuse stimuli that end before they begin."""
+    wrong = off <= on
+    if wrong.any():
+        message = (
+            f"{int(wrong.sum())} of {len(on)} stimuli end before they begin ({offset!r} at "
+            f"{off[wrong][0]:g} s, {onset!r} at {on[wrong][0]:g} s): the columns of onset= and "
+            "offset= may be exchanged, or one of them is no time within the trial"
+        )
+        raise TensorError(message)
+
+
 def _offsets(
     x: xr.DataArray, off: Array, present: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
@@ -169,12 +175,13 @@ def _offsets(
     width = bin_width_of(x)
     number = np.floor((off - time[0]) / width + 0.5 + 1e-9)
     placed = present & (number >= 0) & (number < len(time))
-    if not placed.any():
-        known = off[present & np.isfinite(off)]
-        span = f"{known.min():g} to {known.max():g}" if known.size else "nowhere"
+    known = off[present & np.isfinite(off)]
+    if 2 * placed.sum() <= len(known) or not placed.any():
+        span = f"{known.min():g} to {known.max():g} s" if known.size else "nowhere"
         message = (
-            f"no stimulus ends within the window ({time[0]:g} to {time[-1]:g} s), they end at "
-            f"{span}: align to the start of the trial with a window that holds them; times are in s"
+            f"{int(placed.sum())} of {len(known)} stimuli end within the window ({time[0]:g} to "
+            f"{time[-1]:g} s), they end at {span}: align to the start of the trial, with a window "
+            "that holds them; times are in s, from the trial's start and not the session's"
         )
         raise TensorError(message)
     return placed, np.where(placed, number, 0).astype(np.intp)

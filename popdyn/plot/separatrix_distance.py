@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from popdyn.plot.drawable import drawable
 from popdyn.plot.style import (
-    BAND_ALPHA,
     GUIDE_COLOR,
     LINE_WIDTH,
     SMALL_FONT_SIZE,
@@ -27,17 +27,20 @@ _MARKER_SIZE = 3.0
 def separatrix_distance(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Draw the distance with its bounds, and the threshold dashed on an axis of its own.
 
+    Where the result has one the distance is that without the noise of the trials, which its bounds
+    are of.  Onsets without a distance are crosses at the bottom.
+
     Parameters
     ----------
     result : Dataset
-        From ``pdn.separatrix_distance``.
+        From ``pdn.separatrix_distance`` or ``pdn.dynamics.separatrix_bisect``.
     ax : Axes, optional
         Axes to draw on.
 
     Returns
     -------
     Axes
-        Those of the distance; their correlation over onsets is in the title.
+        Those of the distance; the correlation with the threshold over onsets is in the title.
 
     Raises
     ------
@@ -59,21 +62,49 @@ def separatrix_distance(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax)
     onset = result["onset"].to_numpy()
     color = condition_colors(["distance"])["distance"]
-    distance = result["separatrix_distance"]
-    if "separatrix_distance_bound" in result:
-        low, high = result["separatrix_distance_bound"].transpose("bound", "onset").to_numpy()
-        ax.fill_between(onset, low, high, color=color, alpha=BAND_ALPHA, linewidth=0)
     style: dict[str, Any] = {"linewidth": LINE_WIDTH, "markersize": _MARKER_SIZE}
+    corrected = "corrected_distance" in result
+    distance = result["corrected_distance" if corrected else "separatrix_distance"]
+    if "separatrix_distance_bound" in result:
+        bounds = result["separatrix_distance_bound"].transpose("bound", "onset").to_numpy()
+        ax.vlines(onset, *bounds, color=color, linewidth=LINE_WIDTH / 2)
     ax.plot(onset, distance.to_numpy(), "o-", color=color, **style)
+    ax.set_ylim(bottom=0.0)
+    _mark_unknown(ax, onset[np.isnan(distance.to_numpy())], color)
     units = str(distance.attrs.get("units", "1")).replace("*sqrt(neurons)", " √neurons")
     ax.set_xlabel("onset of the stimulus (s)")
     ax.set_ylabel(plain(axis_label("separatrix distance", units)), color=color)
     beside = ax.twinx()
     beside.plot(onset, result["threshold"].to_numpy(), "s--", color=GUIDE_COLOR, **style)
+    beside.set_ylim(bottom=0.0)
     beside.set_ylabel("threshold (amplitude)", color=GUIDE_COLOR)
     style_axes(beside)
     beside.spines["right"].set_visible(True)
-    correlation = float(result["correlation"]) if "correlation" in result else np.nan
-    if np.isfinite(correlation):
-        ax.set_title(f"correlation {correlation:.2f}", fontsize=SMALL_FONT_SIZE)
+    if np.isfinite(result.get("correlation", np.nan)):
+        ax.set_title(_correlation(result), fontsize=SMALL_FONT_SIZE)
     return ax
+
+
+def _mark_unknown(ax: Axes, onset: NDArray[Any], color: str) -> None:
+    """Cross the onsets that have no distance."""
+    at = ax.get_xaxis_transform()
+    ax.plot(
+        onset, np.zeros(len(onset)), "x", color=color, markersize=2 * _MARKER_SIZE,
+        transform=at, clip_on=False,
+    )  # fmt: skip
+    if len(onset):
+        ax.annotate(
+            "× no distance", (0.02, 0.04), xycoords="axes fraction", color=color,
+            fontsize=SMALL_FONT_SIZE,
+        )  # fmt: skip
+
+
+def _correlation(result: xr.Dataset) -> str:
+    """Say the correlation, its bounds and of how many onsets it is."""
+    distance, threshold = (result[name].to_numpy() for name in ("separatrix_distance", "threshold"))
+    known = int((np.isfinite(distance) & np.isfinite(threshold)).sum())
+    bounds = ""
+    if "correlation_bound" in result:
+        low, high = result["correlation_bound"].to_numpy()
+        bounds = f" [{low:.2f}, {high:.2f}]"
+    return f"correlation {float(result['correlation']):.2f}{bounds} of {known} onsets"

@@ -132,7 +132,8 @@ def test_few_misses_have_no_distance():
     x = planted(n_trials=160)
     at_first = (x.on < 0.75).values & (x.amplitude == 2.0).values & (x.said == "no").values
     x = x.isel(trial=np.flatnonzero(~at_first | (np.cumsum(at_first) <= 4)))
-    result = pdn.separatrix_distance(x, n_draws=0, near=(0.2, 0.99), **PLANTED)
+    with pytest.warns(pdn.PopdynWarning, match="no distance .fewer than 10.*at onsets 0.575 s"):
+        result = pdn.separatrix_distance(x, n_draws=5, near=(0.2, 0.99), **PLANTED)
     assert int(result.n_misses[0]) < 10
     assert np.isnan(result.separatrix_distance[0])
     assert np.isfinite(result.separatrix_distance[1])
@@ -142,6 +143,61 @@ def test_without_a_near_threshold_amplitude_all_misses_count_and_it_is_said():
     with pytest.warns(pdn.PopdynWarning, match="no miss is near threshold"):
         result = pdn.separatrix_distance(planted(), n_draws=0, near=(0.60, 0.62), **PLANTED)
     assert (result.separatrix_distance < 5.0).all()
+
+
+def test_the_correction_is_the_squared_standard_errors_of_both_means():
+    """By hand, at one onset: an unbiased variance, so many misses are not needed to tell."""
+    x = planted(n_neurons=4, noise=2.0, n_trials=240, seed=3)
+    result = pdn.separatrix_distance(
+        x, smooth=None, n_components=None, n_draws=0,
+        **PLANTED | {"near": (0.3, 0.8), "onset_bins": [0.4, 0.75]},
+    )  # fmt: skip
+    missed = (x.amplitude == 2.0) & (x.said == "no") & (x.on < 0.75)
+    at = x.values[:, 8]
+    missed, rejected = at[:, missed.values], at[:, (x.amplitude == 0.0).values]
+    assert result.n_misses[0] == missed.shape[1]
+    square = ((missed.mean(axis=1) - rejected.mean(axis=1)) ** 2).sum()
+    errors = [np.cov(own).trace() / own.shape[1] for own in (missed, rejected)]
+    np.testing.assert_allclose(result.separatrix_distance[0], np.sqrt(square))
+    np.testing.assert_allclose(result.corrected_distance[0], np.sqrt(square - sum(errors)))
+
+
+@pytest.mark.slow
+def test_bounds_hold_the_planted_distance_as_often_as_they_say():
+    held = []
+    for seed in range(200):
+        result = pdn.separatrix_distance(
+            planted(n_neurons=3, noise=3.0, seed=seed), smooth=None, n_components=None,
+            n_draws=200, rng=seed, **PLANTED,
+        )  # fmt: skip
+        low, high = result.separatrix_distance_bound.values
+        held += ((low <= 5.0) & (high >= 5.0)).tolist()
+    assert 0.91 < np.mean(held) < 0.985
+
+
+def test_bounds_are_never_negative_and_those_of_nothing_reach_zero():
+    x = planted(n_neurons=60, noise=3.0)
+    x[0] = x[1]
+    result = pdn.separatrix_distance(x, smooth=None, n_components=None, n_draws=50, **PLANTED)
+    np.testing.assert_array_equal(result.separatrix_distance_bound[0], 0.0)
+    assert (result.separatrix_distance_bound[1] > 0.0).all()
+
+
+def test_components_that_leave_the_distance_out_are_said():
+    """What varies most is another neuron's course, which is the same in all trials."""
+    x = planted(noise=0.3)
+    x[1] += 100.0 * np.sin(np.arange(20))[:, None]
+    with pytest.warns(pdn.PopdynWarning, match="1 components hold .* n_components=None keeps all"):
+        result = pdn.separatrix_distance(x, smooth=None, n_components=1, n_draws=0, **PLANTED)
+    assert (result.separatrix_distance < 2.0).all()
+
+
+def test_one_amplitude_has_a_distance_and_no_threshold_and_it_is_said():
+    x = planted()
+    x = x.isel(trial=np.flatnonzero(np.isin(x.amplitude, (0.0, 2.0))))
+    with pytest.warns(pdn.PopdynWarning, match="no threshold .*at onsets 0.575, 0.925 s"):
+        result = pdn.separatrix_distance(x, n_draws=0, **PLANTED)
+    assert np.isfinite(result.separatrix_distance).all() and np.isnan(result.threshold).all()
 
 
 def changed(name, values):
@@ -160,6 +216,12 @@ def changed(name, values):
         (planted(), {"roles": {"stimulus": "amplitude", "choice": "amplitude"}}, pdn.TensorError,
          "choice must be binary"),
         (changed("off", lambda off: 1000 * off), {}, pdn.TensorError, "times are in s"),
+        (changed("off", lambda off: off - 0.8), {}, pdn.TensorError,
+         "300 of 300 stimuli end before they begin"),
+        (changed("off", lambda off: off + np.arange(400) / 40), {}, pdn.TensorError,
+         "from the trial's start and not the session's"),
+        (planted(), {"near": (25, 75)}, pdn.TensorError, "near must be two rising probabilities"),
+        (planted(), {"near": (0.75, 0.25)}, pdn.TensorError, "found .0.75, 0.25"),
         (changed("on", lambda on: np.where(np.isfinite(on), 0.5, on)), {"onset_bins": 7},
          pdn.TensorError, "onsets must vary"),
         (planted(), {"onset_bins": [1.0, 0.5]}, pdn.TensorError, "rising edges"),
@@ -169,7 +231,8 @@ def changed(name, values):
          pdn.FitError, "no trial is a miss"),
         (planted(n_trials=16), {"near": (0.0, 1.0)}, pdn.FitError, "no onset bin has 10 misses that count"),
     ],
-    ids=["match", "column", "text", "binary", "ms", "onset", "edges", "smooth", "rejection",
+    ids=["match", "column", "text", "binary", "ms", "exchanged", "session", "percent",
+         "falling", "onset", "edges", "smooth", "rejection",
          "miss", "few"],
 )  # fmt: skip
 def test_bad_requests_are_refused_in_plain_words(x, options, error, words):

@@ -21,6 +21,7 @@ _METHODS = (
     "multi_tdr",
     "relative_distance",
     "separatrix_distance",
+    "separatrix_bisect",
     "estimation_test",
     "estimation_tests",
     "decode",
@@ -56,6 +57,7 @@ _METHODS = (
 _PICTURES = {
     **dict.fromkeys(("reservoir", "force", "full_force"), "training"),
     **dict.fromkeys(("discrimination_estimates", "production_estimates"), "estimates"),
+    "separatrix_bisect": "separatrix_distance",
 }
 # Pictures that share a module of another name.
 _MODULES = {

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from popdyn.analysis.distance_shift import judged_distance
 from popdyn.analysis.estimation_errors import line
-from popdyn.analysis.estimation_input import read_question
+from popdyn.analysis.estimation_input import check_alike, read_question
 from popdyn.analysis.estimation_noise import Array
 from popdyn.errors import FitError, TensorError
 from popdyn.resample import BOUND, percentile_bounds
@@ -80,6 +81,7 @@ def decode_then_compare(
     learnt, shown = _training(training)
     intercept, slope = (float(value) for value in line(learnt, shown))
     asked = read_question(distance, stimulus, estimate, sets, covariance, draws)
+    check_alike("stimuli of the training", shown, asked.stimulus)
     decoded = intercept + slope * asked.distance
     variables: dict[str, Any] = {
         "decoded": ("condition", decoded),
@@ -118,7 +120,7 @@ def decode_then_compare(
     return result
 
 
-def _training(training: xr.Dataset | tuple[Any, Any]) -> tuple[Array, Array]:
+def _training(training: Any) -> tuple[Array, Array]:
     """Distances and stimuli of the line."""
     if isinstance(training, xr.Dataset):
         if "mean_distance" not in training or "stimulus" not in training.coords:
@@ -127,7 +129,10 @@ def _training(training: xr.Dataset | tuple[Any, Any]) -> tuple[Array, Array]:
                 f"(distances, stimuli); found method {training.attrs.get('method', 'none')!r}"
             )
             raise TensorError(message)
-        training = training["mean_distance"].to_numpy(), training["stimulus"].to_numpy()
+        training = judged_distance(training)[0], training["stimulus"].to_numpy()
+    if not isinstance(training, (tuple, list)) or len(training) != 2:
+        message = f"training is a result or a pair (distances, stimuli), found {training!r:.60}"
+        raise TensorError(message)
     learnt, shown = (np.asarray(values, dtype=np.float64) for values in training)
     if learnt.shape != shown.shape or learnt.ndim != 1:
         message = (

@@ -88,6 +88,7 @@ def read_question(
         noise = noise_of_covariance(covariance, known, own)
     else:
         noise = noise_of_draws(drawn[:, known], own, given["n_trials"])
+        _check_draws(drawn[:, known], found[known])
         exact = np.broadcast_to(perceived[known], (len(drawn), int(known.sum())))
         pair = drawn[:, known], exact if own is None else own
     return Question(
@@ -287,6 +288,29 @@ def _check_sizes(stimulus: Array, distance: Array, sets: NDArray[np.str_] | None
         raise TensorError(message)
 
 
+def _check_draws(drawn: Array, distance: Array) -> None:
+    """Refuse draws that do not lie around the distances: of another scale, sign or measure."""
+    away = float(np.abs(np.nanmedian(drawn, axis=0) - distance).mean())
+    if away > max(np.abs(distance - distance.mean()).mean(), 2.0 * np.nanstd(drawn, axis=0).mean()):
+        message = (
+            f"draws lie {away:.3g} away from the distances, which are {distance.min():.3g} to "
+            f"{distance.max():.3g}: they are no draws of these distances; give draws of the same "
+            "measure, in the same unit"
+        )
+        raise TensorError(message)
+
+
+def check_alike(name: str, values: Array, stimulus: Array, other: str = "stimuli") -> None:
+    """Refuse numbers that are not in the unit of the stimuli, as ms beside s."""
+    ratio = np.abs(values).mean() / max(np.abs(stimulus).mean(), 1e-300)
+    if not 0.05 < ratio < 20.0:
+        message = (
+            f"{name} are {ratio:.3g} times as large as {other}: are both in the same unit, "
+            "seconds or hertz?"
+        )
+        raise TensorError(message)
+
+
 def _check_numbers(stimulus: Array, distance: Array, estimate: Array) -> None:
     """Refuse what has no curve to compare."""
     if np.unique(stimulus).size < _FEWEST:
@@ -301,10 +325,4 @@ def _check_numbers(stimulus: Array, distance: Array, estimate: Array) -> None:
         if np.ptp(values) <= 1e-12 * np.abs(values).max():
             message = f"all {name} are the same, {values[0]:g}: nothing can be told from them"
             raise FitError(message)
-    ratio = np.abs(estimate).mean() / np.abs(stimulus).mean()
-    if not 0.05 < ratio < 20.0:
-        message = (
-            f"estimates are {ratio:.3g} times as large as stimuli: are both in the same unit, "
-            "seconds or hertz?"
-        )
-        raise TensorError(message)
+    check_alike("estimates", estimate, stimulus)

@@ -116,18 +116,22 @@ def noise_of_covariance(
 ) -> JointNoise:
     """Covariance as it was given, of known conditions; that of estimates from their draws."""
     given, n = np.asarray(covariance, dtype=np.float64), known.size
-    if given.shape != (n, n) or not np.allclose(given, given.T):
+    if given.shape == (n, n) and not np.isfinite(given[np.ix_(known, known)]).all():
+        message = "covariance is not finite: leave out the conditions whose noise is not known"
+        raise TensorError(message)
+    if given.shape != (n, n) or not np.allclose(given, given.T, equal_nan=True):
         message = (
             f"covariance must be symmetric of shape ({n}, {n}), one row per condition, found "
-            f"shape {given.shape}"
+            + (f"shape {given.shape}" if given.shape != (n, n) else "one that is not symmetric")
         )
         raise TensorError(message)
+    given = given[np.ix_(known, known)]
     if np.linalg.eigvalsh(given).min() < -1e-8 * max(np.trace(given), 1e-300):
         message = "covariance has negative eigenvalues: it is none"
         raise TensorError(message)
     n = int(known.sum())
     full = np.zeros((2 * n, 2 * n))
-    full[:n, :n] = given[np.ix_(known, known)]
+    full[:n, :n] = given
     if estimate is not None:
         full[n:, n:] = np.cov(estimate.T)
     return JointNoise(full, np.inf)

@@ -74,6 +74,9 @@ def pool_estimation_tests(
     0.031
     """
     _check(results, "results", _FEWEST)
+    if control is not None:
+        _check(control, "control", _FEWEST)
+    _check_units({**results, **(control or {})})
     difference = _differences(results)
     n = difference.shape[1]
     if n < _ENOUGH:
@@ -98,7 +101,6 @@ def pool_estimation_tests(
         "measure": np.array(_MEASURES),
     }
     if control is not None:
-        _check(control, "control", _FEWEST)
         other = _differences(control)
         p = [_ranks(own, none) for own, none in zip(difference, other, strict=True)]
         variables["control_difference"] = (("measure", "control"), other)
@@ -113,8 +115,14 @@ def pool_estimation_tests(
     return result
 
 
-def _check(results: Mapping[str, xr.Dataset], name: str, fewest: int) -> None:
+def _check(results: Any, name: str, fewest: int) -> None:
     """Refuse what is no result of the test, and too few of them."""
+    if not isinstance(results, Mapping):
+        message = (
+            f"{name} is a mapping of names to results of pdn.estimation_test, found "
+            f"{type(results).__name__}: {{'first': ..., 'second': ...}}"
+        )
+        raise TensorError(message)
     for source, own in results.items():
         if own.attrs.get("method") != "estimation_test":
             message = (
@@ -125,6 +133,21 @@ def _check(results: Mapping[str, xr.Dataset], name: str, fewest: int) -> None:
     if len(results) < fewest:
         message = f"{name} has {len(results)} source; at least {fewest} are needed to pool"
         raise FitError(message)
+
+
+def _check_units(results: Mapping[str, xr.Dataset]) -> None:
+    """Refuse errors in ms beside errors in s, declared or not."""
+    units = {str(own["stimulus"].attrs.get("units", "unknown")) for own in results.values()} - {
+        "unknown"
+    }
+    size = [float(np.abs(own["stimulus"]).mean()) for own in results.values()]
+    if len(units) > 1 or max(size) > 20.0 * min(size):
+        found = ", ".join(
+            f"{name} around {value:.3g} {own['stimulus'].attrs.get('units', '')}".rstrip()
+            for (name, own), value in zip(results.items(), size, strict=True)
+        )
+        message = f"stimuli are in different units, and so are errors: {found}; test all in one"
+        raise TensorError(message)
 
 
 def _differences(results: Mapping[str, xr.Dataset]) -> Array:

@@ -92,10 +92,10 @@ def evidence_of(
     """Put together what the verdict depends on."""
     contracts = np.nan
     if behavior is not None:
-        if "slope_bound" not in behavior:
+        if not isinstance(behavior, xr.Dataset) or "slope_bound" not in behavior:
+            found = getattr(behavior, "attrs", {}).get("method", type(behavior).__name__)
             message = (
-                "behavior is a result of pdn.contraction, found method "
-                f"{behavior.attrs.get('method', 'none')!r} without slope_bound"
+                f"behavior is a result of pdn.contraction, found {found!r} without slope_bound"
             )
             raise TensorError(message)
         contracts = _contracts(behavior["slope_bound"])

@@ -26,6 +26,7 @@ from popdyn.analysis.kinet_axis import axis_distance
 from popdyn.analysis.kinet_orbits import Orbits
 from popdyn.analysis.trials import Array
 from popdyn.errors import FitError, TensorError, warn
+from popdyn.network.real_numbers import real_number
 
 Measure = Literal["kinet", "arc_length", "coding_axis"]
 MEASURES = ("kinet", "arc_length", "coding_axis")
@@ -90,17 +91,26 @@ def make_rule(
             message = f"reach is a time in s, 0 or more, found {reach!r}"
             raise TensorError(message)
         bins = round(reach / step)
-    rows = np.ones(len(time), dtype=bool)
-    if window is not None:
-        start, stop = window
-        rows = (time >= start - 1e-9 * step) & (time < stop)
-        if not rows.any():
-            message = (
-                f"no time within mean_over = ({start:g}, {stop:g}) s, found {time[0]:g} to "
-                f"{time[-1]:g} s"
-            )
-            raise TensorError(message)
-    return Rule(method, alignment, sign, bins, rows)  # type: ignore[arg-type]
+    return Rule(method, alignment, sign, bins, _rows(window, time, step))  # type: ignore[arg-type]
+
+
+def _rows(window: Sequence[float] | None, time: Array, step: float) -> NDArray[np.bool_]:
+    """Mark the reference times over which means go."""
+    if window is None:
+        return np.ones(len(time), dtype=bool)
+    if not isinstance(window, (Sequence, np.ndarray)) or len(window) != 2:
+        message = f"mean_over is a pair (start, stop) in s, found {window!r}"
+        raise TensorError(message)
+    start, stop = (real_number("mean_over", one, "a pair (start, stop) in s") for one in window)
+    rows: NDArray[np.bool_] = (time >= start - 1e-9 * step) & (time < stop)
+    span = float(time[-1] - time[0]) + step
+    if not rows.any() or max(time[0] - start, stop - time[-1]) > span + step:
+        message = (
+            f"mean_over = ({start:g}, {stop:g}) s does not lie in the window, which goes from "
+            f"{time[0]:g} to {time[-1]:g} s: 400 ms are 0.4"
+        )
+        raise TensorError(message)
+    return rows
 
 
 def check_sides(orbits: Orbits, rule: Rule) -> None:

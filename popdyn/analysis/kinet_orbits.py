@@ -305,6 +305,13 @@ def _check_length(orbits: Orbits) -> None:
             f"of the trials of {names}: select neurons recorded together, or align to another event"
         )
         raise FitError(message)
+    least = np.nanmin(orbits.mean, axis=(0, 2), initial=np.inf)
+    if (least == np.nanmax(orbits.mean, axis=(0, 2), initial=-np.inf)).all():
+        message = (
+            f"none of {int(orbits.kept.sum())} neurons varies: averages are the same at all times "
+            "and in all conditions, and no distance can be told"
+        )
+        raise FitError(message)
 
 
 def _labels(average: xr.Dataset) -> tuple[str, ...]:

@@ -56,6 +56,10 @@ class Settings:
             if found not in allowed:
                 message = f"{name} must be one of {', '.join(map(repr, allowed))}, found {found!r}"
                 raise TensorError(message)
+        for name, number in (("n_draws", self.n_draws), ("n_splits", self.n_splits)):
+            if not isinstance(number, (int, np.integer)) or number < 0:
+                message = f"{name} is a whole number, 0 for none, found {number!r}"
+                raise TensorError(message)
         if has_plan and self.unit != "trial":
             message = (
                 "a resample plan draws trials, but unit='neuron' was asked for: leave out one of "

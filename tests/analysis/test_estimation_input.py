@@ -95,8 +95,11 @@ REFUSALS = [
     ({"estimate": 1000 * STIMULUS}, "1e.03 times as large as stimuli.*seconds or hertz"),
     ({"covariance": np.eye(4)}, r"symmetric of shape \(11, 11\).*found shape \(4, 4\)"),
     ({"covariance": -np.eye(11)}, "negative eigenvalues"),
+    ({"covariance": np.full((11, 11), np.nan)}, "covariance is not finite"),
+    ({"covariance": np.triu(np.ones((11, 11)))}, "found one that is not symmetric"),
     ({"sets": np.repeat(["a", "b", "c"], [4, 4, 3])}, "two stimulus sets.*found 3"),
-    ({"behavior": xr.Dataset()}, r"result of pdn\.contraction, found method 'none'"),
+    ({"behavior": xr.Dataset()}, r"result of pdn\.contraction, found 'Dataset' without slope"),
+    ({"behavior": {"slope": 0.8}}, r"result of pdn\.contraction, found 'dict' without slope"),
     ({"distance": xr.Dataset()}, "without mean_distance or stimulus"),
     ({"estimate": {"a": STIMULUS}}, "estimates of sets a, distances of one set"),
     (
@@ -143,6 +146,25 @@ def test_draws_of_different_plans_are_refused():
         pdn.estimation_test(STIMULUS, STIMULUS, own, draws=draws)
 
 
+@pytest.mark.parametrize(
+    "change", [lambda d: 1000.0 * d, lambda d: -d, lambda d: d + 5.0], ids=["unit", "sign", "place"]
+)
+def test_draws_of_something_else_are_refused(change):
+    draws = STIMULUS - 0.75 + 0.005 * np.random.default_rng(0).normal(size=(200, 11))
+    result = pdn.estimation_test(STIMULUS - 0.75, STIMULUS, perceived(0.1), draws=draws)
+    assert result.attrs["verdict"] == "true"
+    with pytest.raises(pdn.TensorError, match="no draws of these distances"):
+        pdn.estimation_test(STIMULUS - 0.75, STIMULUS, perceived(0.1), draws=change(draws))
+
+
+def test_lines_from_elsewhere_are_in_the_same_unit():
+    arguments = {"stimulus": STIMULUS, "estimate": perceived(0.1), "covariance": KNOWN}
+    with pytest.raises(pdn.TensorError, match=r"stimuli of the training are 1e\+03 times"):
+        pdn.decode_then_compare((STIMULUS, 1000 * STIMULUS), STIMULUS, **arguments)
+    with pytest.raises(pdn.TensorError, match="training is a result or a pair"):
+        pdn.decode_then_compare(STIMULUS, STIMULUS, **arguments)
+
+
 def test_conditions_without_distance_are_left_out_and_said():
     estimate = perceived(0.1)
     distance = np.where(np.arange(11) == 2, np.nan, estimate)
@@ -179,3 +201,25 @@ def test_numbers_of_draws_are_whole_and_positive(name):
     stimulus = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
     with pytest.raises(TensorError, match=f"{name} is a whole number"):
         pdn.estimation_test(stimulus, stimulus, stimulus, covariance=np.eye(5), **{name: 0})
+
+
+def test_tests_are_pooled_in_one_unit_and_by_name():
+    def tested(scale, units=""):
+        own = xr.DataArray(
+            scale * perceived(0.1), {"stimulus": scale * STIMULUS}, ("stimulus",),
+            attrs={"units": units},
+        )  # fmt: skip
+        return pdn.estimation_test(
+            STIMULUS, scale * STIMULUS, own, covariance=1e-4 * np.eye(11), n_draws=50, n_repeats=2
+        )
+
+    seconds = {str(i): tested(1.0) for i in range(6)}
+    for other in (tested(1000.0), tested(1.0, "Hz")):
+        with pytest.raises(pdn.TensorError, match="stimuli are in different units, and so are er"):
+            pdn.pool_estimation_tests({"0": tested(1.0, "s"), "other": other})
+        with pytest.raises(pdn.TensorError, match="6 around|other around"):
+            pdn.pool_estimation_tests(
+                {**seconds, "0": tested(1.0, "s")}, control={"6": other, "7": other}
+            )
+    with pytest.raises(pdn.TensorError, match="results is a mapping of names .*, found list"):
+        pdn.pool_estimation_tests(list(seconds.values()))

@@ -217,7 +217,7 @@ def test_a_part_of_the_times_can_be_averaged():
     whole, part = exact(x), exact(x, mean_over=(0.1, 0.3))
     wanted = whole.distance.sel(time=slice(0.0999, 0.2999)).mean("time")
     np.testing.assert_allclose(part.mean_distance, wanted)
-    with pytest.raises(pdn.TensorError, match=r"no time within mean_over = \(100, 300\) s"):
+    with pytest.raises(pdn.TensorError, match=r"mean_over = \(100, 300\) s does not lie in"):
         exact(x, mean_over=(100, 300))
 
 
@@ -231,6 +231,16 @@ def test_a_part_of_the_times_can_be_averaged():
         ({"unit": "session"}, pdn.TensorError, "unit must be one of 'trial', 'neuron'"),
         ({"draw_components": "new"}, pdn.TensorError, "draw_components must be one of 'fixed'"),
         ({"smooth": 40}, pdn.TensorError, "40 ms is 0.040"),
+        (
+            {"mean_over": 0.4},
+            pdn.TensorError,
+            r"mean_over is a pair \(start, stop\) in s, found 0.4",
+        ),
+        ({"mean_over": ("a", 1)}, pdn.TensorError, "mean_over must be a pair"),
+        ({"mean_over": (0, 400)}, pdn.TensorError, "0 to 0.99 s: 400 ms are 0.4"),
+        ({"mean_over": (0.4, 0.2)}, pdn.TensorError, "does not lie in the window"),
+        ({"n_draws": -1}, pdn.TensorError, "n_draws is a whole number, 0 for none, found -1"),
+        ({"n_splits": 0.5}, pdn.TensorError, "n_splits is a whole number, 0 for none, found 0.5"),
         ({"reference": 0.62}, pdn.TensorError, "no condition 0.62 to take as reference"),
         ({"reference": 0.5}, pdn.FitError, "first or last condition"),
         ({"by": "tone"}, pdn.TensorError, "no column tone on condition, found stimulus"),
@@ -239,6 +249,11 @@ def test_a_part_of_the_times_can_be_averaged():
 def test_bad_requests_are_refused_in_plain_words(options, error, words):
     with pytest.raises(error, match=words):
         exact(cylinder(step=0.01), **options)
+
+
+def test_activity_that_does_not_vary_has_no_distances():
+    with pytest.raises(pdn.FitError, match="none of 50 neurons varies: averages are the same"):
+        exact(0.0 * cylinder(step=0.01) + 3.0)
 
 
 def test_few_conditions_need_another_rule_for_sides():

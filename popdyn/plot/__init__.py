@@ -7,6 +7,7 @@ from popdyn.plot.condition_average import condition_average
 from popdyn.plot.contraction import contraction, serial_dependence
 from popdyn.plot.decode import decode
 from popdyn.plot.decode_quantity import decode_quantity
+from popdyn.plot.decode_then_compare import decode_then_compare
 from popdyn.plot.detection import detection
 from popdyn.plot.dpca import dpca
 from popdyn.plot.encoding import encoding
@@ -24,7 +25,7 @@ from popdyn.plot.observer import (
 )
 from popdyn.plot.output_against_target import output_against_target
 from popdyn.plot.pca import pca
-from popdyn.plot.perceived import behavior, decoded, verdict
+from popdyn.plot.perceived import behavior, decoded
 from popdyn.plot.psychometric import psychometric
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
@@ -39,6 +40,7 @@ from popdyn.plot.tdr import tdr, tdr_strength
 from popdyn.plot.temporal_generalization import temporal_generalization
 from popdyn.plot.timescale import timescale
 from popdyn.plot.training import training, training_loss
+from popdyn.plot.verdict import verdict
 from popdyn.plot.warp import warp
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "decode",
     "dpca",
     "decode_quantity",
+    "decode_then_compare",
     "decoded",
     "encoding",
     "epoch_axes",

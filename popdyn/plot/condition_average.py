@@ -10,13 +10,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from popdyn.plot.ordered import condition_looks
 from popdyn.plot.style import (
     BAND_ALPHA,
     LINE_WIDTH,
     add_legend,
     axis_label,
-    condition_colors,
-    condition_styles,
     conditions_title,
     event_line,
     new_axes,
@@ -34,7 +33,9 @@ _FADED = 0.3
 def condition_average(result: xr.Dataset, *, neuron: Any = None, ax: Axes | None = None) -> Axes:
     """Draw the average activity of one neuron, with its standard error, for every condition.
 
-    Bins where fewer than half of a condition's trials remain are faded.
+    Bins where fewer than half of a condition's trials remain are faded.  Conditions of a stimulus
+    with four values or more are colored in its order, with a line style for each value of a second
+    column.
 
     Parameters
     ----------
@@ -71,9 +72,9 @@ def condition_average(result: xr.Dataset, *, neuron: Any = None, ax: Axes | None
     position = _most_modulated(result, name) if neuron is None else neuron_position(result, neuron)
     one = result.isel(neuron=position)
     labels = [str(label) for label in one["condition"].values]
-    colors, styles = condition_colors(labels), condition_styles(labels)
+    looks = condition_looks(one, labels)
     for number, label in enumerate(labels):
-        _draw(ax, one.isel(condition=number), name, label, colors[label], styles[label])
+        _draw(ax, one.isel(condition=number), name, label, *looks[label])
     if "phase" in result.dims:
         phase_axis(ax, result)
     else:
@@ -87,7 +88,7 @@ def condition_average(result: xr.Dataset, *, neuron: Any = None, ax: Axes | None
     return ax
 
 
-def _draw(ax: Axes, one: xr.Dataset, name: str, label: str, color: str, style: str) -> None:
+def _draw(ax: Axes, one: xr.Dataset, name: str, label: str, color: Any, style: str) -> None:
     """Draw one condition: all bins faded, then those with enough trials on top."""
     mean = one[name].values
     time = one[str(one[name].dims[0])].values

@@ -10,21 +10,25 @@ from matplotlib.axes import Axes
 
 from popdyn.errors import TensorError
 from popdyn.plot.drawable import drawable
+from popdyn.plot.labels import (
+    ESTIMATE_COLOR,
+    TRUE_COLOR,
+    error_entry,
+    error_scale,
+    known_label,
+    known_unit,
+)
 from popdyn.plot.style import (
     GUIDE_COLOR,
     LINE_WIDTH,
     SMALL_FONT_SIZE,
     add_legend,
-    axis_label,
     new_axes,
     plain,
 )
 
 Part = Literal["distance", "errors", "null", "codes", "shift"]
-_TRUE_COLOR = "#0072B2"
-_ESTIMATE_COLOR = "#D55E00"
 _MARKER_SIZE = 4.0
-_MILLI = 1000.0
 
 
 def estimation_test(result: xr.Dataset, *, of: Part = "distance", ax: Axes | None = None) -> Axes:
@@ -105,7 +109,7 @@ def estimation_tests(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """
     result = drawable(result, "estimation_tests", "error_difference", "wilcoxon_p")
     ax = new_axes(ax)
-    rows = [("sources", result["error_difference"], _ESTIMATE_COLOR)]
+    rows = [("sources", result["error_difference"], ESTIMATE_COLOR)]
     if "control_difference" in result:
         rows.append(("control", result["control_difference"], GUIDE_COLOR))
     for position, (_, values, color) in enumerate(rows):
@@ -137,30 +141,30 @@ def _distance(result: xr.Dataset, ax: Axes) -> Axes:
             fillstyle="full" if position == 0 else "none", label=plain(label),
         )  # fmt: skip
         for target, color, text in (
-            (stimulus, _TRUE_COLOR, "true"),
-            (estimate, _ESTIMATE_COLOR, "estimate"),
+            (stimulus, TRUE_COLOR, "true"),
+            (estimate, ESTIMATE_COLOR, "estimate"),
         ):
             slope = float(result[f"slope_{text}"])
             line = distance.mean() + slope * (target - target.mean())
             ax.plot(
                 stimulus[own], line[own], color=color, linewidth=LINE_WIDTH,
-                label=_with_error(result, text) if position == 0 else None,
+                label=error_entry(result, text) if position == 0 else None,
             )  # fmt: skip
-    ax.set_xlabel(_label("stimulus", result["stimulus"]))
-    ax.set_ylabel(_label("mean distance", result["mean_distance"]))
+    ax.set_xlabel(known_label("stimulus", known_unit(result["stimulus"])))
+    ax.set_ylabel(known_label("mean distance", known_unit(result["mean_distance"])))
     add_legend(ax)
     return ax
 
 
 def _errors(result: xr.Dataset, ax: Axes) -> Axes:
     """Histograms of raw errors, and the errors themselves."""
-    factor, units = _scale(result)
-    for name, color in (("true", _TRUE_COLOR), ("estimate", _ESTIMATE_COLOR)):
+    factor, units = error_scale(result)
+    for name, color in (("true", TRUE_COLOR), ("estimate", ESTIMATE_COLOR)):
         if f"draw_rmse_{name}" in result:
             drawn = factor * result[f"draw_rmse_{name}"].to_numpy()
             ax.hist(drawn, bins=30, color=color, alpha=0.5, linewidth=0)
         ax.axvline(factor * float(result[f"rmse_{name}"]), color=color, label=name)
-    ax.set_xlabel(_named("raw RMSE", units))
+    ax.set_xlabel(known_label("raw RMSE", units or "units of the stimulus"))
     ax.set_ylabel("bootstrap draws")
     add_legend(ax)
     return ax
@@ -168,7 +172,7 @@ def _errors(result: xr.Dataset, ax: Axes) -> Axes:
 
 def _null(result: xr.Dataset, ax: Axes) -> Axes:
     """Difference of normalized errors, seen and as either hypothesis makes it."""
-    for name, color in (("true", _TRUE_COLOR), ("estimate", _ESTIMATE_COLOR)):
+    for name, color in (("true", TRUE_COLOR), ("estimate", ESTIMATE_COLOR)):
         drawn = result[f"null_difference_{name}"].to_numpy()
         label = f"if {name} (p = {float(result[f'p_{name}']):.2g})"
         ax.hist(drawn, bins=40, color=color, alpha=0.5, linewidth=0, label=label)
@@ -181,16 +185,16 @@ def _null(result: xr.Dataset, ax: Axes) -> Axes:
 
 def _codes(result: xr.Dataset, ax: Axes) -> Axes:
     """Cross-validated errors of all codes."""
-    factor, units = _scale(result)
+    factor, units = error_scale(result)
     names = [str(name) for name in result["alternative"].to_numpy()]
     values = factor * result["alternative_error"].to_numpy()
-    special = {"true": _TRUE_COLOR, "estimate": _ESTIMATE_COLOR}
+    special = {"true": TRUE_COLOR, "estimate": ESTIMATE_COLOR}
     colors = [special.get(name, GUIDE_COLOR) for name in names]
     ax.barh(range(len(names)), values, color=colors, height=0.7)
-    ax.axvline(values[names.index("estimate")], color=_ESTIMATE_COLOR, linewidth=LINE_WIDTH / 2)
+    ax.axvline(values[names.index("estimate")], color=ESTIMATE_COLOR, linewidth=LINE_WIDTH / 2)
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
-    ax.set_xlabel(_named("cross-validated error", units))
+    ax.set_xlabel(known_label("cross-validated error", units or "units of the stimulus"))
     return ax
 
 
@@ -200,9 +204,9 @@ def _shift(result: xr.Dataset, ax: Axes) -> Axes:
         message = "there is one stimulus set here, and no shift between two"
         raise TensorError(message)
     shared = result["shared"].to_numpy()
-    ax.axhline(0.0, color=_TRUE_COLOR, linewidth=LINE_WIDTH, label="true: no shift")
+    ax.axhline(0.0, color=TRUE_COLOR, linewidth=LINE_WIDTH, label="true: no shift")
     ax.plot(
-        shared, result["expected_set_shift"].to_numpy(), ".-", color=_ESTIMATE_COLOR,
+        shared, result["expected_set_shift"].to_numpy(), ".-", color=ESTIMATE_COLOR,
         linewidth=LINE_WIDTH, label=f"estimate (power {float(result['shift_power']):.2f})",
     )  # fmt: skip
     seen = f"seen (p = {float(result['shift_p_none']):.2g})"
@@ -210,30 +214,7 @@ def _shift(result: xr.Dataset, ax: Axes) -> Axes:
         shared, result["set_shift"].to_numpy(), "o", color="black", markersize=_MARKER_SIZE,
         label=seen,
     )  # fmt: skip
-    ax.set_xlabel(_label("shared stimulus", result["stimulus"]))
-    ax.set_ylabel(_label("shift of distance", result["set_shift"]))
+    ax.set_xlabel(known_label("shared stimulus", known_unit(result["stimulus"])))
+    ax.set_ylabel(known_label("shift of distance", known_unit(result["set_shift"])))
     add_legend(ax)
     return ax
-
-
-def _with_error(result: xr.Dataset, name: str) -> str:
-    """Legend entry: the hypothesis and its raw error."""
-    factor, units = _scale(result)
-    return plain(f"{name}: RMSE {factor * float(result[f'rmse_{name}']):.3g} {units}")
-
-
-def _scale(result: xr.Dataset) -> tuple[float, str]:
-    """Factor and unit in which errors are written: intervals in ms."""
-    units = str(result["rmse_true"].attrs.get("units", ""))
-    return (_MILLI, "ms") if units == "s" else (1.0, "" if units == "unknown" else units)
-
-
-def _label(quantity: str, variable: xr.DataArray) -> str:
-    """Axis label with the units as they are written by hand."""
-    units = str(variable.attrs.get("units", ""))
-    return _named(quantity, units.replace("*sqrt(neurons)", " √neurons"))
-
-
-def _named(quantity: str, units: str) -> str:
-    """Quantity with its unit, if that is known."""
-    return quantity if units in ("", "unknown") else axis_label(quantity, units)

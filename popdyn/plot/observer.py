@@ -55,7 +55,9 @@ def production_observer(result: Any, *, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax)
     shown = result["stimulus"].values
     units = str(result.attrs.get("stimulus_units", ""))
-    ax.plot(shown[[0, -1]], shown[[0, -1]], color=GUIDE_COLOR, linewidth=0.8, linestyle="--")
+    # Above the lines it may coincide with.
+    ends = shown[[0, -1]]
+    ax.plot(ends, ends, color="black", linewidth=0.8, linestyle=(0, (4, 6)), zorder=2.5)
     if "mean_response" in result:
         mean, spread = result["predicted_response"].values, result["predicted_deviation"].values
         ax.fill_between(

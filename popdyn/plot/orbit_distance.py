@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
-from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
 from popdyn.plot.drawable import drawable
+from popdyn.plot.ordered import set_legend, set_looks, sets_of, shades
 from popdyn.plot.style import (
     GUIDE_COLOR,
     LINE_WIDTH,
@@ -26,8 +24,8 @@ from popdyn.plot.style import (
 )
 
 Part = Literal["distance", "orbits", "mean"]
-# The palest end of the map does not show on white.
-_LAST_SHADE = 0.9
+# Thin, but thick enough to tell its color.
+_THIN = 0.6
 _MARKER_SIZE = 4.0
 
 
@@ -45,16 +43,21 @@ def _distance(result: xr.Dataset, ax: Axes | None) -> Axes:
     result = drawable(result, "relative_distance", "distance")
     ax = new_axes(ax)
     time = result["time"].to_numpy()
-    shades, bar = _shades(result)
+    colors, bar = shades(result["stimulus"].values)
+    sets = sets_of(result)
+    looks = set_looks(sets)
     distance = result["distance"].transpose("time", "condition").to_numpy()
     at_end = result["saturated"].transpose("time", "condition").to_numpy()
-    for own, ended, shade in zip(distance.T, at_end.T, shades, strict=True):
-        ax.plot(time, own, color=shade, linewidth=LINE_WIDTH / 3)
-        ax.plot(time, np.where(ended, np.nan, own), color=shade, linewidth=LINE_WIDTH)
+    for own, ended, shade, name in zip(distance.T, at_end.T, colors, sets, strict=True):
+        style = looks[name][0]
+        ax.plot(time, own, color=shade, linewidth=_THIN * LINE_WIDTH, linestyle=style)
+        known = np.where(ended, np.nan, own)
+        ax.plot(time, known, color=shade, linewidth=1.3 * LINE_WIDTH, linestyle=style)
     if time.min() < 0.0 < time.max():
         event_line(ax)
     ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))
     ax.set_ylabel(_label("distance", result["distance"]))
+    set_legend(ax, sets)
     _color_bar(ax, bar, result)
     return ax
 
@@ -68,10 +71,12 @@ def _orbits(result: xr.Dataset, ax: Axes | None) -> Axes:
     ax = new_axes(ax) if ax is None or ax.name != "3d" else ax
     n = 3 if ax.name == "3d" and result.sizes["component"] > 2 else 2
     orbits = result["trajectory"].transpose("condition", "component", "time").to_numpy()[:, :n]
-    shades, bar = _shades(result)
-    for own, shade in zip(orbits, shades, strict=True):
+    colors, bar = shades(result["stimulus"].values)
+    sets = sets_of(result)
+    looks = set_looks(sets)
+    for own, shade, name in zip(orbits, colors, sets, strict=True):
         known = own[:, np.isfinite(own).all(axis=0)]
-        ax.plot(*known, color=shade, linewidth=LINE_WIDTH)
+        ax.plot(*known, color=shade, linewidth=LINE_WIDTH, linestyle=looks[name][0])
         ax.plot(*known[:, :1], "o", color=shade, markersize=_MARKER_SIZE)
         ax.plot(*known[:, -1:], "x", color=shade, markersize=_MARKER_SIZE)
     for axis, name in enumerate("xyz"[:n]):
@@ -79,6 +84,7 @@ def _orbits(result: xr.Dataset, ax: Axes | None) -> Axes:
         label = number if n == 3 else _label(number, result["trajectory"])
         getattr(ax, f"set_{name}label")(label)
     ax.set_title("dot: first time, cross: last", fontsize=SMALL_FONT_SIZE)
+    set_legend(ax, sets)
     _color_bar(ax, bar, result)
     return ax
 
@@ -89,34 +95,30 @@ def _mean(result: xr.Dataset, ax: Axes | None) -> Axes:
     ax = new_axes(ax)
     stimulus = result["stimulus"].to_numpy()
     mean = result["mean_distance"].to_numpy()
-    shades, _ = _shades(result)
+    colors, _ = shades(stimulus)
+    sets = sets_of(result)
     if "mean_distance_bound" in result:
         low, high = result["mean_distance_bound"].transpose("bound", "condition").to_numpy()
-        ax.vlines(stimulus, low, high, colors=shades.tolist(), linewidth=LINE_WIDTH)
+        ax.vlines(stimulus, low, high, colors=colors.tolist(), linewidth=LINE_WIDTH)
     if "mean_cross_validated_distance" in result:
         corrected = result["mean_cross_validated_distance"].to_numpy()
         ax.plot(
             stimulus, corrected, "_", color=GUIDE_COLOR, markersize=2 * _MARKER_SIZE,
             label="cross-validated", zorder=1,
         )  # fmt: skip
-        ax.legend(frameon=False, fontsize=SMALL_FONT_SIZE)
+    set_legend(ax, sets, lines=False)
     ends = [int(stimulus.argmin()), int(stimulus.argmax())]
     ax.plot(stimulus[ends], mean[ends], color=GUIDE_COLOR, linewidth=LINE_WIDTH / 2, linestyle=":")
-    ax.scatter(stimulus, mean, c=shades, s=_MARKER_SIZE**2, zorder=3)
+    for name, (_, marker) in set_looks(sets).items():
+        own = np.flatnonzero(np.array(sets) == name)
+        size = _MARKER_SIZE**2
+        ax.scatter(stimulus[own], mean[own], c=colors[own], s=size, marker=marker, zorder=3)
     ax.set_xlabel(_label("stimulus", result["stimulus"]))
     ax.set_ylabel(_label("mean distance", result["mean_distance"]))
     unit = str(result.attrs.get("unit_of_inference", "none"))
     if unit != "none":
         ax.set_title(f"95 % bounds over {unit}", fontsize=SMALL_FONT_SIZE)
     return ax
-
-
-def _shades(result: xr.Dataset) -> tuple[NDArray[Any], ScalarMappable]:
-    """Color of every condition by its stimulus, and the map for the bar."""
-    stimulus = result["stimulus"].to_numpy().astype(np.float64)
-    norm = Normalize(stimulus.min(), stimulus.max())
-    mapped = ListedColormap(colormaps["viridis"](np.linspace(0.0, _LAST_SHADE, 256)))
-    return mapped(norm(stimulus)), ScalarMappable(norm, mapped)
 
 
 def _color_bar(ax: Axes, bar: ScalarMappable, result: xr.Dataset) -> None:

@@ -1,35 +1,25 @@
-"""Pictures from behavior to verdict: observers, stimuli told by distances, the conditions."""
+"""Pictures of a comparison from behavior on: observers in all sets, stimuli told by distances."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
 from popdyn.plot.drawable import drawable
+from popdyn.plot.labels import ESTIMATE_COLOR, TRUE_COLOR, error_entry, known_label, known_unit
 from popdyn.plot.observer import discrimination_observer, production_observer
+from popdyn.plot.ordered import set_looks
 from popdyn.plot.style import (
     GUIDE_COLOR,
     LINE_WIDTH,
     SMALL_FONT_SIZE,
     add_legend,
-    axis_label,
     new_axes,
     plain,
 )
 
-_TRUE_COLOR = "#0072B2"
-_ESTIMATE_COLOR = "#D55E00"
-_MET_COLOR, _UNMET_COLOR = "#009E73", "#D55E00"
 _MARKER_SIZE = 4.0
-_ROWS = {
-    "rmse": "the true stimulus is rejected, the estimate is not",
-    "alternatives": "bent codes of the true stimulus predict worse",
-    "behavior": "behavior contracts",
-    "shift": "shared stimuli shift between the sets as estimates do",
-}
 
 
 def behavior(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
@@ -124,77 +114,29 @@ def decoded(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     result = drawable(result, "estimation_test", "decoded_true", "decoded_estimate")
     ax = new_axes(ax)
     shown = result["stimulus"].to_numpy()
-    units = str(result["stimulus"].attrs.get("units", "")).replace("unknown", "")
-    sets = result["set"].to_numpy() if "set" in result.coords else np.zeros(shown.size)
+    units = known_unit(result["stimulus"])
+    sets = result["set"].values.astype(str) if "set" in result.coords else np.full(shown.size, "")
+    looks = set_looks(sets.tolist())
     targets = {
-        "true": (shown, _TRUE_COLOR),
-        "estimate": (result["estimate"].values, _ESTIMATE_COLOR),
+        "true": (shown, TRUE_COLOR),
+        "estimate": (result["estimate"].values, ESTIMATE_COLOR),
     }
     for name, (target, color) in targets.items():
-        for position, one in enumerate(np.unique(sets)):
+        for position, (one, (_, marker)) in enumerate(looks.items()):
             own = np.flatnonzero(sets == one)
             own = own[np.argsort(shown[own])]
             ax.plot(shown[own], target[own], color=color, linewidth=LINE_WIDTH)
             ax.plot(
-                shown[own], result[f"decoded_{name}"].values[own], "os"[position % 2],
-                color=color, markersize=_MARKER_SIZE, fillstyle="full" if position else "none",
-                label=_raw_error(result, name, units) if position == 0 else None,
+                shown[own], result[f"decoded_{name}"].values[own], marker, color=color,
+                markersize=_MARKER_SIZE, fillstyle="none" if position else "full",
+                label=error_entry(result, name) if position == 0 else None,
             )  # fmt: skip
     for set_label, quantity in ((ax.set_xlabel, "stimulus"), (ax.set_ylabel, "told by distances")):
-        set_label(axis_label(quantity, units) if units else quantity)
+        set_label(known_label(quantity, units))
+    for position, (one, (_, marker)) in enumerate(looks.items() if len(looks) > 1 else ()):
+        ax.plot(
+            [], [], marker, color=GUIDE_COLOR, markersize=_MARKER_SIZE, label=plain(one),
+            fillstyle="none" if position else "full",
+        )  # fmt: skip
     add_legend(ax)
     return ax
-
-
-def verdict(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
-    """Write the verdict and which of its four conditions are met.
-
-    Parameters
-    ----------
-    result : Dataset
-        From ``pdn.estimation_test``.
-    ax : Axes, optional
-        Axes to draw on; a new figure without.
-
-    Returns
-    -------
-    Axes
-        Without axes: a line for each condition, met, not met or not seen.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import popdyn as pdn
-    >>> stimulus = 0.5 + 0.05 * np.arange(11)
-    >>> estimate = pdn.observer.Production(weber=0.1, prior=stimulus).estimate(stimulus)
-    >>> result = pdn.estimation_test(
-    ...     3.0 * estimate.values, stimulus, estimate, covariance=0.01**2 * np.eye(11)
-    ... )
-    >>> pdn.plot.verdict(result).get_title()
-    'verdict: compatible with the estimate'
-    """
-    result = drawable(result, "estimation_test", "condition_met")
-    ax = new_axes(ax)
-    ax.set_axis_off()
-    ax.set_title(plain(f"verdict: {result.attrs['verdict']}"), fontsize=SMALL_FONT_SIZE + 1)
-    names = [str(name) for name in result["requirement"].values]
-    for row, name in enumerate(names):
-        met = float(result["condition_met"].sel(requirement=name))
-        said, color = ("not seen", GUIDE_COLOR)
-        if np.isfinite(met):
-            said, color = ("met", _MET_COLOR) if met else ("not met", _UNMET_COLOR)
-        height = 1.0 - (row + 0.5) / len(names)
-        place: dict[str, Any] = {
-            "transform": ax.transAxes,
-            "va": "center",
-            "fontsize": SMALL_FONT_SIZE,
-        }
-        ax.text(0.0, height, said, color=color, weight="bold", **place)
-        ax.text(0.2, height, _ROWS.get(name, name), wrap=True, **place)
-    return ax
-
-
-def _raw_error(result: xr.Dataset, name: str, units: str) -> str:
-    """Legend entry: the hypothesis and its raw error, intervals in ms."""
-    factor, unit = (1000.0, "ms") if units == "s" else (1.0, units)
-    return plain(f"{name}: RMSE {factor * float(result[f'rmse_{name}']):.3g} {unit}".rstrip())

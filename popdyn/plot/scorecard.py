@@ -172,12 +172,15 @@ def _draw_source(panel: Axes, numbers: dict[str, Any], position: int, color: str
     """Draw value, interval and null of a source; return them as text."""
     if not np.isfinite(numbers["value"]):
         return str(numbers["reason"] or "not available")
+    text = f"{numbers['value']:.3g}"
+    bands = np.concatenate([numbers["null"], numbers["bound"]])
+    if numbers["reason"] and not np.isfinite(bands).any():
+        return f"{text}  {numbers['reason']}"  # a count with words: no scale tells more
     lower, upper = numbers["null"]
     if np.isfinite(lower) and np.isfinite(upper):
         panel.barh(
             position, upper - lower, left=lower, height=0.62, color=NULL_COLOR, alpha=0.6, zorder=1
         )
-    text = f"{numbers['value']:.3g}"
     low, high = numbers["bound"]
     if np.isfinite(low) and np.isfinite(high):
         panel.plot([low, high], [position, position], color=color, linewidth=1.6, zorder=2)

@@ -24,6 +24,7 @@ _METHODS = (
     "separatrix_bisect",
     "estimation_test",
     "estimation_tests",
+    "decode_then_compare",
     "decode",
     "encoding",
     "decode_quantity",
@@ -59,15 +60,13 @@ _PICTURES = {
     **dict.fromkeys(("discrimination_estimates", "production_estimates"), "estimates"),
     "separatrix_bisect": "separatrix_distance",
 }
+_OBSERVERS = ("discrimination_observer", "production_observer")
 # Pictures that share a module of another name.
 _MODULES = {
     "serial_dependence": "contraction",
     "behavior": "perceived",
     "estimation_tests": "estimation_test",
-    **dict.fromkeys(
-        ("discrimination_observer", "production_observer", "estimates", "compare_observers"),
-        "observer",
-    ),
+    **dict.fromkeys((*_OBSERVERS, "estimates", "compare_observers"), "observer"),
 }
 
 
@@ -115,6 +114,12 @@ def show(result: Any, **options: Any) -> Axes:
                 "a significance is drawn beside the components it is of: "
                 "plot.dpca(result of the DPCA, significance=this)"
             )
+        raise PopdynError(message)
+    if method in _OBSERVERS and "value" not in dataset:
+        message = (
+            "this observer was not fitted: fit(trials) it and show it again, or show what it "
+            "estimates, show(observer.estimates(stimulus))"
+        )
         raise PopdynError(message)
     picture = _PICTURES.get(method, method)
     module = import_module(f"popdyn.plot.{_MODULES.get(picture, picture)}")

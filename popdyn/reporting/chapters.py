@@ -18,6 +18,7 @@ import xarray as xr
 
 import popdyn
 from popdyn import plot
+from popdyn.plot.scorecard import drawn_measures
 from popdyn.plot.style import style_axes
 from popdyn.progress import Progress
 from popdyn.reporting import alternative_text, captions, figure, methods, page, provenance, tables
@@ -27,13 +28,14 @@ from popdyn.reporting.phrases import setting
 from popdyn.reporting.picture import Chapter, Picture, brief
 from popdyn.reporting.pictures import ANALYSES, CHAPTERS
 from popdyn.reporting.pooled_chapter import TOGETHER, groups_of
-from popdyn.reporting.scorecard import answer, reason, scorecard_table
+from popdyn.reporting.scorecard import answer, has_answer, reason, scorecard_table
 from popdyn.reporting.sources import (
     Source,
     sources_of,
     sources_section,
     what_is_compared,
 )
+from popdyn.reporting.verdict_words import verdict_block
 from popdyn.tensor import store
 
 Axes = matplotlib.axes.Axes
@@ -197,13 +199,29 @@ def _lead(context: _Context) -> tuple[page.Block, ...]:
     results = [r for name in ANALYSES for r in context.results(name).values() if "time" in r]
     when = setting(_named(results[0], context.event)) if results else ""
     blocks: list[page.Block] = [page.Text((what_is_compared(context.sources, when),))]
-    if context.scorecard is not None:
+    reasons = _reasons(context, "estimation_test")
+    if reasons or context.results("estimation_test"):
+        blocks.append(verdict_block(context.results("estimation_test"), reasons))
+    if context.scorecard is not None and has_answer(context.scorecard):
         blocks.append(answer(context.scorecard, context.sources))
     note = str(context.tree.attrs.get("note", "")).strip()
     if note:
         lines = tuple(line.strip() for line in note.split("\n\n") if line.strip())
         blocks.append(page.Text(lines, "note", "Keep in mind."))
     return tuple(blocks)
+
+
+def _reasons(context: _Context, analysis: str) -> dict[str, str]:
+    """Collect why sources have no result of an analysis that was asked for."""
+    found = {source.id: _why_absent(context, source, analysis) for source in context.sources}
+    return {name: why for name, why in found.items() if why}
+
+
+def _why_absent(context: _Context, source: Source, analysis: str) -> str:
+    """Say why a source has no result of an analysis; empty if it has one, or none is given."""
+    if source.id in context.results(analysis):
+        return ""
+    return source.reason(analysis) or reason(context.scorecard, analysis, source.id)
 
 
 def _named(result: xr.Dataset, event: str) -> xr.Dataset:
@@ -234,7 +252,7 @@ def _scorecard_figure(context: _Context, scorecard: xr.Dataset) -> page.Figure:
     """Draw the scorecard: one row of its own height for each measure."""
     context.say("scorecard")
     row = 0.34 + 0.2 * scorecard.sizes["source"]
-    height = 0.35 + row * scorecard.sizes["measure"]
+    height = 0.35 + row * len(drawn_measures(scorecard))
     drawn, ax = figure.new_figure(figure.PAGE_WIDTH, height)
     plot.scorecard(scorecard, ax=style_axes(ax))
     panel = _panel(context, figure.drawing(drawn), ["scorecard"], page.Header(""))
@@ -265,7 +283,20 @@ def _chapter(context: _Context, chapter: Chapter) -> page.Section:
             new = [pair for pair in methods.shared(named) if pair not in said]
             blocks.extend(_quote(*pair) for pair in new)
             said += new
+    blocks.extend(_missing(context, chapter) if shown else [])
     return page.Section(chapter.title, tuple(blocks))
+
+
+def _missing(context: _Context, chapter: Chapter) -> list[page.Items]:
+    """Say why results that no source has, and so no figure shows, are not there."""
+    analyses = dict.fromkeys(picture.analysis for picture in chapter.pictures)
+    lines = tuple(
+        f"{analysis.replace('_', ' ')} of {name}: {why}"
+        for analysis in analyses
+        if not context.results(analysis)
+        for name, why in _reasons(context, analysis).items()
+    )
+    return [page.Items(lines, "warning", "What is missing here, and why")] if lines else []
 
 
 def _quote(sources: str, sentence: str) -> page.Text:
@@ -292,9 +323,8 @@ def _figure(context: _Context, picture: Picture) -> page.Figure:
     panels = []
     for source in context.sources:
         if source.id not in results:
-            why = source.reason(picture.analysis)
-            why = why or reason(context.scorecard, picture.analysis, source.id) or picture.absent
-            panels.append(page.Panel(source.header, reason=why))
+            why = _why_absent(context, source, picture.analysis)
+            panels.append(page.Panel(source.header, reason=why or picture.absent))
             continue
         result, words = results[source.id], [picture.name, source.id]
         alt = alternative_text.in_words(picture.title, source.id, result)

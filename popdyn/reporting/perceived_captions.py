@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import xarray as xr
 
 from popdyn.reporting.captions import Results, told_by_source
-from popdyn.reporting.provenance import parameters
-from popdyn.reporting.wording import band, counted, number, p_value, quantity
-
-_MET = {1.0: "met", 0.0: "not met"}
+from popdyn.reporting.wording import band, counted, number, quantity
 
 
 def perceived_behavior(results: Results) -> tuple[str, ...]:
@@ -87,7 +83,7 @@ def orbits(results: Results) -> tuple[str, ...]:
     """
     return (
         "Averages of each stimulus in the first two principal components; dot: first time, cross: "
-        "last; color is the stimulus. Axes belong to their own source.",
+        "last; color is the stimulus, the line its set. Axes belong to their own source.",
         *told_by_source(results, _space),
     )
 
@@ -111,10 +107,11 @@ def orbit_distances(results: Results) -> tuple[str, ...]:
     'Distance of each state of the refe'
     """
     return (
-        "Distance of each state of the reference to the nearest state of every other orbit, "
-        "negative on the side of the smallest stimulus; thin where that state is the first or last "
-        "of its orbit. Distances grow with the number of neurons: compare their order and spacing "
-        "between sources, not their size.",
+        "Distance of each state of the reference to the state of every other orbit that it is "
+        "compared with, negative on the side of the smallest stimulus; thin where the nearest "
+        "state is the first or last of its orbit; color is the stimulus, the line its set. "
+        "Distances grow with the number of neurons: compare their order and spacing between "
+        "sources, not their size.",
         *told_by_source(results, kinet_details),
     )
 
@@ -171,8 +168,8 @@ def told_stimuli(results: Results) -> tuple[str, ...]:
     """
     return (
         "What a straight line through mean distances makes of the true stimulus (blue) and of the "
-        "estimate (red): lines are what they are, points what distances tell; open and filled are "
-        "two stimulus sets. Estimates spread less than stimuli, so that their raw RMSE is smaller "
+        "estimate (red): lines are what they are, points what distances tell, their shape is the "
+        "stimulus set. Estimates spread less than stimuli, so that their raw RMSE is smaller "
         "also where the true stimulus is coded.",
         *told_by_source(results, estimation_details),
     )
@@ -214,84 +211,6 @@ def _errors(result: xr.Dataset) -> list[str]:
         low, high = result["rmse_difference_bound"].values
         told.append(f"raw difference {quantity(low, unit)} to {quantity(high, unit)} (95 %)")
     return told
-
-
-def verdicts(results: Results) -> tuple[str, ...]:
-    """Say the verdict with its four conditions.
-
-    Parameters
-    ----------
-    results
-        Results of `estimation_test`, keyed by source.
-
-    Returns
-    -------
-    tuple of str
-        Sentences.
-
-    Examples
-    --------
-    >>> verdicts({})[0][:36]
-    'What these numbers allow to say. “Es'
-    """
-    return (
-        "What these numbers allow to say. “Estimate” takes four conditions: a bent code of the "
-        "true stimulus would look the same without the prior, which alone moves what is perceived.",
-        *told_by_source(results, verdict_details),
-    )
-
-
-def verdict_details(result: xr.Dataset) -> list[str]:
-    """Tell the verdict, its reason, and each condition with its numbers.
-
-    Parameters
-    ----------
-    result
-        Of `estimation_test`.
-
-    Returns
-    -------
-    list of str
-    """
-    n = parameters(result).get("n_draws")
-    codes = result["alternative_error"].to_series()
-    bent = codes.drop(["true", "estimate"]).dropna()
-    unit = str(result["alternative_error"].attrs.get("units", "1"))
-    words = {
-        "rmse": f"the true stimulus is rejected ({p_value(float(result['p_true']), n)}), the "
-        f"estimate is not ({p_value(float(result['p_estimate']), n)}{_lack(result)}; powers "
-        f"{number(float(result['power_true']))} and {number(float(result['power_estimate']))})",
-        "alternatives": f"the estimate predicts conditions left out better "
-        f"({quantity(codes['estimate'], unit)}) than the best bent code of the true stimulus "
-        f"({bent.idxmin()}: {quantity(bent.min(), unit)})",
-        "behavior": "the interval of the slope of behavior excludes 1",
-        "shift": _shift_words(result),
-    }
-    told = [f"verdict: {result.attrs['verdict']} – {result.attrs['reason']}"]
-    for name in [str(one) for one in result["requirement"].values]:
-        met = float(result["condition_met"].sel(requirement=name))
-        told.append(f"{_MET.get(met, 'not seen')}: {words.get(name, name)}")
-    return told
-
-
-def _lack(result: xr.Dataset) -> str:
-    """Tell the p of what a line through the estimate leaves of the distances."""
-    p = float(result["lack_of_fit_p_estimate"])
-    return f"; lack of fit {p_value(p)}" if np.isfinite(p) else ""
-
-
-def _shift_words(result: xr.Dataset) -> str:
-    """Tell the shift of shared stimuli between two sets."""
-    words = "stimuli that two sets share shift between them as estimates do"
-    if "set_shift" not in result:
-        return f"{words} (no two sets that share any)"
-    n = parameters(result).get("n_draws")
-    seen = float(result["set_shift"].mean() / result["expected_set_shift"].mean())
-    return (
-        f"{words} ({number(seen)} times what is expected; no shift: "
-        f"{p_value(float(result['shift_p_none']), n)}; as much as expected: "
-        f"{p_value(float(result['shift_p_amount']), n)})"
-    )
 
 
 def estimation_details(result: xr.Dataset) -> list[str]:

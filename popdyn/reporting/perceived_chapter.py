@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from popdyn import plot
 from popdyn.reporting import perceived_captions as captions
 from popdyn.reporting.picture import Chapter, Draw, Picture
+from popdyn.reporting.verdict_words import verdicts
 
 
 def _draw_behavior(result: xr.Dataset, color: str, ax: Axes) -> None:
@@ -92,9 +93,9 @@ PERCEIVED = Chapter(
             "verdict",
             "Verdict.",
             _draw_verdict,
-            captions.verdicts,
+            verdicts,
             numbers=False,
-            size=(3.6, 1.8),
+            size=(3.6, 2.1),
         ),
     ),
 )

@@ -61,21 +61,22 @@ def kinet_methods(result: xr.Dataset) -> list[str]:
     list of str
     """
     values = parameters(result)
+    method, alignment = values.get("method", "kinet"), values.get("alignment", "nearest")
     how = {
         "kinet": "signed by the end of the row of conditions whose direction is closer (KiNeT; "
         "Remington et al. 2018)",
-        "arc_length": "as the length of the line through the conditions in between (states matched "
-        "by KiNeT; Remington et al. 2018)",
-        "coding_axis": "along the axis on which the conditions lie best (states matched by KiNeT; "
-        "Remington et al. 2018)",
-    }[values.get("method", "kinet")]
+        "arc_length": "as the length of the line through the conditions in between",
+        "coding_axis": "along the axis on which the conditions lie best",
+    }[method]
+    if method != "kinet" and alignment != "time":
+        how += " (states matched by KiNeT; Remington et al. 2018)"
     over = values.get("mean_over")
     mean = f" from {short(over[0])} to {short(over[1])}\u00a0s" if over else ""
     matched = {
         "nearest": "nearest state",
         "monotone": "state on the shortest path that never goes back in time",
         "time": "state at the same time",
-    }[values.get("alignment", "nearest")]
+    }[alignment]
     within = str(values.get("n_components", "")).replace("%", " %")
     wanted = (
         f"as many principal components as hold {within} of the variance" if "%" in within else ""

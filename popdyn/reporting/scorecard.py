@@ -58,6 +58,11 @@ def scorecard_table(scorecard: xr.Dataset, sources: list[Source], n_draws: Draws
     )
 
 
+def has_answer(scorecard: xr.Dataset) -> bool:
+    """Tell whether any measure was tested against a null distribution, or is missing."""
+    return bool(np.isfinite(scorecard["p"]).any() or not np.isfinite(scorecard["value"]).all())
+
+
 def answer(scorecard: xr.Dataset, sources: list[Source]) -> page.Items:
     """Say which measures leave their null distribution, sources with the same answer together.
 

@@ -82,6 +82,28 @@ def test_two_sets_have_two_markers_and_a_shift():
     assert ax.get_xlabel() == "shared stimulus"
 
 
+def test_an_error_of_unknown_unit_is_said_to_be_in_units_of_the_stimulus():
+    own = pdn.estimation_test(ESTIMATE, STIMULUS, ESTIMATE, covariance=1e-6 * np.eye(11))
+    for part, quantity in (("errors", "raw RMSE"), ("codes", "cross-validated error")):
+        ax = pdn.plot.estimation_test(own, of=part)
+        assert ax.get_xlabel() == f"{quantity} (units of the stimulus)"
+
+
+def test_decoded_stimuli_stand_between_truth_and_estimate_with_both_errors():
+    noise = 0.004 * np.random.default_rng(1).standard_normal((201, 11))
+    own = pdn.decode_then_compare(
+        (2.0 * STIMULUS, STIMULUS), 2.0 * ESTIMATE, STIMULUS, ESTIMATE, draws=2.0 * ESTIMATE + noise
+    )
+    ax = pdn.show(own)
+    drawn = {line.get_label().split(":")[0]: line for line in ax.lines}
+    np.testing.assert_allclose(drawn["decoded"].get_ydata(), own.decoded)
+    np.testing.assert_allclose(drawn["true"].get_xdata(), drawn["true"].get_ydata())
+    np.testing.assert_allclose(drawn["estimate"].get_ydata(), ESTIMATE)
+    assert f"true: RMSE {own.rmse_true.item():.3g}" in labels(ax)
+    bounds = np.array([path.vertices[:, 1] for path in ax.collections[0].get_paths()]).T
+    np.testing.assert_allclose(bounds, own.decoded_bound)
+
+
 def test_every_network_is_a_point_and_the_control_stands_beside():
     found = {str(seed): result(seed=seed) for seed in range(6)}
     pooled = pdn.pool_estimation_tests(found, found)

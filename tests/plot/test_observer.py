@@ -66,3 +66,16 @@ def test_behavior_is_shown_by_its_method(fitted):
 def test_other_results_are_refused(fitted):
     with pytest.raises(TensorError, match="plot.psychometric draws"):
         pdn.plot.psychometric(fitted[1].to_dataset())
+
+
+def test_an_observer_that_was_not_fitted_is_sent_to_its_fit():
+    with pytest.raises(pdn.PopdynError, match=r"was not fitted: fit\(trials\) it"):
+        pdn.show(pdn.observer.Production(weber=0.1, prior=[0.5, 0.6]))
+
+
+def test_the_line_of_no_contraction_is_above_those_it_may_coincide_with():
+    stimulus = np.repeat([0.5, 0.6, 0.7, 0.8], 20)
+    exact = pdn.observer.Production(weber=0.01, motor_weber=0.05, prior=("uniform", 0.5, 0.8))
+    exact.set_params(weber=0.01, free=["motor_weber"])
+    ax = pdn.plot.production_observer(exact.fit(exact.simulate({"stimulus": stimulus}, rng=0)))
+    assert ax.lines[0].get_zorder() > max(line.get_zorder() for line in ax.lines[1:])

@@ -69,6 +69,40 @@ def test_mean_distances_are_drawn_against_the_stimulus(result):
     assert len(np.unique(colors, axis=0)) == 5
 
 
+def two_sets():
+    """Five stimuli of one set and five of another, which share one."""
+    stimulus = np.repeat([0.5, 0.6, 0.7, 0.8, 0.9, 0.9, 1.0, 1.1, 1.2, 1.3], 4)
+    context = np.repeat(["short", "long"], 20)
+    time = 0.02 * np.arange(20)
+    values = np.random.default_rng(0).normal(50, 0.2, (3, 20, 40))
+    values += 30 * stimulus * np.array([1.0, 0.5, 0.2])[:, None, None]
+    return pdn.make_tensor(values, time, {"stimulus": stimulus, "context": context})
+
+
+def test_sets_of_stimuli_are_told_apart_by_line_and_marker():
+    by = ["stimulus", "context"]
+    own = pdn.relative_distance(two_sets(), by, n_components=2, n_splits=0, alignment="time")
+    dashed = (own["context"] == own["context"][-1]).values
+    for part, step in (("distance", 2), ("orbits", 3)):
+        ax = draw(own, of=part)
+        styles = np.array([line.get_linestyle() for line in ax.lines[: 10 * step : step]])
+        assert (styles == "--").tolist() == dashed.tolist(), part
+        assert {t.get_text() for t in ax.get_legend().get_texts()} == {"short", "long"}
+    ax = draw(own, of="mean")
+    points = [part for part in ax.collections if len(part.get_offsets()) == 5]
+    assert len({len(part.get_paths()[0].vertices) for part in points}) == 2
+
+
+def test_ordered_conditions_of_an_average_have_a_scale_of_colors_and_a_style_a_set():
+    ax = pdn.plot.condition_average(pdn.condition_average(two_sets(), ["stimulus", "context"]))
+    assert len({line.get_color() for line in ax.lines if len(line.get_xdata()) > 2}) == 9
+    styles = [line.get_linestyle() for line in ax.lines if len(line.get_xdata()) > 2]
+    assert sorted(styles) == ["-"] * 5 + ["--"] * 5
+    few = two_sets().assign_coords(code=("trial", np.tile([0, 1, 2, 1], 10)))
+    ax = pdn.plot.condition_average(pdn.condition_average(few, "code"))
+    assert ax.lines[0].get_color() == "#0072B2"  # categories coded by numbers are no scale
+
+
 def test_pooled_distances_have_a_mean_alone(result):
     pooled = pdn.pool_distances({"a": result, "b": result}, n_draws=3)
     ax = pdn.show(pooled)

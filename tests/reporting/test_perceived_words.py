@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import popdyn as pdn
-from popdyn.reporting import methods, perceived_captions
+from popdyn.reporting import methods, verdict_words
 from popdyn.reporting.alternative_text import in_words
 from popdyn.reporting.perceived_chapter import PERCEIVED
-from tests.comparison.test_perceived_step import N_DRAWS, node, saved, spec_of
+from tests.comparison.test_perceived_step import N_DRAWS, node, saved, spec_of, trials
 
 
 def plain(text):
@@ -47,21 +47,30 @@ def test_the_page_says_verdict_and_conditions_in_words(tree, written):
     text = plain(written.read_text(encoding="utf-8"))
     test = node(tree, "a", "estimation_test")
     assert f"verdict: {test.attrs['verdict']} – {test.attrs['reason']}" in text
-    assert "met: the true stimulus is rejected (p = .005" in text
-    assert "met: the estimate predicts conditions left out better" in text
-    assert "met: the interval of the slope of behavior excludes 1" in text
-    assert "met: stimuli that two sets share shift between them as estimates do" in text
-    assert "1 of 2 do (RMSE of the true stimulus told by distances)" in text
+    assert "; met: it needs the true stimulus to be rejected, the estimate not, and to fit " in text
+    assert re.search(r"\(found p = \.005 of the true stimulus, p = \.\d+ of the estimate", text)
+    assert "; met: it needs the estimate to predict better than bent codes (found errors at" in text
+    assert "; met: it needs behavior to contract" in text
+    assert re.search(r"shift between the sets as estimates do \(found a shift of [\d.]+ ms, ", text)
+    lead = text[: text.index("Keep in mind") if "Keep in mind" in text else text.index("Contents")]
+    assert f"a: {test.attrs['verdict']} – {test.attrs['reason']}." in lead
+    assert "null distribution" not in lead
+    assert f"verdict: {test.attrs['verdict']}" in text[text.index("of 4") :][:40]
 
 
 def test_conditions_that_fail_or_were_not_seen_are_told_so(tree):
     test = node(tree, "a", "estimation_test")
     test["condition_met"] = test["condition_met"].copy(data=[1.0, 0.0, np.nan, np.nan])
-    told = perceived_captions.verdict_details(test.drop_vars("set_shift"))
-    assert [one.split(":")[0] for one in told[1:]] == ["met", "not met", "not seen", "not seen"]
-    assert told[-1].endswith("(no two sets that share any)")
-    drawn = [text.get_text() for text in pdn.plot.verdict(test).texts]
-    assert drawn[::2] == ["met", "not met", "not seen", "not seen"]
+    told = verdict_words.verdict_details(test.drop_vars("set_shift"))
+    assert [re.split("[:,]", one)[0] for one in told[1:]] == [
+        "met",
+        "not met",
+        "not seen",
+        "not seen",
+    ]
+    assert "not met, as a bent code (" in told[2]
+    assert "errors at conditions left out" in told[2]
+    assert told[-1].startswith("not seen, as no two sets that share a stimulus: it needs")
 
 
 @pytest.mark.parametrize(
@@ -106,6 +115,24 @@ def test_sentences_for_the_methods_section_have_the_true_values(tree, written, a
         assert part in sentence
     page = plain(written.read_text(encoding="utf-8")).replace("&amp;", "&").replace("&#39;", "'")
     assert sentence in page
+
+
+def test_verdicts_come_first_and_a_source_without_one_says_why(tree):
+    test = node(tree, "a", "estimation_test")
+    block = verdict_words.verdict_block({"a": test, "b": test}, {"c": "0 of 9 trials"})
+    line = f"a and b: {test.attrs['verdict']} – {test.attrs['reason']}."
+    assert block.items == (line, "c: no verdict – 0 of 9 trials.")
+
+
+def test_a_chapter_names_what_no_figure_of_it_shows(tmp_path):
+    mute = saved(tmp_path, "estimate", table=trials().assign(response=np.nan))
+    with pytest.warns(pdn.PopdynWarning, match="no (behavior|estimation_test)"):
+        without = pdn.compare(spec_of(mute))
+    page = plain(pdn.report(without, tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "a: no verdict – behavior, which it takes, gave no result" in page
+    chapter = page[page.rindex("What is missing here, and why") :]
+    assert "behavior of a: 0 of 240 trials" in chapter
+    assert "estimation test of a: behavior, which it takes" in chapter
 
 
 def test_pictures_are_told_to_who_cannot_see_them(tree):

@@ -18,6 +18,7 @@ from popdyn.plot.labels import (
     known_label,
     known_unit,
 )
+from popdyn.plot.ordered import set_looks
 from popdyn.plot.style import (
     GUIDE_COLOR,
     LINE_WIDTH,
@@ -130,12 +131,12 @@ def _distance(result: xr.Dataset, ax: Axes) -> Axes:
     """Mean distances, and what each hypothesis makes of them."""
     distance = result["mean_distance"].to_numpy()
     stimulus, estimate = result["stimulus"].to_numpy(), result["estimate"].to_numpy()
-    sets = result["set"].to_numpy() if "set" in result.coords else np.zeros(stimulus.size)
-    for position, name in enumerate(np.unique(sets)):
+    sets = result["set"].values if "set" in result.coords else np.full(stimulus.size, "")
+    looks = set_looks(sets.tolist())
+    for position, (name, (_, marker)) in enumerate(looks.items()):
         own = np.flatnonzero(sets == name)
         own = own[np.argsort(stimulus[own])]
-        marker = "os"[position % 2]
-        label = "distance" if np.unique(sets).size == 1 else f"distance, {name}"
+        label = "distance" if len(looks) == 1 else f"distance, {name}"
         ax.plot(
             stimulus[own], distance[own], marker, color="black", markersize=_MARKER_SIZE,
             fillstyle="full" if position == 0 else "none", label=plain(label),

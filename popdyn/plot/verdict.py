@@ -126,7 +126,7 @@ def _alternatives(result: xr.Dataset, unmet: bool) -> str:
 
 def _behavior(result: xr.Dataset, unmet: bool) -> str:
     del result
-    return "the interval of its slope reaches 1" if unmet else "its slope is not known"
+    return "the interval of its slope is not below 1" if unmet else "its slope is not known"
 
 
 def _shift(result: xr.Dataset, unmet: bool) -> str:

@@ -49,7 +49,7 @@ def test_lack_of_fit_and_better_codes_are_told_apart():
     told = requirements(result)
     assert told["rmse"][1] == "the estimate lacks fit"
     assert told["alternatives"][1] == "a bent code (log) predicts better"
-    assert told["behavior"][1] == "the interval of its slope reaches 1"
+    assert told["behavior"][1] == "the interval of its slope is not below 1"
 
 
 def test_a_shift_of_another_size_is_told_in_units_of_the_stimulus():

@@ -90,8 +90,8 @@ for name, own in (("learner", learner), ("control", control)):
 
 # %%
 # **Two sets decide.** Ready-Set-Go networks know by a cue whether intervals are short or long;
-# 0.8 s is in both. What is perceived of it differs, what is shown does not. Distances are taken
-# along the axis on which conditions lie best.
+# 0.8 s is in both. What is perceived of it differs, what is shown does not. The cue moves activity
+# as well: the test takes distances along the axis on which conditions lie best, not the chords.
 def shift_of(kind, seed):
     """The test between the sets, with observers fitted to each or, of the control, assumed."""
     task = pdn.tasks.ReadySetGo(dt=0.001, inter_trial=0.2, weber=0.1 if kind == "jitter" else 0.0)
@@ -101,9 +101,8 @@ def shift_of(kind, seed):
     session = session.isel(trial=np.isfinite(session["produced_interval"].values))
     counts = pdn.align(session, "set_time", window=(0.0, 0.4), bin_width=0.02)
     distance = pdn.relative_distance(
-        counts, ["stimulus", "context"], method="coding_axis", alignment="time", n_components=6,
-        n_splits=0, n_draws=200, rng=3,
-    )  # fmt: skip
+        counts, ["stimulus", "context"], alignment="time", n_splits=0, n_draws=200, rng=3
+    )
     estimates = {}
     for context in ("short", "long"):
         own = counts.isel(trial=counts["context"].values == context)

@@ -23,16 +23,16 @@ WEBER = {"jitter": 0.1, "exact": 0.0}
 # Seconds around the end of the interval, trials, and how distances are measured.
 CELLS = {
     "interval_production": ((0.1, 0.6), 330, {"n_components": 3}),
-    "ready_set_go": ((0.0, 0.4), 400, {"method": "coding_axis", "n_components": 6}),
+    "ready_set_go": ((0.0, 0.4), 400, {}),
 }
 NUMBERS = ("rmse_true", "rmse_estimate", "nrmse_true", "nrmse_estimate", "p_true", "p_estimate")
 NUMBERS += ("shift_ratio", "shift_p_none", "shift_p_amount")
 HEAD = ["task", "kind", "seed", "slope", "weber", *NUMBERS, "shift_low", "shift_high", "verdict"]
 
 
-def counts_of(task, kind, seed):
+def counts_of(task, kind, seed, window=None):
     """Spike counts after the interval, of trials that were answered."""
-    window, n_trials, _ = CELLS[task]
+    window, n_trials = window or CELLS[task][0], CELLS[task][1]
     given = {"dt": 0.001, "inter_trial": 0.2, "weber": WEBER[kind]}
     own = pdn.tasks.IntervalProduction if task == "interval_production" else pdn.tasks.ReadySetGo
     net = pdn.load(ROOT / "data" / "networks" / f"{task}_{kind}_{seed}.nc")
@@ -133,6 +133,24 @@ def test_a_network_can_be_measured_again():
     (row,) = [own for own in table() if (own["task"], own["kind"], own["seed"]) == wanted]
     assert found[0] == pytest.approx(float(row["slope"]), rel=1e-3)
     assert found[-1] == row["verdict"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::popdyn.PopdynWarning")
+@pytest.mark.parametrize("n_components", ["90%", 6, None])
+def test_the_control_does_not_shift_along_the_axis_whatever_the_components(n_components):
+    """Seconds by which 0.8 s moves between the sets; its chords hold the cue."""
+    counts = counts_of("ready_set_go", "exact", 0, window=(0.0, 0.94))
+    result = pdn.relative_distance(
+        counts, ["stimulus", "context"], mean_over=(0.1, 0.44), n_components=n_components,
+        n_draws=0, n_splits=0,
+    )  # fmt: skip
+    shown, long = result.stimulus.values, result.context.values == "long"
+    for name, low, high in (("mean_axis_distance", -0.03, 0.03), ("mean_distance", 0.05, 0.25)):
+        found = result[name].values
+        slopes = [np.polyfit(shown[own], found[own], 1)[0] for own in (long, ~long)]
+        shift = found[(shown == 0.8) & long] - found[(shown == 0.8) & ~long]
+        assert low < shift.item() / np.mean(slopes) < high
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def psychometric(
     by : array-like (trial,) or str, optional
         Conditions, each with a curve of its own; of trials the name of a column.
     n_draws : int
-        Bootstrap draws of answers from the fitted curve.
+        Bootstrap draws of answers to the same stimuli from the fitted curve.
     rng : int or numpy.random.Generator
 
     Returns

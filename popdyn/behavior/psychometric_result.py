@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.behavior.interval import draw_bounds
+from popdyn.behavior.interval import draw_bounds, widened
 from popdyn.behavior.psychometric_curve import Levels
 from popdyn.resample import BOUND
 from popdyn.tensor.result import make_result
@@ -45,7 +45,7 @@ def psychometric_result(
     points = np.linspace(np.nanmin(table[0]), np.nanmax(table[0]), _N_POINTS)
     free = 2 + [parameters["guess"], parameters["lapse"]].count("free")
     variables = {
-        **_parameters(fits),
+        **_parameters(fits, free),
         "log_likelihood": ("condition", [fit.log_likelihood for fit in fits]),
         "deviance": ("condition", [_deviance(fit) for fit in fits]),
         "deviance_freedom": ("condition", n_levels - free),
@@ -60,12 +60,17 @@ def psychometric_result(
     )
 
 
-def _parameters(fits: list[Fit]) -> dict[str, Any]:
+def _parameters(fits: list[Fit], n_free: int) -> dict[str, Any]:
+    n_trials = np.array([fit.levels.n.sum() for fit in fits])
     variables: dict[str, Any] = {}
     for k, name in enumerate(_NAMES):
-        variables[name] = ("condition", [fit.value[k] for fit in fits])
+        value = np.array([fit.value[k] for fit in fits])
+        variables[name] = ("condition", value)
         drawn = np.stack([fit.draws[:, k] for fit in fits], axis=1)
-        variables[f"{name}_bound"] = (("bound", "condition"), draw_bounds(drawn))
+        ends = draw_bounds(widened(value, drawn, n_trials, n_free))
+        if name != "threshold":
+            ends = np.maximum(ends, 0.0)
+        variables[f"{name}_bound"] = (("bound", "condition"), ends)
         profile = np.stack([fit.profile[:, k] for fit in fits], axis=1)
         variables[f"{name}_profile_bound"] = (("bound", "condition"), profile)
         if name in ("threshold", "spread"):

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import ndtr
+from scipy.stats import chi2
 
 import popdyn as pdn
 from popdyn.errors import FitError, PopdynError, PopdynWarning, TensorError
@@ -107,6 +109,68 @@ def test_choices_that_leave_a_curve_open_are_warned_of():
 def test_bad_choices_are_refused(arguments, error, words):
     with pytest.raises(error, match=words):
         pdn.psychometric(*arguments)
+
+
+def _plain_profile(choice, shown, side):
+    """Where the likelihood, the best over spreads, has fallen by 1.92: by scipy, trial by trial."""
+
+    def loss(threshold, log_spread):
+        z = (shown - threshold) / np.exp(log_spread)
+        return -np.log(0.02 + 0.96 * ndtr(np.where(choice, z, -z))).sum()
+
+    def best(threshold):
+        found = minimize_scalar(lambda x: loss(threshold, x), bounds=(-2.0, 1.0), method="bounded",
+                                options={"xatol": 1e-9})  # fmt: skip
+        return found.fun
+
+    top = minimize_scalar(best, bounds=(-0.5, 1.0), method="bounded", options={"xatol": 1e-8})
+    end = brentq(lambda t: best(t) - top.fun - chi2.ppf(0.95, 1) / 2, top.x, top.x + 2 * side)
+    return top.x, end
+
+
+@pytest.mark.parametrize("n_trials", [150, 1500])
+def test_profiles_of_stimuli_that_all_differ_are_those_of_single_trials(n_trials):
+    rng = np.random.default_rng(n_trials)
+    shown = rng.normal(size=n_trials)
+    choice = rng.random(n_trials) < 0.02 + 0.96 * ndtr((shown - 0.3) / 0.8)
+    found = pdn.psychometric(choice, shown, guess=0.02, lapse=0.02, n_draws=200)
+    for i, side in enumerate((-1, 1)):
+        top, end = _plain_profile(choice, shown, side)
+        assert float(found["threshold"][0]) == pytest.approx(top, abs=1e-4)
+        # Profiles are followed to 3 % of the fall.
+        ours = float(found["threshold_profile_bound"][i, 0])
+        assert ours == pytest.approx(end, abs=0.02 * abs(end - top))
+        assert float(found["threshold_bound"][i, 0]) == pytest.approx(
+            end, abs=0.25 * abs(end - top)
+        )
+
+
+def test_ten_thousand_different_stimuli_are_taken_together():
+    from popdyn.behavior.psychometric_curve import Family, Levels
+
+    shown = np.sort(np.random.default_rng(0).normal(size=10_000))
+    levels = Levels(shown, np.zeros(10_000), np.ones(10_000))
+    family = Family("normal", 0.0, 0.0, *shown[[0, -1]])
+    point = np.array([0.5, np.log(0.1)])
+    grouped = family.grouped(levels, point)
+    assert grouped.n.size < 300
+    assert grouped.n.sum() == 10_000
+    # Expected answers hardly change.
+    single, together = (
+        (family.shares(point, own.stimulus)[0] * own.n).sum() for own in (levels, grouped)
+    )
+    assert together == pytest.approx(single, rel=1e-4)
+
+
+def test_intervals_go_no_further_than_rates_can():
+    """Two answers of sixty are wrong, one at each end: lapses are more than 0, and not many."""
+    n_larger = np.array([1, 0, 3, 7, 10, 9])
+    choice = (np.arange(10) < n_larger[:, None]).ravel()
+    shown = np.repeat(np.arange(6.0), 10)
+    found = pdn.psychometric(choice, shown, n_draws=300)
+    low, high = found["lapse_bound"].values[:, 0]
+    assert low == 0.0
+    assert 0.05 < high < 0.4
 
 
 def test_unknown_curves_and_weibull_below_zero_are_refused():

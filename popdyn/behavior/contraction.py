@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from popdyn.behavior.arguments import check_count
 from popdyn.behavior.interval import draw_bounds, widened
 from popdyn.behavior.probit import fit_probit, is_separable
-from popdyn.behavior.trials import behavior_table, check_responses, check_varied, units_of
+from popdyn.behavior.trials import (
+    answer_roles,
+    behavior_table,
+    check_responses,
+    check_varied,
+    units_of,
+)
 from popdyn.errors import FitError, warn
 from popdyn.resample import BOUND, ResamplePlan, Seed, bootstrap
 from popdyn.tensor.result import make_result
@@ -90,9 +96,8 @@ def contraction(
     >>> float(result["slope"].round(3)), float(result["center"].round(3)), result.attrs["kind"]
     (0.8, 0.8, 'production')
     """
-    table = behavior_table(trials, roles)
-    compares = {"stimulus_2", "choice"} <= set(table.columns)
-    needed = ("stimulus", "stimulus_2", "choice") if compares else ("stimulus", "response")
+    needed = answer_roles(trials, roles)
+    compares = "choice" in needed
     table = behavior_table(trials, roles, needed)
     if not compares:
         check_responses(table)

@@ -15,7 +15,7 @@ from popdyn.behavior.contraction import n_lost, plan_by_class
 from popdyn.behavior.history import previous
 from popdyn.behavior.interval import draw_bounds, widened
 from popdyn.behavior.probit import fit_probit
-from popdyn.behavior.trials import behavior_table, check_responses, check_varied
+from popdyn.behavior.trials import answer_roles, behavior_table, check_responses, check_varied
 from popdyn.errors import FitError, TensorError
 from popdyn.resample import BOUND, ResamplePlan, Seed
 from popdyn.tensor.result import make_result
@@ -84,9 +84,8 @@ def serial_dependence(
     0.2
     """
     check_count("n_back", n_back)
-    table = behavior_table(trials, roles)
-    compares = {"stimulus_2", "choice"} <= set(table.columns)
-    needed = ("stimulus", "stimulus_2", "choice") if compares else ("stimulus", "response")
+    needed = answer_roles(trials, roles)
+    compares = "choice" in needed
     table = behavior_table(trials, roles, needed)
     if not compares:
         check_responses(table)

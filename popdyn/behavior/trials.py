@@ -78,6 +78,26 @@ def behavior_table(
     return table
 
 
+def answer_roles(trials: Any, roles: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """Return what comparisons of two stimuli need, or productions, whichever the trials hold.
+
+    Trials with ``stimulus_2`` and ``choice`` are comparisons, unless roles name a ``response``
+    and no choice.
+
+    Examples
+    --------
+    >>> answer_roles({"stimulus": [1.0], "stimulus_2": [2.0], "choice": [1]})
+    ('stimulus', 'stimulus_2', 'choice')
+    """
+    columns, given = set(behavior_table(trials, roles).columns), set(roles or ())
+    compares = {"stimulus_2", "choice"} <= columns and not (
+        "response" in given and "choice" not in given
+    )
+    if compares or ("choice" in given and "response" not in columns):
+        return ("stimulus", "stimulus_2", "choice")
+    return ("stimulus", "response")
+
+
 def is_trials(given: Any) -> bool:
     """Tell trials with their columns from one column.
 

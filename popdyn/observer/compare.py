@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.behavior.trials import behavior_table
+from popdyn.behavior.trials import answer_roles
 from popdyn.errors import PopdynError
 from popdyn.observer.assembly import usable_trials, with_trace
 from popdyn.observer.choices import Choices
@@ -71,7 +71,7 @@ def compare_observers(
     >>> bool(found["difference"].sel(observer="unbiased") > 10)
     True
     """
-    chosen = dict(observers) if observers else _usual(behavior_table(trials, roles))
+    chosen = dict(observers) if observers else _usual(answer_roles(trials, roles))
     kinds = [_kind(observer) for observer in chosen.values()]
     if len({kind.done for kind in kinds}) > 1:
         message = "observers of choices and of responses cannot be compared with each other"
@@ -99,8 +99,8 @@ def compare_observers(
     )
 
 
-def _usual(table: pd.DataFrame) -> dict[str, Any]:
-    kind = Discrimination if {"stimulus_2", "choice"} <= set(table.columns) else Production
+def _usual(needed: tuple[str, ...]) -> dict[str, Any]:
+    kind = Discrimination if "choice" in needed else Production
     rules = {"bayes": "mean", "unbiased": "none", "linear": "linear"}
     return {name: kind(estimator=rule) for name, rule in rules.items()}
 

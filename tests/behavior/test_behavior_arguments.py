@@ -127,6 +127,18 @@ def test_what_no_function_can_use_is_said(measure, words):
         measure()
 
 
+def test_a_response_that_roles_name_is_not_passed_over():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"stimulus": rng.choice([0.5, 0.7, 0.9], 90)})
+    table["stimulus_2"], table["choice"] = table["stimulus"] + 0.1, rng.choice([-1, 1], 90)
+    table["tp"] = 0.3 + 0.5 * table["stimulus"] + 0.02 * rng.normal(size=90)
+    found = pdn.contraction(table, {"response": "tp"}, n_draws=5)
+    assert found.attrs["kind"] == "production"
+    assert float(found["slope"]) == pytest.approx(0.5, abs=0.1)
+    with pytest.raises(TensorError, match="the trials have no stimulus_2"):
+        pdn.contraction(table[["stimulus", "choice"]], {"choice": "choice"})
+
+
 def test_two_trials_have_no_slope():
     with pytest.raises(FitError, match="2 usable trials: a slope with an interval takes more"):
         pdn.contraction({"stimulus": [0.5, 0.9], "response": [0.5, 0.9]})

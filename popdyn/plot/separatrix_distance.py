@@ -87,16 +87,15 @@ def separatrix_distance(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
 
 def _mark_unknown(ax: Axes, onset: NDArray[Any], color: str) -> None:
     """Cross the onsets that have no distance."""
-    at = ax.get_xaxis_transform()
+    if not len(onset):
+        return
     ax.plot(
-        onset, np.zeros(len(onset)), "x", color=color, markersize=2 * _MARKER_SIZE,
-        transform=at, clip_on=False,
+        onset, np.zeros(len(onset)), "x", color=color, markersize=2 * _MARKER_SIZE, clip_on=False
+    )
+    ax.annotate(
+        "× no distance", (0.02, 0.04), xycoords="axes fraction", color=color,
+        fontsize=SMALL_FONT_SIZE,
     )  # fmt: skip
-    if len(onset):
-        ax.annotate(
-            "× no distance", (0.02, 0.04), xycoords="axes fraction", color=color,
-            fontsize=SMALL_FONT_SIZE,
-        )  # fmt: skip
 
 
 def _correlation(result: xr.Dataset) -> str:

@@ -327,6 +327,9 @@ def test_contexts_that_are_put_together_are_warned_of_once(tmp_path):
         tree = pdn.compare(asked)
     assert len([one for one in said if "contexts" in str(one.message)]) == 1
     assert "put together" in node(tree, "a", "summary").attrs["problems"]
+    alone = {"behavior": {"n_draws": 4}, "kinet": None, "estimation_test": None}
+    with pytest.warns(pdn.PopdynWarning, match="put together"):
+        pdn.compare(spec_of(*asked["source"], by=("stimulus",), **alone))
     asked["source"][0]["select"] = {"context": "short"}
     pdn.compare(asked)  # one context needs no warning
 

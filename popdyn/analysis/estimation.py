@@ -121,7 +121,8 @@ def estimation_test(
     (``rmse``); the estimate predicts left-out conditions and repeats better than every bent code,
     and the best of these is rejected at .05 (``alternatives``; not seen where it is better and not
     rejected); behavior contracts (``behavior``); and distances of the stimuli that two sets share
-    shift as the estimate does (``shift``).  ``"compatible with the estimate"``: none of them is
+    shift as the estimate does (``shift``; not seen where a bent code and a constant offset between
+    the sets, a cue, are not rejected).  ``"compatible with the estimate"``: none of them is
     violated, but not all could be seen.  ``"true"``: the estimate is rejected, the stimulus is not
     and fits.  ``"cannot be told apart"``: one of the powers is below .8, whatever the p values.
     ``"both fit"``: power, neither rejected, both fit.  ``"neither"``: the rest.

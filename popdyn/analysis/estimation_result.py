@@ -111,7 +111,7 @@ def evidence_of(
         power_estimate=variables["power_estimate"],
         alternatives=_beaten(codes["estimate"] < bent, variables["alternative_p"]),
         behavior=contracts,
-        shift=np.nan if shift is None else shift.met,
+        shift=_shifts(shift, variables["alternative_p"]),
         shift_ratio=0.0 if shift is None or shift.p_none >= LEVEL else shift.ratio,
     )
 
@@ -119,6 +119,13 @@ def evidence_of(
 def _beaten(is_better: bool, p: float) -> float:
     """Whether the estimate beats bent codes; NaN if it does, though not beyond chance."""
     return np.nan if is_better and p >= LEVEL else float(is_better)
+
+
+def _shifts(shift: Shift | None, p: float) -> float:
+    """Whether distances shift as estimates do; NaN if a cue beside a bent code explains it."""
+    if shift is None:
+        return np.nan
+    return np.nan if shift.met == 1 and p >= LEVEL else shift.met
 
 
 def _contracts(bound: xr.DataArray) -> float:

@@ -94,7 +94,7 @@ def _unshifted(found: Evidence) -> tuple[str, str]:
 
 def _true(found: Evidence, lacks_fit: bool) -> tuple[str, str]:
     """Judge where the estimate is rejected and the stimulus is not."""
-    if found.shift == 1:
+    if found.shift == 1 or found.shift_ratio:
         return "neither", "straight in the stimulus, but shared stimuli shift between the sets"
     if lacks_fit:
         return "neither", "closer to the stimulus than to its estimate, but the stimulus lacks fit"

@@ -63,6 +63,21 @@ def test_an_estimate_that_is_better_by_chance_leaves_the_condition_open():
     assert {"nan", "1.0"} <= seen
 
 
+def test_a_shift_that_a_cue_explains_as_well_is_not_seen():
+    """Straight distances, the second set moved by what estimates shift on average."""
+    problem = two_sets(lambda s: s, 0.02, 0)
+    shift = (problem["estimate"][11:17] - problem["estimate"][5:11]).mean()
+    moved = shift * MEMBER / np.polyfit(STIMULUS, problem["estimate"][:11], 1)[0]
+    problem |= {"distance": problem["distance"] + moved, "draws": problem["draws"] + moved}
+    result = pdn.estimation_test(**problem)
+    assert result.shift_p_none < 0.05 <= result.shift_p_amount
+    assert result.alternative_p >= 0.05
+    assert np.isnan(result.condition_met.sel(requirement="shift"))
+    seen = pdn.estimation_test(**two_sets(None, 0.01, 0))
+    assert seen.alternative_p < 0.05
+    assert seen.condition_met.sel(requirement="shift") == 1
+
+
 def test_an_estimate_that_lacks_fit_is_not_preferred():
     changes = {"p_true": 0.01, "shift": 1.0}
     assert Evidence(**{**EVIDENCE, **changes}).conditions["rmse"] == 1

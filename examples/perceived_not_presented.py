@@ -125,7 +125,7 @@ for kind, own in shifts.items():
 
 # %%
 # This learner shifts about as far as perceived intervals do, its control not at all (of five of
-# each, 0.64 to 0.95 and -0.13 to 0.19). The verdict is strict all the same: with so little noise a
+# each, 0.62 to 0.94 and -0.13 to 0.18). The verdict is strict all the same: with so little noise a
 # straight line through the estimates does not fit either.
 figure = Figure(figsize=(9, 2.8), layout="constrained")
 for ax, (kind, own) in zip(figure.subplots(1, 2), shifts.items(), strict=True):

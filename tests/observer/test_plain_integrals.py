@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.optimize import minimize_scalar
+from scipy.stats import chi2, norm
 
 import popdyn as pdn
 
@@ -102,3 +103,36 @@ def test_observers_that_take_the_mode_can_be_fitted(prior):
     )
     away = (result["value"].values - [0.12, 0.06]) / result["standard_error"].values
     assert np.abs(away).max() < 3.5
+
+
+def test_profiles_of_choices_end_where_a_plain_likelihood_has_fallen_by_half_of_chi_square():
+    """Maximized by scipy over the other parameters, from shares that are sums over a grid."""
+    pairs = np.array([(a, a + d) for a in range(10, 31, 4) for d in (-6, -2, 2, 6)], dtype=float)
+    first, rng = np.unique(pairs[:, 0]), np.random.default_rng(3)
+    table = pairs[rng.integers(len(pairs), size=2000)]
+    table = {"stimulus": table[:, 0], "stimulus_2": table[:, 1]}
+    truth = pdn.observer.Discrimination(sigma=5.0, sigma_2=2.5, prior=first)
+    done = truth.simulate(table, rng)
+    fitted = pdn.observer.Discrimination(
+        sigma=3.0, sigma_2=3.0, prior=first, free=["sigma", "sigma_2"]
+    ).fit(done)
+    counts = done.groupby(["stimulus", "stimulus_2"])["choice"].agg([lambda c: (c > 0).sum(), len])
+    larger, n = counts.to_numpy(dtype=float).T
+    shown = np.array(counts.index.to_list())
+
+    def loss(sigma, sigma_2):
+        measured = np.linspace(-40, 80, 1201)
+        weight = norm.pdf(measured[:, None], first, sigma)
+        # Far out all weights are 0; nothing is ever measured there.
+        estimate = (weight @ first) / np.maximum(weight.sum(axis=1), 1e-290)
+        seen = norm.pdf(measured, shown[:, :1], sigma) * (measured[1] - measured[0])
+        share = (seen * norm.cdf((shown[:, 1:] - estimate) / sigma_2)).sum(axis=1)
+        return -(larger * np.log(share) + (n - larger) * np.log(1 - share)).sum()
+
+    def best(sigma_2):
+        return minimize_scalar(lambda s: loss(s, sigma_2), bounds=(2.0, 9.0), method="bounded").fun
+
+    result = fitted.to_dataset().sel(parameter="sigma_2")
+    top = minimize_scalar(best, bounds=(1.0, 5.0), method="bounded").fun
+    for bound in result["profile_bound"].values:
+        assert best(bound) - top == pytest.approx(chi2.ppf(0.95, 1) / 2, rel=0.05)

@@ -53,7 +53,8 @@ def estimation_test(
     distance : Dataset or array (condition,)
         From `popdyn.relative_distance` or `popdyn.pool_distances`, with draws.  With
         ``by=[stimulus, set]`` two stimulus sets in one space, and the test between them comes
-        first.  Or bare mean distances.
+        first.  Or bare mean distances, which may rise or fall with the stimulus: an axis has no
+        sign of its own.
     stimulus : array (condition,), optional
         The true stimuli; without it those of `distance`.
     estimate : Dataset, DataArray, array (condition,) or mapping

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,9 @@ def test_products_below_zero_are_no_distance():
 
 
 def test_draws_of_few_sources_scatter_as_their_mean_does():
-    results = {str(seed): measured(two_sets(cue=2.0, noise=1.0, seed=seed), n_draws=0) for seed in range(3)}
+    results = {
+        str(seed): measured(two_sets(cue=2.0, noise=1.0, seed=seed), n_draws=0) for seed in range(3)
+    }
     pooled = pdn.pool_distances(results, n_draws=4000, normalize=False)
     for name in ("mean_distance", "mean_axis_distance"):
         own = pooled[f"source_{name}"].values
@@ -59,3 +63,19 @@ def test_bounds_of_a_shift_reach_as_far_down_as_draws_go_up():
     low, high = np.quantile(draws.mean(axis=1), [0.025, 0.975])
     wanted = [2 * total - high, 2 * total - low]
     np.testing.assert_allclose(shift.mean_set_shift_bound, wanted, atol=0.02)
+
+
+@pytest.mark.filterwarnings("ignore:noise of the averages")
+def test_the_test_warns_of_lengths_that_noise_bends_and_not_of_distances_along_the_axis():
+    x = two_sets(noise=6.0).isel(trial=slice(50))
+    stimulus = np.unique(x["stimulus"])
+    for method, expected in (("arc_length", True), ("kinet", False), ("coding_axis", False)):
+        distance = pdn.relative_distance(
+            x, "stimulus", method=method, alignment="time", n_splits=0, n_draws=60
+        )
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            pdn.estimation_test(
+                distance, estimate=0.7 + 0.6 * np.tanh(stimulus - 0.7), n_draws=50, n_repeats=2
+            )
+        assert any("noise makes distances up to" in str(one.message) for one in caught) is expected

@@ -98,6 +98,12 @@ def run_kinet(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     )
 
 
+def least_contracting(behavior: xr.Dataset) -> xr.Dataset:
+    """Pick the set that contracts least, or one of unknown slope: all contract if it does."""
+    upper = behavior["slope_bound"].sel(bound="upper").fillna(np.inf)
+    return behavior.isel(set=int(upper.argmax("set")))
+
+
 def run_estimation_test(spec: Spec, seed: int, earlier: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """Test whether the distances follow the stimulus or the observer's estimate of it."""
     settings = spec.analyses.estimation_test or Estimation()
@@ -117,12 +123,10 @@ def run_estimation_test(spec: Spec, seed: int, earlier: Mapping[str, xr.Dataset]
         )
         raise TensorError(message)
     estimates = {name: estimates_of(behavior, name) for name in sets}
-    # The set that contracts least: behavior as a whole contracts if that does.
-    least = int(behavior["slope_bound"].sel(bound="upper").argmax("set"))
     return estimation_test(
         distance,
         estimate=estimates if columns[1:] else estimates[sets[0]],
-        behavior=behavior.isel(set=least),
+        behavior=least_contracting(behavior),
         n_draws=settings.n_draws,
         n_repeats=settings.n_repeats,
         rng=seed,

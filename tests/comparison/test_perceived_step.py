@@ -8,9 +8,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import popdyn as pdn
-from popdyn.comparison.perceived_step import estimates_of
+from popdyn.comparison.perceived_step import estimates_of, least_contracting
 from popdyn.comparison.scorecard import scorecard_text
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.spec import load_spec
@@ -389,3 +390,15 @@ def test_distances_at_the_same_time_keep_their_own_key(tmp_path):
     assert "mean_squared_distance" in node(tree, "a", "relative_distance")
     assert plain["n_draws"] == 20
     assert node(tree, "a", "kinet").attrs["distance_method"] == "kinet"
+
+
+@pytest.mark.parametrize(
+    ("upper", "picked"), [([0.8, 0.9], "b"), ([np.nan, 0.7], "a"), ([np.nan, np.nan], "a")]
+)
+def test_behavior_is_that_of_the_set_that_contracts_least_or_whose_slope_is_unknown(upper, picked):
+    bounds = xr.DataArray(
+        [[0.5, 0.5], upper],
+        dims=("bound", "set"),
+        coords={"bound": ["lower", "upper"], "set": ["a", "b"]},
+    )
+    assert least_contracting(xr.Dataset({"slope_bound": bounds}))["set"].item() == picked

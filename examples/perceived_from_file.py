@@ -74,7 +74,7 @@ ax = pdn.show(tree["sources/session/behavior"].to_dataset())
 ax = pdn.show(tree["sources/session/estimation_test"].to_dataset())
 
 # %%
-# The report begins with the verdicts. Its chapter has the conditions in words: what each needs, what
-# was found, and what failed. The interval of 0.8 s, which both priors share, shifts along the axis by
-# 86 ms in the learner, whose estimates shift by 140, and by 15 ms in the control.
+# The report begins with the verdicts. Its chapter has the conditions in words: what each needs,
+# what was found, and what failed. The interval of 0.8 s, which both priors share, shifts along the
+# axis by 86 ms in the learner, whose estimates shift by 140, and by 15 ms in the control.
 page = pdn.report(tree, ROOT / "build" / "examples" / "perceived_intervals.html")

@@ -83,8 +83,8 @@ def _unshifted(found: Evidence) -> tuple[str, str]:
         return "true", "no shift between the sets as of the estimate, and straight in the stimulus"
     if found.shift_ratio:
         return "neither", (
-            "the same stimuli shift between the sets in the direction of the estimate, but by "
-            f"{100.0 * found.shift_ratio:.0f} % of what it does"
+            "the same stimuli shift between the sets in the direction of the estimate, but not by "
+            f"its amount ({found.shift_ratio:.2g} times that)"
         )
     return "neither", (
         "the same stimuli do not shift between the sets as the estimate does, and distances are "

@@ -110,9 +110,11 @@ def _errors_found(result: xr.Dataset) -> str:
     codes = result["alternative_error"].to_series()
     bent = codes.drop(["true", "estimate"]).dropna()
     unit = str(result["alternative_error"].attrs.get("units", "1"))
+    n = parameters(result).get("n_draws")
     return (
         f"errors at conditions left out of {quantity(codes['estimate'], unit)} and, of the best "
-        f"bent code ({bent.idxmin()}), {quantity(bent.min(), unit)}"
+        f"bent code ({bent.idxmin()}), {quantity(bent.min(), unit)}; "
+        f"{p_value(float(result['alternative_p']), n)} of bent codes"
     )
 
 

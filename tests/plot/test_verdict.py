@@ -52,6 +52,17 @@ def test_lack_of_fit_and_better_codes_are_told_apart():
     assert told["behavior"][1] == "the interval of its slope is not below 1"
 
 
+def test_what_a_bent_code_may_explain_is_said_to_be_that():
+    result = two_sets(1.0)
+    result["condition_met"] = result["condition_met"].copy(data=[1.0, np.nan, np.nan, np.nan])
+    told = requirements(result)
+    assert told["alternatives"][0] == "not seen"
+    assert told["alternatives"][1].endswith("is hardly worse, and not rejected")
+    assert told["shift"] == ("not seen", "a bent code with a cue for each set may look the same")
+    result["shift_p_none"] = 0.5
+    assert requirements(result)["shift"][1] == "noise leaves too little power to see a shift"
+
+
 def test_a_shift_of_another_size_is_told_in_units_of_the_stimulus():
     result = two_sets(0.5)
     said, why = requirements(result)["shift"]

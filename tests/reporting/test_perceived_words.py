@@ -49,7 +49,8 @@ def test_the_page_says_verdict_and_conditions_in_words(tree, written):
     assert f"verdict: {test.attrs['verdict']} – {test.attrs['reason']}" in text
     assert "; met: it needs the true stimulus to be rejected, the estimate not, and to fit " in text
     assert re.search(r"\(found p = \.005 of the true stimulus, p = \.\d+ of the estimate", text)
-    assert "; met: it needs the estimate to predict better than bent codes (found errors at" in text
+    assert "it needs the estimate to predict better than bent codes, and these to be re" in text
+    assert re.search(r"bent code \(\w+\), [\d.]+ s; p .{1,12} of bent codes\)", text)
     assert "; met: it needs behavior to contract" in text
     assert re.search(r"shift between the sets as estimates do \(found a shift of [\d.]+ ms, ", text)
     lead = text[: text.index("Keep in mind") if "Keep in mind" in text else text.index("Contents")]

@@ -59,8 +59,9 @@ def verdict_of(found: Evidence) -> tuple[str, str]:
         return _unshifted(found)
     if min(found.power_true, found.power_estimate) < POWER:
         return "cannot be told apart", (
-            f"with this noise the true stimulus is rejected with power {found.power_true:.2f} if "
-            f"the estimate is coded, the estimate with power {found.power_estimate:.2f} if not"
+            f"with this noise the true stimulus is rejected with power {found.power_true:.3g} if "
+            f"the estimate is coded, the estimate with power {found.power_estimate:.3g} if not; "
+            f"each must be {POWER:g}"
         )
     rejected = found.p_true < LEVEL, found.p_estimate < LEVEL
     lacking = found.lack_true < LEVEL, found.lack_estimate < LEVEL

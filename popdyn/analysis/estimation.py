@@ -217,8 +217,9 @@ def _warn_if_alike(asked: Question, found: Evidence) -> None:
     """Say that estimate and stimulus are too much alike for this noise."""
     alike = abs(float(np.corrcoef(asked.stimulus, asked.estimate)[0, 1]))
     if alike > _ALIKE and min(found.power_true, found.power_estimate) < POWER:
+        second = "" if asked.sets is not None else " or a second stimulus set"
         warn(
             f"not testable: estimate and stimulus correlate at {alike:.5f}, and the noise of the "
             "distances hides what is left between them (a prior of another shape, stronger noise "
-            "of the senses or a second stimulus set would tell them apart)"
+            f"of the senses{second} would tell them apart)"
         )

@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from popdyn.analysis.distance_shift import judged_distance
+from popdyn.analysis.estimation_checks import check_alike
 from popdyn.analysis.estimation_errors import line
-from popdyn.analysis.estimation_input import check_alike, read_question
+from popdyn.analysis.estimation_input import read_question
 from popdyn.analysis.estimation_noise import Array
 from popdyn.errors import FitError, TensorError
 from popdyn.resample import BOUND, percentile_bounds

@@ -12,16 +12,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.analysis.distance_shift import judged_distance
+from popdyn.analysis.estimation_checks import check_draws, check_numbers, check_sizes
 from popdyn.analysis.estimation_noise import (
     Array,
     JointNoise,
     noise_of_covariance,
     noise_of_draws,
 )
-from popdyn.errors import FitError, TensorError, warn
+from popdyn.errors import TensorError, warn
 
-_FEWEST = 4
-_FEW = 5
 # Share by which noise may lengthen distances before that is said.
 _INFLATED = 0.05
 
@@ -75,20 +74,20 @@ def read_question(
         given[name] for name in ("stimulus", "distance", "draws", "labels")
     )
     names = None if given["sets"] is None else np.asarray(given["sets"]).astype(np.str_)
-    _check_sizes(shown, found, names)
+    check_sizes(shown, found, drawn, names)
     perceived, drawn_estimate, units = _estimates(estimate, shown, names)
     known = np.isfinite(found) & np.isfinite(shown) & np.isfinite(perceived)
     if not known.all():
         lost = ", ".join(labels[~known])
         warn(f"conditions {lost} have no distance, stimulus or estimate and are left out")
-    _check_numbers(shown[known], found[known], perceived[known])
+    check_numbers(shown[known], found[known], perceived[known])
     own = None if drawn_estimate is None else drawn_estimate[:, known]
     pair = None
     if drawn is None:
         noise = noise_of_covariance(covariance, known, own)
     else:
         noise = noise_of_draws(drawn[:, known], own, given["n_trials"])
-        _check_draws(drawn[:, known], found[known])
+        check_draws(drawn[:, known], found[known])
         exact = np.broadcast_to(perceived[known], (len(drawn), int(known.sum())))
         pair = drawn[:, known], exact if own is None else own
     return Question(
@@ -262,67 +261,3 @@ def _matched(
     if isinstance(estimate, xr.Dataset) and "draw_estimate" in estimate:
         drawn = estimate["draw_estimate"].transpose("draw", "stimulus").to_numpy()[:, at]
     return of.to_numpy().astype(np.float64)[at], drawn, units
-
-
-def _check_sizes(stimulus: Array, distance: Array, sets: NDArray[np.str_] | None) -> None:
-    """Refuse arrays that are not of the same conditions, and sets that are not two."""
-    if distance.ndim != 1 or stimulus.shape != distance.shape:
-        message = (
-            f"distances of shape {distance.shape} and stimuli of shape {stimulus.shape}: expected "
-            "one of each per condition"
-        )
-        raise TensorError(message)
-    if sets is None and np.unique(stimulus).size < stimulus.size:
-        message = (
-            "some stimuli come twice: name the stimulus set of each condition (sets=), as the same "
-            "stimulus under two priors is what tells perceived from true"
-        )
-        raise TensorError(message)
-    if sets is None:
-        return
-    if sets.shape != distance.shape or np.unique(sets).size != 2:
-        message = (
-            f"expected two stimulus sets, one name per condition, found {np.unique(sets).size} in "
-            f"{sets.size} of {distance.size} conditions"
-        )
-        raise TensorError(message)
-
-
-def _check_draws(drawn: Array, distance: Array) -> None:
-    """Refuse draws that do not lie around the distances: of another scale, sign or measure."""
-    away = float(np.abs(np.nanmedian(drawn, axis=0) - distance).mean())
-    if away > max(np.abs(distance - distance.mean()).mean(), 2.0 * np.nanstd(drawn, axis=0).mean()):
-        message = (
-            f"draws lie {away:.3g} away from the distances, which are {distance.min():.3g} to "
-            f"{distance.max():.3g}: they are no draws of these distances; give draws of the same "
-            "measure, in the same unit"
-        )
-        raise TensorError(message)
-
-
-def check_alike(name: str, values: Array, stimulus: Array, other: str = "stimuli") -> None:
-    """Refuse numbers that are not in the unit of the stimuli, as ms beside s."""
-    ratio = np.abs(values).mean() / max(np.abs(stimulus).mean(), 1e-300)
-    if not 0.05 < ratio < 20.0:
-        message = (
-            f"{name} are {ratio:.3g} times as large as {other}: are both in the same unit, "
-            "seconds or hertz?"
-        )
-        raise TensorError(message)
-
-
-def _check_numbers(stimulus: Array, distance: Array, estimate: Array) -> None:
-    """Refuse what has no curve to compare."""
-    if np.unique(stimulus).size < _FEWEST:
-        message = (
-            f"{np.unique(stimulus).size} stimuli with a distance: a straight line and a curve are "
-            f"compared, which takes {_FEW} or more"
-        )
-        raise FitError(message)
-    if np.unique(stimulus).size < _FEW:
-        warn(f"{_FEW - 1} stimuli: fewer than {_FEW} tell very little about a curve")
-    for name, values in (("distances", distance), ("estimates", estimate)):
-        if np.ptp(values) <= 1e-12 * np.abs(values).max():
-            message = f"all {name} are the same, {values[0]:g}: nothing can be told from them"
-            raise FitError(message)
-    check_alike("estimates", estimate, stimulus)

@@ -129,6 +129,9 @@ def noise_of_covariance(
     if np.linalg.eigvalsh(given).min() < -1e-8 * max(np.trace(given), 1e-300):
         message = "covariance has negative eigenvalues: it is none"
         raise TensorError(message)
+    if not np.any(given):
+        message = "covariance is zero: without noise nothing can be tested; give that of the data"
+        raise TensorError(message)
     n = int(known.sum())
     full = np.zeros((2 * n, 2 * n))
     full[:n, :n] = given

@@ -15,6 +15,8 @@ from popdyn.analysis.estimation_verdict import LEVEL, Evidence
 from popdyn.errors import TensorError
 from popdyn.resample import percentile_bounds
 
+# Methods of results that tell how behavior contracts.
+_OF_BEHAVIOR = ("contraction", "behavior")
 # Of an interval of the slope of behavior.
 _LEAST_WIDTH = 1e-6
 
@@ -92,11 +94,10 @@ def evidence_of(
     """Put together what the verdict depends on."""
     contracts = np.nan
     if behavior is not None:
-        if not isinstance(behavior, xr.Dataset) or "slope_bound" not in behavior:
-            found = getattr(behavior, "attrs", {}).get("method", type(behavior).__name__)
-            message = (
-                f"behavior is a result of pdn.contraction, found {found!r} without slope_bound"
-            )
+        of = getattr(behavior, "attrs", {}).get("method", _OF_BEHAVIOR[0])
+        if of not in _OF_BEHAVIOR or "slope_bound" not in behavior:
+            found = type(behavior).__name__ if of in _OF_BEHAVIOR else of
+            message = f"behavior is a result of pdn.contraction, found {found!r}"
             raise TensorError(message)
         contracts = _contracts(behavior["slope_bound"])
     bent = min(

@@ -34,6 +34,8 @@ _ALIGNMENTS = ("nearest", "monotone", "time")
 _SIGNS = ("direction", "axis")
 # The authors call their rule tested for that many.
 _LEAST_FOR_DIRECTION = 5
+# Times the window, or seconds: no time that a match may be away.
+_LONG_REACH = 10.0
 _MUCH_INFLATION = 0.10
 _MUCH_SATURATION = 0.10
 
@@ -89,6 +91,12 @@ def make_rule(
     if reach is not None:
         if not np.isfinite(reach) or reach < 0:
             message = f"reach is a time in s, 0 or more, found {reach!r}"
+            raise TensorError(message)
+        if reach > _LONG_REACH * max(step * len(time), 1.0):
+            message = (
+                f"reach = {reach:g} s is much longer than the window of {step * len(time):g} s, "
+                "where nothing is out of reach: 100 ms are 0.1"
+            )
             raise TensorError(message)
         bins = round(reach / step)
     return Rule(method, alignment, sign, bins, _rows(window, time, step))  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.errors import TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.network.rate import Rate
 from popdyn.network.real_numbers import real_array, real_number
 from popdyn.simulation.run import simulate
@@ -20,6 +20,8 @@ from popdyn.simulation.steps import Array, evolve_blocks
 from popdyn.tasks import Task
 
 Onsets = NDArray[np.intp]
+# Share of steps in which inputs that are no noise change.
+_OFTEN = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +128,7 @@ def read_push(
         )
         raise TensorError(message)
     vector = _vector(net, trial, direction)
+    _doubt_inputs(trial)
     expected = "zero or a positive number of seconds"
     seconds = real_number("duration", duration, expected)
     if seconds < 0:
@@ -175,6 +178,20 @@ def _vector(net: Rate, trial: xr.Dataset, direction: Any) -> Array:
         )
         raise TensorError(message)
     return vector
+
+
+def _doubt_inputs(trial: xr.Dataset) -> None:
+    """Say that a trial has a stimulus, or noise in its inputs, of its own."""
+    stimulus = trial.coords.get("stimulus")
+    shown = 0.0 if stimulus is None or stimulus.dtype.kind not in "fiu" else float(stimulus[0])
+    inputs = trial["inputs"].transpose("step_time", ...).to_numpy()
+    noisy = float((np.diff(inputs, axis=0) != 0).mean()) > _OFTEN
+    if noisy or shown > 0:
+        what = "noise in its inputs" if noisy else f"a stimulus of its own ({shown:g})"
+        warn(
+            f"the trial has {what}: pushes are found beside it, and thresholds are those of this "
+            "trial alone. For the boundary itself take one without noise and without stimulus"
+        )
 
 
 def _steps(at: Any, dt: float) -> Onsets:

@@ -102,9 +102,11 @@ def separatrix_bisect(
     ...     recurrent=[[0, -3], [-3, 0]], input=np.zeros((2, 2)), output=[[1, -1]],
     ...     tau=0.02, dt=0.01,
     ... )
-    >>> trials = pdn.tasks.Detection(no_target=-1.0).sample(2, rng=0, dt=net.dt)
+    >>> task = pdn.tasks.Detection(no_target=-1.0, stimulus_noise=0.0)
+    >>> trials = task.sample(8, rng=0, dt=net.dt)
+    >>> absent = trials.isel(trial=np.flatnonzero(trials.stimulus == 0)[:1])
     >>> result = pdn.dynamics.separatrix_bisect(
-    ...     net, trials.isel(trial=[0]), [1, 0], [1.0], largest=8, initial_state=[-0.1, 0.1]
+    ...     net, absent, [1, 0], [1.0], largest=8, initial_state=[-0.1, 0.1]
     ... )
     >>> result.separatrix_distance.values.round(2)
     array([5.97])

@@ -144,7 +144,9 @@ def kinet_details(result: xr.Dataset) -> list[str]:
 def _space(result: xr.Dataset) -> list[str]:
     within = int(result.attrs.get("n_components", 0))
     n_neurons = int(result.attrs.get("n_neurons", 0))
+    along = result.attrs.get("distance_method") == "coding_axis"
     told = f"distances in {counted(within, 'component')}" if within else "distances in all neurons"
+    told = "distances along an axis of all neurons" if along else told
     return [f"{counted(n_neurons, 'neuron')}, {told}"]
 
 

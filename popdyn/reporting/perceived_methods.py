@@ -66,7 +66,7 @@ def kinet_methods(result: xr.Dataset) -> list[str]:
         "kinet": "signed by the end of the row of conditions whose direction is closer (KiNeT; "
         "Remington et al. 2018)",
         "arc_length": "as the length of the line through the conditions in between",
-        "coding_axis": "along the axis on which the conditions lie best",
+        "coding_axis": "along the axis of all neurons on which the conditions lie best",
     }[method]
     if method != "kinet" and alignment != "time":
         how += " (states matched by KiNeT; Remington et al. 2018)"
@@ -78,18 +78,28 @@ def kinet_methods(result: xr.Dataset) -> list[str]:
         "time": "state at the same time",
     }[alignment]
     within = str(values.get("n_components", "")).replace("%", " %")
-    wanted = (
-        f"as many principal components as hold {within} of the variance" if "%" in within else ""
-    )
-    wanted = wanted or f"{within} principal components"
+    share = f"as many principal components as hold {within} of the variance"
+    space = f" and projected on {share if '%' in within else f'{within} principal components'}"
+    space += " of the averages"
+    # The axis is one of all neurons, whatever components are drawn.
+    if method == "coding_axis" and alignment == "time" or within in ("", "None"):
+        space = ""
     return [
         prepared(result),
         f"Activity {setting(result)} was averaged over the trials of each "
-        f"{grouping(result)} and projected on {wanted} of the averages. Each state "
+        f"{grouping(result)}{space}. Each state "
         f"of the reference ({result.attrs.get('reference', '?')}) was compared with the "
         f"{matched} of every other average; distances are taken "
         f"{how} and averaged over times of the reference{mean}. Intervals are from "
         f"{draws(result, 'draw')} bootstrap draws of the trials, those of behavior.",
+        *(
+            [
+                "Tested were differences of the same states along the axis of all neurons on which "
+                "the conditions of the reference's set lie best."
+            ]
+            if "mean_axis_distance" in result
+            else []
+        ),
     ]
 
 

@@ -228,6 +228,7 @@ def test_a_part_of_the_times_can_be_averaged():
         ({"alignment": "near"}, pdn.TensorError, "alignment must be one of 'nearest'"),
         ({"sign": "left"}, pdn.TensorError, "sign must be one of 'direction', 'axis'"),
         ({"reach": -1.0}, pdn.TensorError, "reach is a time in s"),
+        ({"reach": 100.0}, pdn.TensorError, "reach = 100 s is much longer.*100 ms are 0.1"),
         ({"unit": "session"}, pdn.TensorError, "unit must be one of 'trial', 'neuron'"),
         ({"draw_components": "new"}, pdn.TensorError, "draw_components must be one of 'fixed'"),
         ({"smooth": 40}, pdn.TensorError, "40 ms is 0.040"),

@@ -157,6 +157,19 @@ def test_a_trained_network_says_yes_just_above_its_threshold(detector):
         assert sim.choice.values.tolist() == [said] * shown.sizes["trial"]
 
 
+@pytest.mark.parametrize("what", ["noise in its inputs", "a stimulus of its own"])
+def test_a_trial_that_is_not_silent_is_doubted(what):
+    trial = silent(RIVALS, 0.5).assign_coords(stimulus=("trial", [0.0]))
+    if what.startswith("noise"):
+        trial["inputs"] += 1e-6 * np.random.default_rng(0).normal(size=trial["inputs"].shape)
+    else:
+        trial = trial.assign_coords(stimulus=("trial", [0.2]))
+    with pytest.warns(pdn.PopdynWarning, match=f"the trial has {what}"):
+        pdn.dynamics.separatrix_bisect(
+            RIVALS, trial, 0, [0.1], largest=1.0, initial_state=START, task=Last()
+        )
+
+
 def changed(**options):
     return {"direction": [1.0, 0.0], "at": [0.1], "largest": 1.0, "task": Last()} | options
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 import popdyn as pdn
 from popdyn.reporting import methods, verdict_words
 from popdyn.reporting.alternative_text import in_words
+from popdyn.reporting.perceived_captions import orbits
 from popdyn.reporting.perceived_chapter import PERCEIVED
+from popdyn.reporting.perceived_methods import SENTENCES
 from tests.comparison.test_perceived_step import N_DRAWS, node, saved, spec_of, trials
 
 
@@ -97,6 +100,7 @@ def test_conditions_that_fail_or_were_not_seen_are_told_so(tree):
                 "KiNeT; Remington et al. 2018",
                 "from 0.1 to 0.4 s",
                 f"{N_DRAWS} bootstrap draws of the trials, those of behavior",
+                "along the axis of all neurons on which the conditions of the reference's set",
             ],
         ),
         (
@@ -154,3 +158,13 @@ def test_pictures_draw_what_the_results_hold(tree):
     assert set(drawn) == {*test["decoded_true"].values, *test["decoded_estimate"].values}
     told = [text.get_text() for text in ax.get_legend().get_texts()]
     assert told[0] == f"true: RMSE {1000 * float(test['rmse_true']):.3g} ms"
+
+
+def test_along_the_axis_of_all_neurons_no_components_are_claimed(tree):
+    result = node(tree, "a", "kinet").drop_vars("mean_axis_distance")
+    asked = json.loads(result.attrs["parameters"]) | {"method": "coding_axis", "alignment": "time"}
+    along = result.assign_attrs(distance_method="coding_axis", parameters=json.dumps(asked))
+    text = " ".join(SENTENCES["kinet"](along))
+    assert "principal components" not in text
+    assert "along the axis of all neurons" in text
+    assert "distances along an axis of all neurons" in " ".join(orbits({"a": along}))

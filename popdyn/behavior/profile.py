@@ -68,7 +68,7 @@ def _one_side(problem: Problem, counts: Array, top: Top, i: int, step: float, fa
         if abs(fallen - fall) < _CLOSE * fall:
             return float(center + to)
         if fallen < fall:
-            if center + to == limit:
+            if to == limit - center:
                 return float(limit)
             # Go on from here: beyond the bound climbs may end on another hill.
             point, inside = held.point, (to, np.sqrt(fallen))

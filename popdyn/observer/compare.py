@@ -15,7 +15,7 @@ from popdyn.errors import PopdynError
 from popdyn.observer.assembly import usable_trials, with_trace
 from popdyn.observer.choices import Choices
 from popdyn.observer.discrimination import Discrimination
-from popdyn.observer.fitting import most_likely
+from popdyn.observer.fitting import most_likely, say_ends
 from popdyn.observer.kind import Kind
 from popdyn.observer.parameters import make_space
 from popdyn.observer.production import Production
@@ -79,7 +79,12 @@ def compare_observers(
     table, known = usable_trials(kinds[0], trials, roles)
     generator, seed = as_generator(rng)
     fold = _folds(table, known, list(kinds[0].shown), n_folds, generator)
-    each = np.stack([_held_out(kind, table, known, fold, n_folds) for kind in kinds], axis=1)
+    parts = []
+    for name, kind in zip(chosen, kinds, strict=True):
+        part, ends = _held_out(kind, table, known, fold, n_folds)
+        say_ends(ends, f"fit of {name!r} to some of the trials")
+        parts.append(part)
+    each = np.stack(parts, axis=1)
     each, own = each[known], fold[known]
     difference = each[:, :1] - each
     n = len(each)
@@ -140,13 +145,15 @@ def _folds(
 
 def _held_out(
     kind: Kind, table: pd.DataFrame, known: NDArray[np.bool_], fold: Any, n_folds: int
-) -> Array:
-    """Fit to all folds but one, and say how likely that one is, for each."""
+) -> tuple[Array, list[str]]:
+    """Fit to all folds but one, and say how likely that one is, and where searches ended."""
     each, whole = np.full(len(table), np.nan), with_trace(kind, table)
+    ends: dict[str, None] = {}
     for i in range(n_folds):
         seen, mine = known & (fold != i), fold == i
         kind.observer.result_ = xr.Dataset(attrs=kind.learn(whole[seen]))
         space = make_space(kind.given(), kind.free(), float(np.ptp(whole["stimulus"][seen])))
         values = most_likely(kind.likelihood(whole[seen]), space)
+        ends |= dict.fromkeys(space.ends(space.point(values)))
         each[mine] = kind.likelihood(whole[mine]).of_trials(values)
-    return each
+    return each, list(ends)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,7 +100,10 @@ def fit_likelihood(
     problem, counts, top, losses, cells = _found(likelihood, space, first)
     error, correlation, condition = _errors(problem, counts, top)
     bounds = profile_bounds(problem, counts, top)
-    identified = _identified(space, top, correlation, bounds)
+    say_ends(space.ends(top.point))
+    compares = "stimulus_2" in likelihood.columns
+    hint = ", or show stimuli with several differences" if compares else ""
+    identified = _identified(space, top, correlation, bounds, hint)
     draws = np.empty((0, top.point.size))
     if weights is not None:
         parts = [weights[i : i + _DRAWS_AT_ONCE] for i in range(0, len(weights), _DRAWS_AT_ONCE)]
@@ -122,6 +126,17 @@ def fit_likelihood(
 def most_likely(likelihood: Likelihood, space: Space) -> dict[str, float]:
     """Return all parameters at the top of the likelihood, and nothing about how well known."""
     return space.values(_found(likelihood, space, None)[2].point)
+
+
+def say_ends(ends: Sequence[str], whose: str = "fit") -> None:
+    """Warn of parameters at the end of their search: others make up for what they lack."""
+    if ends:
+        warn(
+            f"the {whose} ended where its search does ({', '.join(ends)}): what these answers ask "
+            "for lies beyond, and other parameters may make up for it. Are answers counted from "
+            "the right event, and in the right unit? Else fix that parameter and leave it out of "
+            "free=[...], or take another observer"
+        )
 
 
 def _found(
@@ -176,7 +191,9 @@ def _errors(problem: Problem, counts: Array, top: Top) -> tuple[Array, Array, fl
     return error, correlation, float(eigenvalues[-1] / eigenvalues[0])
 
 
-def _identified(space: Space, top: Top, correlation: Array, bounds: Array) -> NDArray[np.bool_]:
+def _identified(
+    space: Space, top: Top, correlation: Array, bounds: Array, hint: str
+) -> NDArray[np.bool_]:
     """Tell which parameters the trials determine; warn of the others."""
     n = top.point.size
     others = np.abs(correlation - np.eye(n))
@@ -190,13 +207,14 @@ def _identified(space: Space, top: Top, correlation: Array, bounds: Array) -> ND
         natural = space.natural(bounds)
         spans = [
             f"{name} {natural[0, i]:.3g} to {natural[1, i]:.3g}"
+            + (", where the search ends" if open_ended[i] else "")
             for i, name in enumerate(space.names)
             if name in names
         ]
         warn(
             f"these trials hardly tell {', '.join(names)} (95 % by profile: {'; '.join(spans)}; "
-            "parameters may make up for each other): fix or tie one of them, or show stimuli with "
-            "several differences. Estimates of the stimulus may be well known all the same"
+            f"parameters may make up for each other): fix or tie one of them{hint}. Estimates of "
+            "the stimulus may be well known all the same"
         )
     return np.asarray(identified)
 

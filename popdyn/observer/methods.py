@@ -91,7 +91,13 @@ def fit(
     Warns
     -----
     PopdynWarning
-        If the trials do not tell some parameter.
+        If the trials do not tell some parameter, or one ends where its search does.
+
+    Notes
+    -----
+    Searches go over: bias to twice the range of stimuli (largest less smallest) either way,
+    ``sigma`` and its like 0.01 to 2 of that range, Weber fractions 0.005 to 0.6, lapse 0 to 0.6,
+    history -0.5 to 0.9, contraction 0 to 1.5.
     """
     observer: Any = self
     fit_observer(observer._kind(), trials, roles, resample)

@@ -20,13 +20,13 @@ _OF_STIMULI = {
     "sigma": (0.01, 2.0),
     "sigma_2": (0.01, 2.0),
     "motor_sigma": (0.01, 2.0),
-    "bias": (-0.5, 0.5),
+    "bias": (-2.0, 2.0),
 }
 _PLAIN = {
     "weber": (0.005, 0.6),
     "weber_2": (0.005, 0.6),
     "motor_weber": (0.005, 0.6),
-    "lapse": (0.0, 0.3),
+    "lapse": (0.0, 0.6),
     "history": (-0.5, 0.9),
     "contraction": (0.0, 1.5),
 }
@@ -51,6 +51,8 @@ _PLAUSIBLE = {
     "history": (-0.1, 0.3),
     "contraction": (0.4, 1.0),
 }
+# As near to the end of a search, of its width, is at the end.
+_AT_END = 1e-6
 _TIES = {"sigma_2": "sigma", "weber_2": "weber"}
 
 
@@ -90,6 +92,22 @@ class Space:
         """Return the free parameters themselves; the last dim of `point` is of parameters."""
         is_log = np.array([name in _LOGARITHMIC for name in self.names], dtype=bool)
         return np.where(is_log, np.exp(np.where(is_log, point, 0.0)), point)
+
+    def ends(self, point: Array) -> list[str]:
+        """Name the parameters that lie where the search ends, though they could go on.
+
+        A noise at its lower end is as good as none, and has not been stopped.
+        """
+        slack = _AT_END * (self.upper - self.lower)
+        said = []
+        for name, x, low, high, own in zip(
+            self.names, point, self.lower, self.upper, slack, strict=True
+        ):
+            end = high if x >= high - own else low if x <= low + own else None
+            natural = None if end == low and is_noise(name) else end
+            if natural is not None and natural not in _RANGES.get(name, ()):
+                said.append(f"{name} at {_natural(name, natural):.3g}")
+        return said
 
     def derivative(self, point: Array) -> Array:
         """Return how fast the parameters grow along the scale of the fit."""

@@ -92,7 +92,9 @@ def test_pairs_of_one_difference_are_warned_of():
     table = pd.DataFrame(rows, columns=["stimulus", "stimulus_2"])
     truth = pdn.observer.Discrimination(sigma=5.0, sigma_2=3.0, prior=first, lapse=0.02)
     done = truth.simulate(table, rng=0)
-    with pytest.warns(PopdynWarning, match="hardly tell .*sigma_2"):
+    with pytest.warns(
+        PopdynWarning, match="hardly tell .*sigma_2.* search ends.* several differences"
+    ):
         fitted = pdn.observer.Discrimination(sigma=3.0, sigma_2=3.0).fit(done)
     # What matters for activity is known all the same.
     estimate, known = (o.estimate(np.unique(first)).values for o in (fitted, truth))

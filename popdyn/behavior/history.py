@@ -48,6 +48,30 @@ def previous(table: pd.DataFrame, column: str, n_back: int = 1) -> Array:
     return np.asarray(shifted.to_numpy(dtype=np.float64))
 
 
+def blocks(table: pd.DataFrame) -> NDArray[np.intp]:
+    """Return the number of each trial's block: those of one session and one context.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Trials, with ``session`` and ``context`` if there are several.
+
+    Returns
+    -------
+    ndarray of int, shape (trial,)
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> blocks(pd.DataFrame({"context": ["short", "long", "short"]})).tolist()
+    [0, 1, 0]
+    """
+    names = [name for name in ("session", "context") if name in table]
+    if not names:
+        return np.zeros(len(table), dtype=np.intp)
+    return np.asarray(table.groupby(names, sort=False, dropna=False).ngroup(), dtype=np.intp)
+
+
 def trace(table: pd.DataFrame, column: str, decay: float) -> Array:
     """Return the average of a column over earlier trials, each counting less than the next.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from popdyn.behavior.arguments import check_count
 from popdyn.behavior.contraction import n_lost, plan_by_class
-from popdyn.behavior.history import previous
+from popdyn.behavior.history import blocks, previous
 from popdyn.behavior.interval import draw_bounds, widened
 from popdyn.behavior.probit import fit_probit
 from popdyn.behavior.trials import answer_roles, behavior_table, check_responses, check_varied
@@ -39,7 +39,8 @@ def serial_dependence(
     Parameters
     ----------
     trials : DataFrame, mapping, tensor, Session or Dataset
-        All of them, in the order in which they were done; a column ``session`` parts sessions.
+        All of them, in the order in which they were done; a column ``session`` parts sessions,
+        and each session and ``context`` has an intercept of its own.
     roles : mapping, optional
         As for `popdyn.contraction`.
     n_back : int
@@ -63,7 +64,9 @@ def serial_dependence(
     -----
     Production: linear regression of responses on stimulus and earlier stimuli.  Discrimination:
     ``P(second larger) = Phi(b0 - b1 first + b2 second - sum_n h_n first(n trials ago))``, and
-    ``weight = h_n / b2``.  Trials with fewer than `n_back` before them are left out.
+    ``weight = h_n / b2``.  Intercepts are of each session and context, in which both stimuli and
+    answers may be larger without one following the other.  Trials with fewer than `n_back` before
+    them in their session are left out.
 
     Raises
     ------
@@ -93,21 +96,25 @@ def serial_dependence(
     past = np.column_stack([previous(table, "stimulus", int(lag)) for lag in lags])
     numbers = np.column_stack([table[list(needed)].to_numpy(dtype=np.float64), past])
     known = np.isfinite(numbers).all(axis=1)
-    if known.sum() < _FEWEST_TRIALS:
+    block = np.unique(blocks(table)[known], return_inverse=True)[1]
+    n_blocks = int(block.max(initial=0)) + 1
+    fewest = _FEWEST_TRIALS + 2 * (n_blocks - 1)
+    if known.sum() < fewest:
+        of_blocks = f" for {n_blocks} sessions and contexts" if n_blocks > 1 else ""
         message = (
             f"{known.sum()} of {len(table)} trials have stimuli, an answer and {n_back} trials "
-            f"before them: at least {_FEWEST_TRIALS} are needed"
+            f"before them: at least {fewest} are needed{of_blocks}"
         )
         raise FitError(message)
     check_varied(table.loc[known, list(needed)], "serial dependence")
-    _check_order(table.loc[known, list(needed[:-1])].to_numpy(dtype=np.float64), past[known])
+    _check_order(table.loc[known, list(needed[:-1])].to_numpy(dtype=np.float64), past[known], block)
     if resample is None:
         resample = plan_by_class(table, needed[:-1], n_draws, rng)
     resample.check_trials(table)
     weights = np.vstack([np.ones(known.sum()), resample.times_drawn()[:, known]])
     measure = _choices if compares else _responses
-    slope, weight = measure(table[known], past[known], weights)
-    lost = n_lost(table[known], resample, len(needed) + n_back)
+    slope, weight = measure(table[known], past[known], np.eye(n_blocks)[block], weights)
+    lost = n_lost(table[known], resample, len(needed) + n_back + n_blocks - 1)
     drawn, drawn_slope = (
         widened(values[0], values[1:], known.sum(), lost) for values in (weight, slope)
     )
@@ -130,10 +137,11 @@ def serial_dependence(
     ).assign_attrs(kind="discrimination" if compares else "production")
 
 
-def _check_order(shown: Array, past: Array) -> None:
-    """Refuse earlier stimuli that are sums of the present ones and each other."""
-    columns = np.column_stack([shown, past])
-    columns = (columns - columns.mean(axis=0)) / np.maximum(columns.std(axis=0), 1e-300)
+def _check_order(shown: Array, past: Array, block: NDArray[np.intp]) -> None:
+    """Refuse earlier stimuli that are sums of the present ones and each other, in all blocks."""
+    columns = pd.DataFrame(np.column_stack([shown, past]))
+    away = (columns - columns.groupby(block).transform("mean")).to_numpy()
+    columns = away / np.maximum(columns.std(ddof=0).to_numpy(), 1e-300)
     if np.linalg.matrix_rank(columns, tol=1e-6 * np.sqrt(len(columns))) < columns.shape[1]:
         message = (
             "the stimuli before a trial follow from those of the trial itself, as where two "
@@ -143,20 +151,23 @@ def _check_order(shown: Array, past: Array) -> None:
         raise TensorError(message)
 
 
-def _choices(used: pd.DataFrame, past: Array, weights: Array) -> tuple[Array, Array]:
+def _choices(used: pd.DataFrame, past: Array, block: Array, weights: Array) -> tuple[Array, Array]:
     first, second = (used[name].to_numpy() for name in ("stimulus", "stimulus_2"))
     scale, middle = float(np.std(np.concatenate([first, second]))), float(first.mean())
-    parts = [np.ones(first.size), -(first - middle) / scale, (second - middle) / scale]
-    design = np.column_stack([*parts, -(past - middle) / scale])
+    parts = [-(first - middle) / scale, (second - middle) / scale, -(past - middle) / scale]
+    design = np.column_stack([*parts, block])
     found = fit_probit(design, used["choice"].to_numpy() > 0, weights)
-    return found[:, 1] / found[:, 2], found[:, 3:] / found[:, 2:3]
+    end = 2 + past.shape[1]
+    return found[:, 0] / found[:, 1], found[:, 2:end] / found[:, 1:2]
 
 
-def _responses(used: pd.DataFrame, past: Array, weights: Array) -> tuple[Array, Array]:
+def _responses(
+    used: pd.DataFrame, past: Array, block: Array, weights: Array
+) -> tuple[Array, Array]:
     stimulus, response = used["stimulus"].to_numpy(), used["response"].to_numpy()
-    design = np.column_stack([np.ones(stimulus.size), stimulus, past])
+    design = np.column_stack([stimulus, past, block])
     found = np.empty((len(weights), design.shape[1]))
     for i, own in enumerate(weights):
         gram = design.T @ (design * own[:, None])
         found[i] = np.linalg.lstsq(gram, design.T @ (own * response), rcond=None)[0]
-    return found[:, 1], found[:, 2:]
+    return found[:, 0], found[:, 1 : 1 + past.shape[1]]

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 
 from popdyn.behavior.arguments import check_count
 from popdyn.behavior.interval import draw_bounds, widened
+from popdyn.behavior.plausible import (
+    check_comparisons,
+    check_responses,
+    check_varied,
+    say_contexts,
+)
 from popdyn.behavior.probit import fit_probit, is_separable
 from popdyn.behavior.trials import (
     answer_roles,
     behavior_table,
-    check_responses,
-    check_varied,
     units_of,
 )
 from popdyn.errors import FitError, warn
@@ -77,7 +81,8 @@ def contraction(
     Raises
     ------
     TensorError
-        If columns are lacking or hold something else.
+        If columns are lacking or hold something else: choices turned round, stimuli exchanged or
+        in different units, times of a clock.
     FitError
         If there is one stimulus only, one choice only, or hardly a trial.
 
@@ -85,7 +90,8 @@ def contraction(
     -----
     PopdynWarning
         If the second stimulus follows from the first (one difference only), or a line parts all
-        answers (none is wrong, say): ``slope``, ``center`` and ``noise`` are NaN then.
+        answers (none is wrong, say), or answers do not follow the second stimulus: ``slope``,
+        ``center`` and ``noise`` are NaN then.  If contexts are taken together.
 
     Examples
     --------
@@ -99,8 +105,7 @@ def contraction(
     needed = answer_roles(trials, roles)
     compares = "choice" in needed
     table = behavior_table(trials, roles, needed)
-    if not compares:
-        check_responses(table)
+    (check_comparisons if compares else check_responses)(table)
     known = np.isfinite(table[list(needed)].to_numpy(dtype=np.float64)).all(axis=1)
     used = table[known]
     check_varied(used[list(needed)], "contraction")
@@ -111,7 +116,7 @@ def contraction(
         resample = plan_by_class(table, needed[:-1], n_draws, rng)
     resample.check_trials(table)
     weights = np.vstack([np.ones(len(used)), resample.times_drawn()[:, known]])
-    _say_contexts(table.loc[known])
+    say_contexts(used, "slope")
     measure = _discrimination if compares else _production
     variables, coords = measure(used, weights, n_lost(table.loc[known], resample, len(needed)))
     units = units_of(trials, roles, "stimulus")
@@ -124,19 +129,6 @@ def contraction(
     )
     kind = "discrimination" if compares else "production"
     return result.assign_attrs(kind=kind, stimulus_units=units)
-
-
-def _say_contexts(table: pd.DataFrame) -> None:
-    """Warn of trials of several contexts: each may be drawn to a middle of its own."""
-    if "context" not in table.columns:
-        return
-    contexts = table["context"].dropna().unique()
-    if len(contexts) > 1:
-        listed = ", ".join(str(context) for context in contexts[:4])
-        warn(
-            f"one slope of all contexts together ({listed}): answers may be drawn to another "
-            "middle in each. For one of each, give the trials of one context at a time"
-        )
 
 
 def plan_by_class(
@@ -183,6 +175,9 @@ def _discrimination(
     elif is_separable(design, larger):
         _say_separable()
         b0, b1, b2 = np.full((3, len(weights)), np.nan)
+    elif b2[0] <= 0:
+        _say_unrelated()
+        b0, b1, b2 = np.full((3, len(weights)), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = b1 / b2
         center = np.where(np.abs(b1 - b2) > 1e-12, middle + scale * b0 / (b1 - b2), np.nan)
@@ -227,6 +222,13 @@ def _say_separable() -> None:
     warn(
         "one line over both stimuli parts all answers: they leave slope and noise open; slope, "
         "center and noise are NaN (show closer pairs, on which some answers are wrong)"
+    )
+
+
+def _say_unrelated() -> None:
+    warn(
+        'the answer "second larger" does not become more frequent with the second stimulus: slope, '
+        "center and noise are NaN (is it the answer to these stimuli?)"
     )
 
 

@@ -14,8 +14,9 @@ from popdyn.behavior.arguments import check_count
 from popdyn.behavior.contraction import n_lost, plan_by_class
 from popdyn.behavior.history import blocks, previous
 from popdyn.behavior.interval import draw_bounds, widened
+from popdyn.behavior.plausible import check_comparisons, check_responses, check_varied
 from popdyn.behavior.probit import fit_probit
-from popdyn.behavior.trials import answer_roles, behavior_table, check_responses, check_varied
+from popdyn.behavior.trials import answer_roles, behavior_table
 from popdyn.errors import FitError, TensorError
 from popdyn.resample import BOUND, ResamplePlan, Seed
 from popdyn.tensor.result import make_result
@@ -90,8 +91,7 @@ def serial_dependence(
     needed = answer_roles(trials, roles)
     compares = "choice" in needed
     table = behavior_table(trials, roles, needed)
-    if not compares:
-        check_responses(table)
+    (check_comparisons if compares else check_responses)(table)
     lags = np.arange(1, n_back + 1)
     past = np.column_stack([previous(table, "stimulus", int(lag)) for lag in lags])
     numbers = np.column_stack([table[list(needed)].to_numpy(dtype=np.float64), past])

@@ -12,14 +12,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from popdyn.errors import FitError, TensorError
+from popdyn.errors import TensorError
 from popdyn.tensor.columns import table_columns
 from popdyn.tensor.view import trial_table
 
-# Responses this many times longer or shorter than stimuli are in another unit.
-_FACTOR = 50.0
-# So many responses in a row do not grow by chance.
-_FEW = 10
 _SLIPS = {
     **dict.fromkeys(("msec", "msecs", "millisecond", "milliseconds"), "ms"),
     **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
@@ -137,77 +133,6 @@ def column_of(table: pd.DataFrame, given: Any, name: str) -> np.ndarray:
     return values
 
 
-def check_responses(table: pd.DataFrame) -> None:
-    """Refuse responses that cannot be productions of the stimulus.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With the columns ``stimulus`` and ``response``.
-
-    Raises
-    ------
-    TensorError
-        If a response comes before its stimulus counts, or the two are in different units.
-    """
-    stimulus, response = table["stimulus"].to_numpy(), table["response"].to_numpy()
-    early = np.flatnonzero(response <= 0)
-    if early.size:
-        message = (
-            f"{early.size} of {response.size} responses are not after the start they are counted "
-            f"from (first: {response[early[0]]:g} s in trial {table.index[early[0]]}): the role "
-            "response is a produced interval, so subtract the event it starts with, and leave out "
-            "trials without an answer (NaN)"
-        )
-        raise TensorError(message)
-    given = response[np.isfinite(response)]
-    grows = given.size >= _FEW and bool((np.diff(given) > 0).all())
-    if grows and given[-1] > _FEW * np.nanmax(stimulus):
-        message = (
-            f"responses grow from trial to trial, {given[0]:g} s in the first and "
-            f"{given[-1]:g} s in the last: these are times of a clock, not produced intervals; "
-            "subtract the event from which an interval is counted"
-        )
-        raise TensorError(message)
-    known = np.isfinite(stimulus) & np.isfinite(response) & (stimulus > 0)
-    if not known.any():
-        return
-    ratio = float(np.median(response[known] / stimulus[known]))
-    if not 1 / _FACTOR < ratio < _FACTOR:
-        message = (
-            f"responses are {ratio:.3g} times the stimuli (medians {np.median(response[known]):g} "
-            f"and {np.median(stimulus[known]):g}): one of them is in ms, the other in s; say so in "
-            'its role, {"column": ..., "units": "ms"}'
-        )
-        raise TensorError(message)
-
-
-def check_varied(used: pd.DataFrame, what: str) -> None:
-    """Refuse trials in which nothing varies that a slope could be found from.
-
-    Parameters
-    ----------
-    used : DataFrame
-        Usable trials, with the column ``stimulus`` and perhaps ``choice``.
-    what : str
-        What is to be measured, for the message.
-
-    Raises
-    ------
-    FitError
-        If there is one stimulus only, or one choice only.
-    """
-    n_stimuli = used["stimulus"].nunique()
-    if n_stimuli < 2:
-        message = f"{n_stimuli} stimulus in {len(used)} usable trials: {what} takes at least two"
-        raise FitError(message)
-    if "choice" in used and used["choice"].nunique() < 2:
-        message = (
-            f"all {len(used)} choices are {used['choice'].iloc[0]:g}: {what} takes both answers"
-        )
-        raise FitError(message)
-
-
 def units_of(trials: Any, roles: Mapping[str, Any] | None, role: str) -> str:
     """Return the unit of a role's column in the table; "" if it is not known."""
     entry = (roles or {}).get(role, role)
@@ -235,8 +160,14 @@ def _labelled(trials: Any) -> Any:
     return xr.Dataset(coords={**labelled, "trial": ids})
 
 
-def _check_units(roles: Mapping[str, Any] | None) -> None:
-    """Refuse other spellings of units of time, which nothing would convert."""
+def _check_units(roles: Any) -> None:
+    """Refuse what is no mapping, and spellings of units of time that nothing would convert."""
+    if roles is not None and not isinstance(roles, Mapping):
+        message = (
+            "roles of trials are a mapping from role to column, as {'stimulus': "
+            f"'contrast', 'choice': 'side'}}; found {roles!r}"[:300]
+        )
+        raise TensorError(message)
     for role, entry in (roles or {}).items():
         unit = str(entry.get("units", "")) if isinstance(entry, Mapping) else ""
         if unit.lower() in _SLIPS:

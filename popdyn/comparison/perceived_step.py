@@ -57,11 +57,12 @@ def run_behavior(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     parts = {}
     for name in sorted(known[known != ""].unique()):
         # Answers of other sets are hidden, not left out: every set then has the draws of all.
-        own = table.assign(**{done: _numbers(table, done).where(known == name)})
+        # Contexts that are put together were warned of above.
+        own = table.drop(columns="context", errors="ignore")
+        own = own.assign(**{done: _numbers(table, done).where(known == name)})
         observer = _observer(settings, own[known == name], compares)
         observer.fit(own, resample=plan)
-        # Contexts that are put together were warned of above.
-        found = contraction(own.drop(columns="context", errors="ignore"), resample=plan)
+        found = contraction(own, resample=plan)
         result: xr.Dataset = observer.to_dataset()
         parts[name] = _kept(result, _OF_OBSERVER).merge(_kept(found, _OF_CONTRACTION))
     units = str(source.tensor.coords["stimulus"].attrs.get("units", "")).replace("unknown", "")

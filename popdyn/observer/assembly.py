@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from popdyn.behavior.history import trace
 from popdyn.behavior.interval import draw_bounds
-from popdyn.behavior.trials import behavior_table, check_responses, units_of
+from popdyn.behavior.plausible import (
+    check_comparisons,
+    check_responses,
+    check_scatter,
+    say_contexts,
+)
+from popdyn.behavior.trials import behavior_table, units_of
 from popdyn.errors import FitError, PopdynError
 from popdyn.network.real_numbers import real_array
 from popdyn.observer.fitting import Fitted, fit_likelihood
@@ -93,8 +99,7 @@ def usable_trials(kind: Kind, trials: Any, roles: Roles) -> tuple[pd.DataFrame, 
     """Return the table, and the trials in which stimuli and answer are known."""
     needed = [*kind.shown, kind.done]
     table = behavior_table(trials, roles, needed)
-    if kind.done == "response":
-        check_responses(table)
+    (check_responses if kind.done == "response" else check_comparisons)(table)
     known = np.isfinite(table[needed].to_numpy(dtype=np.float64)).all(axis=1)
     return table, known
 
@@ -125,6 +130,7 @@ def fit_observer(kind: Kind, trials: Any, roles: Roles, resample: ResamplePlan |
     table, known = usable_trials(kind, trials, roles)
     used = with_trace(kind, table)[known]
     _check_fit(kind, used, known)
+    say_contexts(used, "observer")
     weights = None
     if resample is not None:
         resample.check_trials(table)
@@ -164,6 +170,8 @@ def _check_fit(kind: Kind, used: pd.DataFrame, known: NDArray[np.bool_]) -> None
             "observer makes of stimuli takes at least two"
         )
         raise FitError(message)
+    if kind.done == "response":
+        check_scatter(used)
     if kind.done == "choice" and used["choice"].nunique() < 2:
         message = f"all {len(used)} choices are {used['choice'].iloc[0]:g}: nothing can be fitted"
         raise FitError(message)

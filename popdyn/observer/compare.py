@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.behavior.plausible import say_contexts
 from popdyn.behavior.trials import answer_roles
 from popdyn.errors import PopdynError
 from popdyn.observer.assembly import usable_trials, with_trace
@@ -77,6 +78,7 @@ def compare_observers(
         message = "observers of choices and of responses cannot be compared with each other"
         raise PopdynError(message)
     table, known = usable_trials(kinds[0], trials, roles)
+    say_contexts(table[known], "comparison")
     generator, seed = as_generator(rng)
     fold = _folds(table, known, list(kinds[0].shown), n_folds, generator)
     parts = []

@@ -84,14 +84,16 @@ def fit(
     Raises
     ------
     TensorError
-        If columns are lacking or in another unit than the prior, or a parameter is out of range.
+        If columns are lacking or in another unit than the prior, a parameter is out of range, or
+        the answers are others than roles say: choices turned round, times of a clock.
     FitError
-        If trials are few, or there is one stimulus or one choice only.
+        If trials are few, there is one stimulus or one choice only, or responses do not scatter.
 
     Warns
     -----
     PopdynWarning
-        If the trials do not tell some parameter, or one ends where its search does.
+        If the trials do not tell some parameter, one ends where its search does, or trials of
+        several contexts are taken together.
 
     Notes
     -----

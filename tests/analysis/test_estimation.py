@@ -156,8 +156,10 @@ def test_a_code_that_is_in_a_family_is_predicted_best_by_it():
         "quadratic": (STIMULUS - 0.2) ** 2 + STIMULUS,
         "sigmoid": np.tanh((STIMULUS - 0.75) / 0.15),
         "arc": np.sin(0.5 * np.deg2rad(150.0) * (STIMULUS - 0.75) / 0.25),
+        "arc of 240": np.sin(0.5 * np.deg2rad(240.0) * (STIMULUS - 0.75) / 0.25),
     }
-    for name, values in planted.items():
+    for code, values in planted.items():
+        name = code.split()[0]
         found = cross_validated_errors(
             STIMULUS, perceived(0.1), values, noise, 0.75, member, 200, rng
         )

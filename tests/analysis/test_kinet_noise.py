@@ -79,3 +79,20 @@ def test_the_test_warns_of_lengths_that_noise_bends_and_not_of_distances_along_t
                 distance, estimate=0.7 + 0.6 * np.tanh(stimulus - 0.7), n_draws=50, n_repeats=2
             )
         assert any("noise makes distances up to" in str(one.message) for one in caught) is expected
+
+
+@pytest.mark.filterwarnings("ignore:noise of the averages")
+def test_cross_validated_distances_along_the_axis_hold_no_noise_that_chose_it():
+    """Conditions that are the same: the axis points to what noise made the last one."""
+    ends = []
+    for seed in range(8):
+        x = two_sets(seed=seed).isel(trial=slice(50))
+        x = x.copy(data=np.random.default_rng(seed).normal(size=x.shape))
+        result = pdn.relative_distance(
+            x, "stimulus", method="coding_axis", alignment="time", n_components=None,
+            n_draws=0, n_splits=4,
+        )  # fmt: skip
+        crossed = result.cross_validated_distance.mean("time").values
+        ends.append([np.ptp(result.mean_distance[[0, -1]].values), crossed[-1] - crossed[0]])
+    plain, crossed = np.mean(ends, axis=0)
+    assert abs(crossed) < 0.25 * plain

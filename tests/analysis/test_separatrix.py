@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from scipy.stats import t as student
 
 import popdyn as pdn
 
@@ -173,6 +175,25 @@ def test_bounds_hold_the_planted_distance_as_often_as_they_say():
         low, high = result.separatrix_distance_bound.values
         held += ((low <= 5.0) & (high >= 5.0)).tolist()
     assert 0.91 < np.mean(held) < 0.985
+
+
+def test_bounds_of_few_misses_are_widened_as_those_of_a_mean_are():
+    """By hand: a mean of n has a standard error with n - 1 below the root, and Student's t."""
+    x = planted(n_neurons=4, noise=2.0, n_trials=240, seed=3)
+    result = pdn.separatrix_distance(
+        x, smooth=None, n_components=None, n_draws=400,
+        **PLANTED | {"near": (0.3, 0.8), "onset_bins": [0.4, 0.75]},
+    ).isel(onset=0)  # fmt: skip
+    n = int(result.n_misses)
+    assert 10 <= n < 25
+    square, corrected = (
+        float(result.separatrix_distance) ** 2,
+        float(result.corrected_distance) ** 2,
+    )
+    drawn = np.quantile(result.draw_separatrix_distance.values**2, [0.025, 0.975])
+    wider = student.ppf(0.975, n - 1) / norm.ppf(0.975) * np.sqrt(n / (n - 1))
+    wanted = corrected + wider * (drawn - square - (square - corrected))
+    np.testing.assert_allclose(result.separatrix_distance_bound**2, wanted, rtol=1e-6)
 
 
 def test_bounds_are_never_negative_and_those_of_nothing_reach_zero():

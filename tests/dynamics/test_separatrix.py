@@ -73,19 +73,37 @@ def test_two_rivals_are_pushed_to_where_they_are_equal(direction):
 
 
 def test_a_bistable_neuron_is_pushed_to_its_unstable_fixed_point():
-    """``-x + 3 tanh(x) + 0.2`` has three zeros; the middle one divides the line."""
+    """``-x + 3 tanh(x) + 0.2`` has three zeros; the middle one divides the line.
+
+    A slower neuron is moved with it, and does nothing.
+    """
     net = pdn.network.Rate(
-        recurrent=[[3.0]], input=[[1.0]], output=[[1.0]], bias=[0.2], tau=0.02, dt=0.001
-    )
+        recurrent=[[3.0, 0.0], [0.0, 0.0]], input=[[1.0], [0.0]], output=[[1.0, 0.0]],
+        bias=[0.2, 0.0], tau=[0.02, 0.08], dt=0.001,
+    )  # fmt: skip
     zeros = [
         brentq(lambda x: -x + 3 * np.tanh(x) + 0.2, *ends) for ends in ((-5, -1), (-1, 1), (1, 5))
     ]
     result = pdn.dynamics.separatrix_bisect(
-        net, silent(net, 1.0), [2.0], [0.4, 0.6], largest=10.0, tolerance=1e-5,
-        initial_state=[-1.0], task=Last(),
+        net, silent(net, 1.0), [2.0, 1.0], [0.4, 0.6], largest=10.0, tolerance=1e-5,
+        initial_state=[-1.0, 0.0], task=Last(),
     )  # fmt: skip
-    np.testing.assert_allclose(result.separatrix_distance, zeros[1] - zeros[0], atol=2e-4)
-    np.testing.assert_allclose(result.threshold, (zeros[1] - zeros[0]) / 2, atol=1e-4)
+    size = (zeros[1] - zeros[0]) / 2
+    np.testing.assert_allclose(result.threshold, size, atol=1e-4)
+    np.testing.assert_allclose(result.separatrix_distance, size * np.sqrt(5.0), atol=2e-4)
+
+
+def test_a_threshold_is_in_the_middle_of_the_interval_it_lies_in():
+    """Intervals of 1/32 of the largest push: off by half of one at most."""
+    at = np.arange(0.001, 0.020, 0.003)
+    result = pdn.dynamics.separatrix_bisect(
+        RIVALS, silent(RIVALS, 0.5), [1.0, 0.0], at, largest=8.0, tolerance=1 / 32,
+        initial_state=START, task=Last(),
+    )  # fmt: skip
+    course = np.array([states(RIVALS, one, START) for one in at])
+    error = result.threshold.values - (course[:, 1] - course[:, 0])
+    assert np.abs(error).max() <= 8.0 / 64 + 1e-9
+    assert np.unique(error.round(6)).size == len(at)
 
 
 def test_the_threshold_of_a_pulse_into_an_unstable_neuron():
@@ -122,12 +140,13 @@ def test_a_boundary_crossed_back_is_counted():
         recurrent=np.zeros((2, 2)), input=np.ones((2, 1)), output=[[1.0, -1.0]],
         gain=[100.0, 100.0], nonlinearity="sigmoid", tau=1.0, dt=0.001,
     )  # fmt: skip
-    result = pdn.dynamics.separatrix_bisect(
-        net, silent(net, 0.02), [1.0, 1.0], [0.015], largest=4.0, initial_state=[-1.0, -2.0],
-        task=Last(0.5),
-    )  # fmt: skip
-    assert result.n_turns.values.tolist() == [2]
-    np.testing.assert_allclose(result.threshold, 1.0, atol=0.05)
+    for largest in (4.0, 20.0):  # of 16 sizes, several or one turn the choice
+        result = pdn.dynamics.separatrix_bisect(
+            net, silent(net, 0.02), [1.0, 1.0], [0.015], largest=largest,
+            initial_state=[-1.0, -2.0], task=Last(0.5),
+        )  # fmt: skip
+        assert result.n_turns.values.tolist() == [2]
+        np.testing.assert_allclose(result.threshold, 1.0, atol=0.05)
 
 
 @pytest.fixture(scope="module")

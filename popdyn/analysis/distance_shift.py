@@ -56,8 +56,8 @@ def distance_shift(first: xr.Dataset, second: xr.Dataset | None = None) -> xr.Da
 
         - ``mean_distance (set, stimulus)``
         - ``set_shift (stimulus)``, second less first; ``set_shift_bound (bound, stimulus)``, 95 %;
-          ``draw_set_shift (draw, stimulus)``; ``p (stimulus)``, two-sided, twice the share of the
-          draws on the other side of 0
+          ``draw_set_shift (draw, stimulus)``; ``p (stimulus)``, two-sided, that of the bounds:
+          draws are turned round the estimate, and p is twice their share on the other side of 0
         - ``mean_set_shift``, ``mean_set_shift_bound``, ``draw_mean_set_shift (draw)``, ``mean_p``
           of the mean over shared stimuli
 
@@ -133,16 +133,15 @@ def _drawn(drawn: list[Array], shift: Array, scaled: bool) -> dict[str, Any]:
     if scaled:
         drawn = [values / np.abs(values).mean(axis=1, keepdims=True) for values in drawn]
     draws = drawn[1][:n] - drawn[0][:n]
-    low, high = percentile_bounds(draws)
-    mean_low, mean_high = percentile_bounds(draws.mean(axis=1))
-    total = shift.mean()
+    # What noise adds to the estimate it adds to draws once more.
+    turned = 2 * shift - draws
     return {
-        "set_shift_bound": (("bound", "stimulus"), np.stack([2 * shift - high, 2 * shift - low])),
+        "set_shift_bound": (("bound", "stimulus"), percentile_bounds(turned)),
         "draw_set_shift": (("draw", "stimulus"), draws),
-        "p": ("stimulus", _two_sided(draws)),
-        "mean_set_shift_bound": ("bound", np.array([2 * total - mean_high, 2 * total - mean_low])),
+        "p": ("stimulus", _two_sided(turned)),
+        "mean_set_shift_bound": ("bound", percentile_bounds(turned.mean(axis=1))),
         "draw_mean_set_shift": ("draw", draws.mean(axis=1)),
-        "mean_p": ((), _two_sided(draws.mean(axis=1))),
+        "mean_p": ((), _two_sided(turned.mean(axis=1))),
     }
 
 

@@ -38,19 +38,6 @@ def axis_distance(match: Match, states: Array, layout: Layout, rows: NDArray[np.
     return along - along[:, [layout.reference]]
 
 
-def axis_basis(match: Match, states: Array, layout: Layout, rows: NDArray[np.bool_]) -> Array:
-    """Orthonormal axes (neuron, axis) of all that averaged distances along an axis depend on."""
-    matched = states_at(match.index, states)
-    apart = (matched - matched[layout.reference])[:, :, rows]
-    known = np.isfinite(apart)
-    mean = np.where(known, apart, 0.0).sum(axis=2) / np.maximum(known.sum(axis=2), 1)
-    row = _row(matched, layout, rows)
-    every = np.concatenate([mean, row - row.mean(axis=0)])
-    every = every[np.isfinite(every).all(axis=1)]
-    _, size, axes = np.linalg.svd(every, full_matrices=False)
-    return np.asarray(axes[size > 1e-9 * size.max(initial=0.0)].T)
-
-
 def coding_axis(matched: Array, layout: Layout, rows: NDArray[np.bool_]) -> Array:
     """Line on which the conditions lie best, (neuron,); NaN where it is not known.
 

@@ -11,7 +11,6 @@ from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.kinet import relative_speed, saturated_matches
-from popdyn.analysis.kinet_axis import axis_basis
 from popdyn.analysis.kinet_distance import Rule
 from popdyn.analysis.kinet_orbits import TrialOrbits
 from popdyn.analysis.trials import Array
@@ -25,6 +24,8 @@ def trial_draws(
 ) -> dict[str, Array]:
     """Draw trials again: mean distances and speeds.
 
+    All neurons are drawn, whatever the components: an axis of the conditions that turned only
+    within the span of their averages would scatter, and shorten distances, less than it does.
     An orbit moves by the influence of the trials drawn, in fixed components or, with ``refit``,
     in components found anew in each draw.
 
@@ -33,8 +34,7 @@ def trial_draws(
     dict
         "speed" and the mean distances, by name, each (draw, condition).
     """
-    basis = None if refit else _basis(source, rule)
-    averages = [source.average(i, basis) for i in range(len(source.trials.labels))]
+    averages = [source.average(i, None) for i in range(len(source.trials.labels))]
     mean = np.stack([one.mean for one in averages])
     position = source.trials.position
 
@@ -79,19 +79,17 @@ def _run(
     n_jobs: int | None,
 ) -> dict[str, Array]:
     """Take the distances of every draw, a few draws at a time."""
-    axes = source.orbits.axes
-    n_components = None if axes is None else axes.shape[1]
+    axes, known = source.orbits.axes, source.orbits.known[:, None, :]
 
-    def shown(states: Array) -> tuple[Array, Array]:
-        if n_components is None:
-            return states, states
+    def shown(states: Array) -> Array:
+        if axes is None:
+            return states
         if refit:
-            known = source.orbits.known[:, None, :]
-            return _in_own_components(np.where(known, states, np.nan), n_components), states
-        return states[:, :n_components], states[:, n_components:]
+            return _in_own_components(np.where(known, states, np.nan), axes.shape[1])
+        return np.asarray(np.matmul(axes.T, states))
 
     def some(start: int) -> list[dict[str, Array]]:
-        return [_one(source, rule, *shown(states)) for states in orbits_of(start)]
+        return [_one(source, rule, shown(states), states) for states in orbits_of(start)]
 
     # Small products are slower on several threads.
     with threadpool_limits(limits=1, user_api="blas"):
@@ -121,15 +119,3 @@ def _in_own_components(mean: Array, n_components: int) -> Array:
     axes = eigh(matrix @ matrix.T, subset_by_index=(n - n_components, n - 1))[1]
     projected: Array = np.matmul(axes.T, mean)
     return projected
-
-
-def _basis(source: TrialOrbits, rule: Rule) -> Array | None:
-    """Axes (neuron, axis) draws are projected on: the components, and what else they are for.
-
-    Distances along the axis of the conditions depend on few axes of all neurons.
-    """
-    orbits = source.orbits
-    if orbits.axes is None:
-        return None
-    match = rule.match(orbits.mean, orbits.known, orbits.layout.reference)
-    return np.hstack([orbits.axes, axis_basis(match, orbits.states, orbits.layout, rule.rows)])

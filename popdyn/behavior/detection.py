@@ -21,6 +21,9 @@ from popdyn.tensor.result import make_result
 
 Array = NDArray[np.float64]
 
+# Onsets this long (s) after the start of a trial are in ms, or on another clock.
+_LATE = 100.0
+
 
 def detection(
     present: Any,
@@ -45,8 +48,9 @@ def detection(
         1 yes; -1 or 0 no; NaN no answer.  Of trials their roles, where these columns have other
         names.
     onset : array-like (trial,) or str, optional
-        When the stimulus came (s), NaN without one; of trials the name of a column.  Measures are
-        given over onsets too.  Onsets on the clock of a session count from ``start_time``.
+        When the stimulus came (s from the start of the trial), NaN without one; of trials the
+        name of a column.  Measures are given over onsets too.  Onsets that are known to be on the
+        clock of a session count from ``start_time``.
     bins : int or array-like
         Number of bins of onsets with equal widths, or their edges.
     amplitude : array-like (trial,) or str, optional
@@ -73,8 +77,8 @@ def detection(
     Raises
     ------
     TensorError
-        If choices are not binary, lengths differ, there are no trials of one sort, or no onset
-        lies in a bin.
+        If choices are not binary, lengths differ, there are no trials of one sort, no onset lies
+        in a bin, or onsets are later than 100 s on most trials.
 
     Examples
     --------
@@ -195,6 +199,13 @@ def _bins(onset: Array, bins: Any, shown: NDArray[np.bool_]) -> tuple[Array, NDA
         message = "no trial with a stimulus has an onset"
         raise TensorError(message)
     first, last = np.nanmin(times), np.nanmax(times)
+    if np.nanmedian(np.abs(times)) > _LATE:
+        message = (
+            f"onset is in s from the start of the trial, found {first:g} to {last:g}: that seems "
+            "to be in ms (divide it by 1000), or on the clock of the session (subtract when trials "
+            "start)"
+        )
+        raise TensorError(message)
     if np.ndim(bins) == 0:
         edges = np.linspace(first, last, check_count("bins", bins) + 1)
     else:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from popdyn.behavior.arguments import check_between, check_count
 from popdyn.behavior.maximum_likelihood import Problem, Top, climb, climb_from_many
+from popdyn.behavior.plausible import falls
 from popdyn.behavior.profile import profile_bounds
 from popdyn.behavior.psychometric_curve import CURVES, Family, Levels
 from popdyn.behavior.psychometric_result import Fit, psychometric_result
@@ -72,7 +73,8 @@ def psychometric(
     Raises
     ------
     TensorError
-        If choices are not binary, lengths differ, or rates are none.
+        If choices are not binary, lengths differ, rates are none, or answers fall with the
+        stimulus by more than chance.
     FitError
         If there are fewer than two stimuli, or one answer only.
 
@@ -166,6 +168,15 @@ def _levels(chosen: Array, shown: Array, label: str) -> Levels:
             f"{stimulus.size} stimuli and {chosen.sum():.0f} of {chosen.size} answers 1"
         )
         raise FitError(message)
+    if falls(shown, chosen):
+        above = shown > shown.mean()
+        message = (
+            f"condition {label!r}: answers 1 fall with the stimulus, from a share of "
+            f"{chosen[~above].mean():.2g} below its mean to {chosen[above].mean():.2g} above, and "
+            "curves rise. Exchange the answers (-choice, or roles={'choice': {'column': ..., "
+            "'values': {-1: 1, 1: -1}}}), or turn the sign of the stimulus round"
+        )
+        raise TensorError(message)
     n = np.bincount(which).astype(np.float64)
     return Levels(stimulus, np.bincount(which, chosen).astype(np.float64), n)
 

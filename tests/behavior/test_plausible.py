@@ -95,3 +95,31 @@ def test_roles_are_a_mapping():
                     observer.fit, pdn.observer.compare_observers):  # fmt: skip
         with pytest.raises(TensorError, match="roles of trials are a mapping .* found 'coh'"):
             measure(table, "coh")
+
+
+@pytest.mark.parametrize("curve", ["normal", "logistic", "weibull"])
+def test_answers_that_fall_with_the_stimulus_have_no_curve(curve):
+    rng = np.random.default_rng(0)
+    contrast = rng.choice([1.0, 2.0, 3.0, 4.0], 400)
+    choice = np.where(contrast + rng.normal(size=400) > 2.5, 1, -1)
+    pdn.psychometric(choice, contrast, curve=curve, n_draws=2)
+    words = r"condition 'all': answers 1 fall .* share of 0\.[6-9]\d* .* to 0\.[0-3]\d* .*Exchange"
+    with pytest.raises(TensorError, match=words):
+        pdn.psychometric(-choice, contrast, curve=curve, n_draws=2)
+    condition = np.where(contrast == 2, "b", "a")
+    with pytest.raises(FitError, match="condition 'b': a curve needs two stimuli"):
+        pdn.psychometric(choice, contrast, by=condition, n_draws=2)
+
+
+def test_onsets_in_ms_or_on_a_clock_are_said():
+    table = pd.DataFrame({"stimulus": np.repeat([0.0, 1.0], 200)})
+    table["choice"] = np.where(table["stimulus"] + RNG.normal(size=400) > 0.5, 1, -1)
+    onset = np.where(table["stimulus"] > 0, RNG.uniform(0.3, 1.3, 400), np.nan)
+    table["seconds"], table["late"], table["clock"] = onset, 1000 * onset, 500 + onset
+    few = {"bins": 3, "n_draws": 5}
+    assert 0.3 < float(pdn.detection(table, onset="seconds", **few)["onset"][0]) < 0.6
+    for name in ("late", "clock"):
+        with pytest.raises(TensorError, match="onset is in s from the start .* be in ms .*clock"):
+            pdn.detection(table, onset=name, **few)
+    with pytest.raises(TensorError, match="onset is in s"):
+        pdn.detection(table, onset="late", n_draws=5, bins=[300.0, 800.0, 1300.0])

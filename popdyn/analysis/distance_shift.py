@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from popdyn.analysis.distance_draws import mean_known
 from popdyn.analysis.trials import Array
 from popdyn.errors import FitError, TensorError
 from popdyn.resample import BOUND, percentile_bounds
@@ -20,16 +21,24 @@ def judged_distance(result: xr.Dataset) -> tuple[Array, Array | None]:
     Along the axis of the conditions where a result has them: chords hold whatever else tells two
     sets apart, a cue, and noise makes them longer, those next to the reference most of all.
 
+    The axis follows noise of the set it is found in: this widens that set and shortens the other.
+    Draws do so once more, so that what they add is taken from the mean, and they from themselves.
+
     Returns
     -------
     mean : ndarray, shape (condition,)
     draws : ndarray, shape (draw, condition), or None
+        Around ``mean``.
     """
     name = "mean_axis_distance" if "mean_axis_distance" in result else "mean_distance"
     mean = result[name].to_numpy().astype(np.float64)
     if f"draw_{name}" not in result:
         return mean, None
-    return mean, result[f"draw_{name}"].transpose("draw", "condition").to_numpy()
+    draws = result[f"draw_{name}"].transpose("draw", "condition").to_numpy()
+    if name == "mean_distance":
+        return mean, draws
+    added = mean_known(draws, axis=0) - mean
+    return mean - added, draws - 2.0 * added
 
 
 def distance_shift(first: xr.Dataset, second: xr.Dataset | None = None) -> xr.Dataset:
@@ -37,7 +46,8 @@ def distance_shift(first: xr.Dataset, second: xr.Dataset | None = None) -> xr.Da
 
     What is coded as it was presented lies at the same place in both sets; what is coded as it is
     perceived shifts with the prior.  Compared are distances along the axis of the reference's set
-    (``mean_axis_distance``), as a cue that tells the sets apart moves states in other directions.
+    (``mean_axis_distance``), as a cue that tells the sets apart moves states in other directions,
+    less what noise adds to them as told by their draws.
 
     Parameters
     ----------
@@ -133,7 +143,6 @@ def _drawn(drawn: list[Array], shift: Array, scaled: bool) -> dict[str, Any]:
     if scaled:
         drawn = [values / np.abs(values).mean(axis=1, keepdims=True) for values in drawn]
     draws = drawn[1][:n] - drawn[0][:n]
-    # What noise adds to the estimate it adds to draws once more.
     turned = 2 * shift - draws
     return {
         "set_shift_bound": (("bound", "stimulus"), percentile_bounds(turned)),

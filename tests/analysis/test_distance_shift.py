@@ -25,6 +25,7 @@ def test_p_is_twice_the_share_of_turned_draws_beyond_zero_and_agrees_with_the_bo
         # Below the estimate they never reach far: draws as they are would be beyond 0 in none.
         added = np.concatenate([np.full(n_beyond, 2.1), np.linspace(-1.0, 1.0, 99 - n_beyond)])
         shift = pdn.distance_shift(with_draws(result, side * added))
+        np.testing.assert_allclose(shift["set_shift"], side * (2.0 - added.mean()), atol=1e-6)
         np.testing.assert_allclose(shift["p"], 2 * (n_beyond + 1) / 100)
         np.testing.assert_allclose(shift["mean_p"], 2 * (n_beyond + 1) / 100)
         low, high = shift["mean_set_shift_bound"].values
@@ -33,7 +34,7 @@ def test_p_is_twice_the_share_of_turned_draws_beyond_zero_and_agrees_with_the_bo
 
 def test_each_draw_of_two_sources_is_scaled_by_its_own_distances():
     first = measured(two_sets(noise=0.0).isel(trial=slice(50)), reference="stimulus=0.7, context=0")
-    size = np.random.default_rng(0).uniform(0.5, 2.0, (2, 100, 1))
+    size = np.random.default_rng(0).uniform(0.9, 1.1, (2, 100, 1))
     mean = first.mean_axis_distance.values
     one, other = (
         first.assign(draw_mean_axis_distance=(("draw", "condition"), mean * own)) for own in size
@@ -41,3 +42,21 @@ def test_each_draw_of_two_sources_is_scaled_by_its_own_distances():
     shift = pdn.distance_shift(one, other)
     assert shift.stimulus.values.tolist() == FIRST.tolist()
     np.testing.assert_allclose(shift["draw_set_shift"], 0.0, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:noise of the averages")
+def test_the_set_whose_axis_it_is_not_does_not_seem_to_shift():
+    """A straight code in noise: along the axis of the first set, the second one shrinks."""
+    plain, found, held = [], [], []
+    for seed in range(12):
+        result = measured(two_sets(noise=9.0, n_trials=5, seed=seed), n_components=None, n_draws=50)
+        shift = pdn.distance_shift(result)
+        shared = np.isin(result.stimulus.values.round(6), shift.stimulus.values.round(6))
+        own = result.mean_axis_distance.values
+        first, second = (own[shared & (result.context.values == one)] for one in (0, 1))
+        plain.append((second - first).mean())
+        found.append(shift["mean_set_shift"].item())
+        held.append(bool(np.ptp(np.sign(shift["mean_set_shift_bound"].values))))
+    assert np.mean(plain) < -3 * np.std(plain) / np.sqrt(12)
+    assert abs(np.mean(found)) < 0.4 * abs(np.mean(plain))
+    assert np.mean(held) > 0.8

@@ -31,6 +31,8 @@ from popdyn.train.validate import wilson_interval
 
 Array = NDArray[np.float64]
 
+# Trials of the rarest class, from which draws go within classes.
+_LEAST_IN_CLASS = 5
 _SQUARES = ("squared_bias", "variance", "squared_error")
 
 
@@ -134,10 +136,12 @@ def contraction(
 def plan_by_class(
     table: pd.DataFrame, names: Sequence[str], n_draws: int, rng: Seed
 ) -> ResamplePlan:
-    """Plan draws within each class of stimuli; of all trials where classes hold few."""
+    """Plan draws within each class of stimuli; of all trials where one of them holds few.
+
+    One trial drawn again is always itself: its class would seem to be without noise.
+    """
     classes = table[list(names)]
-    n_classes = len(classes.drop_duplicates())
-    by = list(names) if 5 * n_classes <= len(classes) else None
+    by = list(names) if classes.value_counts().min() >= _LEAST_IN_CLASS else None
     return bootstrap(classes, by, check_count("n_draws", n_draws, 2), rng)
 
 
@@ -254,7 +258,10 @@ def _production(
     total = weights.sum(axis=1)
     mean_s, mean_r = weights @ stimulus / total, weights @ response / total
     covariance = weights @ (stimulus * response) / total - mean_s * mean_r
-    slope = covariance / (weights @ stimulus**2 / total - mean_s**2)
+    scatter = weights @ stimulus**2 / total - mean_s**2
+    # A draw of one stimulus alone has no slope.
+    known = scatter > 1e-12 * np.ptp(stimulus) ** 2
+    slope = np.divide(covariance, scatter, out=np.full(total.shape, np.nan), where=known)
     intercept = mean_r - slope * mean_s
     shown, which = np.unique(stimulus, return_inverse=True)
     n = _sums(which, len(shown), np.ones(stimulus.size), weights)

@@ -45,7 +45,7 @@ def psychometric_result(
     points = np.linspace(np.nanmin(table[0]), np.nanmax(table[0]), _N_POINTS)
     free = 2 + [parameters["guess"], parameters["lapse"]].count("free")
     variables = {
-        **_parameters(fits, free),
+        **_parameters(fits, free, parameters["curve"] == "weibull"),
         "log_likelihood": ("condition", [fit.log_likelihood for fit in fits]),
         "deviance": ("condition", [_deviance(fit) for fit in fits]),
         "deviance_freedom": ("condition", n_levels - free),
@@ -60,7 +60,7 @@ def psychometric_result(
     )
 
 
-def _parameters(fits: list[Fit], n_free: int) -> dict[str, Any]:
+def _parameters(fits: list[Fit], n_free: int, above_zero: bool) -> dict[str, Any]:
     n_trials = np.array([fit.levels.n.sum() for fit in fits])
     variables: dict[str, Any] = {}
     for k, name in enumerate(_NAMES):
@@ -68,7 +68,7 @@ def _parameters(fits: list[Fit], n_free: int) -> dict[str, Any]:
         variables[name] = ("condition", value)
         drawn = np.stack([fit.draws[:, k] for fit in fits], axis=1)
         ends = draw_bounds(widened(value, drawn, n_trials, n_free))
-        if name != "threshold":
+        if name != "threshold" or above_zero:
             ends = np.maximum(ends, 0.0)
         variables[f"{name}_bound"] = (("bound", "condition"), ends)
         profile = np.stack([fit.profile[:, k] for fit in fits], axis=1)

@@ -40,8 +40,9 @@ def test_blocks_invent_no_past(made, column):
     weight = np.array([float(result["weight"][0]) for result in results])
     assert abs(weight.mean()) < 3.5 * weight.std() / np.sqrt(N_SETS)
     # What was wrong before: blocks that nobody names do look like a past.
-    pooled = pdn.serial_dependence(made(0, column).drop(columns=column), n_draws=60)
-    assert float(pooled["p"][0]) < 0.05
+    pooled = [pdn.serial_dependence(made(i, column).drop(columns=column)) for i in range(4)]
+    assert np.mean([float(result["weight"][0]) for result in pooled]) > 5 * abs(weight.mean())
+    assert min(float(result["p"][0]) for result in pooled) < 0.05
 
 
 def test_weights_are_those_of_a_regression_with_terms_of_blocks():

@@ -38,6 +38,17 @@ def _of_order_one(left: Array, size: Array, right: Array) -> tuple[Array, Array]
     return left * (sign * size / root), right * (sign * root)
 
 
+def latent_weights(net: LowRank) -> Array:
+    """Return what turns states into latents, ``(latent, neuron)``.
+
+    A state that began within their span is ``x = m @ latent + input @ v + bias * w``, whatever
+    the rates: latents are the coefficients of `m` in the least-squares fit by all of these.
+    """
+    columns = np.column_stack([net.m, net.input, net.bias])
+    weights: Array = np.linalg.pinv(columns)[: net.n_ranks]
+    return weights
+
+
 def rate_fields(net: LowRank) -> dict[str, Any]:
     """Return the fields of a `Rate` that does the same."""
     shared = {name: getattr(net, name) for name in _SHARED}

@@ -1,5 +1,6 @@
 """Training networks."""
 
+from popdyn.train.backprop import backprop
 from popdyn.train.force import force
 from popdyn.train.full_force import full_force
 from popdyn.train.many import many
@@ -8,6 +9,7 @@ from popdyn.train.reservoir import reservoir
 from popdyn.train.target_network import target_network, target_trials
 
 __all__ = [
+    "backprop",
     "force",
     "full_force",
     "many",

@@ -1,4 +1,4 @@
-"""Low-rank networks: the cost of a step grows with neurons times ranks, not with neurons squared."""
+"""Low-rank networks: the cost of a step grows with neurons times ranks, not with their square."""
 
 from __future__ import annotations
 

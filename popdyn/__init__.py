@@ -91,11 +91,12 @@ _FUNCTIONS = {
     "FitError": "errors",
     "PopdynWarning": "errors",
 }
-_NAMESPACES = ("network", "observer", "plot", "tasks", "train")
+_NAMESPACES = ("dynamics", "network", "observer", "plot", "tasks", "train")
 
 __all__ = ["__version__", *_FUNCTIONS, *_NAMESPACES]  # noqa: PLE0604
 
 if TYPE_CHECKING:  # what editors and type checkers see
+    from popdyn import dynamics as dynamics
     from popdyn import network as network
     from popdyn import observer as observer
     from popdyn import plot as plot

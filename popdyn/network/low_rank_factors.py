@@ -39,13 +39,17 @@ def _of_order_one(left: Array, size: Array, right: Array) -> tuple[Array, Array]
 
 
 def latent_weights(net: LowRank) -> Array:
-    """Return what turns states into latents, ``(latent, neuron)``.
+    """Return what turns states into latents, ``(latent, neuron)``."""
+    return state_weights(net)[: net.n_ranks]
+
+
+def state_weights(net: LowRank) -> Array:
+    """Return what turns states into latents, filtered inputs and share of the bias.
 
     A state that began within their span is ``x = m @ latent + input @ v + bias * w``, whatever
-    the rates: latents are the coefficients of `m` in the least-squares fit by all of these.
+    the rates: these are the coefficients of the least-squares fit.
     """
-    columns = np.column_stack([net.m, net.input, net.bias])
-    weights: Array = np.linalg.pinv(columns)[: net.n_ranks]
+    weights: Array = np.linalg.pinv(np.column_stack([net.m, net.input, net.bias]))
     return weights
 
 

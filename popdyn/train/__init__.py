@@ -5,6 +5,7 @@ from popdyn.train.force import force
 from popdyn.train.full_force import full_force
 from popdyn.train.many import many
 from popdyn.train.memory_capacity import memory_capacity
+from popdyn.train.rank_search import rank_search
 from popdyn.train.reservoir import reservoir
 from popdyn.train.target_network import target_network, target_trials
 
@@ -14,6 +15,7 @@ __all__ = [
     "full_force",
     "many",
     "memory_capacity",
+    "rank_search",
     "reservoir",
     "target_network",
     "target_trials",

@@ -116,6 +116,13 @@ def _sweep_start(
 
 def full_rank_tile(w: FullRankWeights, c: Constants, lesson: Lesson, d: FullRankWeights) -> float:
     """Return the loss of some trials; add its gradient to `d`."""
+    # What grows beyond all bounds is said by the loss.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _forth_and_back(w, c, lesson, d)
+
+
+def _forth_and_back(w: FullRankWeights, c: Constants, lesson: Lesson, d: FullRankWeights) -> float:
+    """Do what `full_rank_tile` promises."""
     n_trials, n_steps = lesson.inputs.shape[0], int(lesson.n_steps.max())
     states, rates = _run(w, c, lesson, n_steps)
     slopes = np.empty((n_steps, n_trials, w.bias.size), w.bias.dtype)

@@ -21,8 +21,8 @@ _REACH = 8.6
 # Step for an argument of variance 1, and at most.
 _STEP, _LONGEST = 0.25, 0.25
 _MOST_NODES = 200_001
-# Numbers that are held at once.
-_AT_ONCE = 2**21
+# Arguments that are taken together.
+_AT_ONCE = 128
 
 
 def _tanh(order: int, x: Array) -> Array:
@@ -87,19 +87,20 @@ def gaussian_mean(nonlinearity: str, order: int, mean: Array, variance: Array) -
     if nonlinearity == "relu":
         return _relu(order, mean, spread)
     function = _SMOOTH[nonlinearity]
-    widest = float(spread.max(initial=0.0))
-    step = min(_LONGEST, _STEP / widest if widest > 0 else np.inf)
-    n_nodes = min(2 * int(np.ceil(_REACH / step)) + 1, _MOST_NODES)
-    z = np.linspace(-_REACH, _REACH, n_nodes)
-    weight = np.exp(-(z**2) / 2)
-    weight /= weight.sum()
-    flat_mean, flat_spread = mean.ravel(), spread.ravel()
-    means = np.empty(mean.size)
-    at_once = max(1, _AT_ONCE // n_nodes)
-    for first in range(0, mean.size, at_once):
-        part = slice(first, first + at_once)
+    flat_mean, flat_spread, means = mean.ravel(), spread.ravel(), np.empty(mean.size)
+    # Arguments of about the same width share their nodes.
+    for part in np.array_split(np.argsort(flat_spread), max(1, -(-mean.size // _AT_ONCE))):
+        z, weight = _nodes(float(flat_spread[part].max(initial=0.0)))
         means[part] = function(order, flat_mean[part, None] + flat_spread[part, None] * z) @ weight
     return means.reshape(mean.shape)
+
+
+def _nodes(widest: float) -> tuple[Array, Array]:
+    """Return nodes and weights that see the nonlinearity in the widest argument."""
+    step = min(_LONGEST, _STEP / widest if widest > 0 else np.inf)
+    z = np.linspace(-_REACH, _REACH, min(2 * int(np.ceil(_REACH / step)) + 1, _MOST_NODES))
+    weight = np.exp(-(z**2) / 2)
+    return z, weight / weight.sum()
 
 
 def _relu(order: int, mean: Array, spread: Array) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.optimize import brentq, root
+from scipy.optimize import brentq
 
 from popdyn.dynamics.mixture import Mixture
 from popdyn.dynamics.reduced_form import (
@@ -31,6 +31,8 @@ Array = NDArray[np.float64]
 _ON_LINE = 2001
 # What counts as fixed, and as the same point, against the size that latents may have.
 _FIXED, _SAME = 1e-9, 1e-4
+# When Newton's steps end.
+_MOST_STEPS, _SOLVED, _SHORTEST = 100, 1e-13, 1e-6
 
 
 def mean_field(
@@ -95,9 +97,9 @@ def mean_field(
     of_points = np.array([u for *_, u in found]).reshape(-1, v.shape[1])
     at = coefficients_of(reduced, latents, of_points)
     tau = float(reduced.attrs["tau"])
-    modes = [np.linalg.eigvals(jacobian(mixture, each, n_ranks) / tau) for each in at]
-    ordered = [mode[np.argsort(-mode.real, kind="stable")] for mode in modes]
-    eigenvalue = np.array(ordered, dtype=complex).reshape(-1, n_ranks)
+    eigenvalue: Any = np.linalg.eigvals(jacobian(mixture, at, n_ranks) / tau)
+    order = np.argsort(-eigenvalue.real, axis=1, kind="stable")
+    eigenvalue = np.take_along_axis(eigenvalue, order, axis=1)
     output = mixture.read(at)[:, n_ranks:] + reduced["output_bias"].to_numpy()
     return make_result(
         {
@@ -123,8 +125,8 @@ def mean_field(
 
 
 def jacobian(mixture: Mixture, at: Array, n_ranks: int) -> Array:
-    """Return the change of the latents' velocity with the latents, in units of 1/tau."""
-    return mixture.slopes(at)[:n_ranks, :n_ranks] - np.eye(n_ranks)
+    """Return the change of the latents' velocity with the latents, times tau."""
+    return np.asarray(mixture.slopes(at)[..., :n_ranks, :n_ranks] - np.eye(n_ranks))
 
 
 def _fixed_points(
@@ -146,15 +148,39 @@ def _fixed_points(
     starts = generator.uniform(-1, 1, (n_starts, n_ranks)) * bounds
     # The first starts from 0, the others from all sizes.
     starts *= np.linspace(0, 1, n_starts)[:, None]
+    ends = _newton(velocity, slope, starts, 2 * bounds)
     points: list[Array] = []
     scale = float(bounds.max())
-    for start in starts:
-        answer = root(velocity, start, jac=slope, tol=1e-13)
-        is_fixed = np.abs(velocity(answer.x)).max() < _FIXED * max(1.0, scale)
-        is_new = all(np.abs(answer.x - point).max() > _SAME * scale for point in points)
-        if is_fixed and is_new:
-            points.append(answer.x)
+    for end in ends[np.abs(velocity(ends)).max(axis=1) < _FIXED * max(1.0, scale)]:
+        if all(np.abs(end - point).max() > _SAME * scale for point in points):
+            points.append(end)
     return sorted(points, key=lambda point: tuple(np.round(point / scale, 6)))
+
+
+def _newton(
+    velocity: Callable[[Array], Array],
+    slope: Callable[[Array], Array],
+    latents: Array,
+    bounds: Array,
+) -> Array:
+    """Return where Newton's steps end from all starts ``(start, latent)`` at once.
+
+    A step that does not lower the speed is halved until one does; none leads beyond the bounds.
+    """
+    latents, length = latents.copy(), np.ones(len(latents))
+    value = velocity(latents)
+    for _ in range(_MOST_STEPS):
+        going = (np.abs(value).max(axis=1) > _SOLVED) & (length > _SHORTEST)
+        if not going.any():
+            break
+        step = (np.linalg.pinv(slope(latents[going])) @ value[going][..., None])[..., 0]
+        tried = np.clip(latents[going] - length[going, None] * step, -bounds, bounds)
+        there = velocity(tried)
+        lower = np.linalg.norm(there, axis=1) < np.linalg.norm(value[going], axis=1)
+        latents[going] = np.where(lower[:, None], tried, latents[going])
+        value[going] = np.where(lower[:, None], there, value[going])
+        length[going] = np.where(lower, np.minimum(1.0, 2 * length[going]), length[going] / 2)
+    return latents
 
 
 def _on_line(velocity: Callable[[Any], Array], bound: float) -> list[Array]:

@@ -56,20 +56,18 @@ class Mixture:
         return np.asarray(np.einsum("...p,p,prc->...rc", gain, self.share, self.overlap))
 
     def slopes(self, coefficients: Array) -> Array:
-        """Return the change of `read` with the coefficients ``(reader, column)``."""
+        """Return the change of `read` with the coefficients ``(..., reader, column)``."""
         moments = self.argument(coefficients)
         first, second, third = (
-            gaussian_mean(self.nonlinearity, order, *moments) for order in (1, 2, 3)
+            gaussian_mean(self.nonlinearity, order, *moments)[..., None] for order in (1, 2, 3)
         )
-        # Half the change of the variance: the mean of a slope changes with it by half of the
-        # mean of the slope of two orders more.
-        widening = self.covariance @ coefficients
-        linear = self.overlap @ coefficients
-        by_rate = self.mean * first[:, None] + widening * second[:, None]
-        by_gain = self.mean * second[:, None] + widening * third[:, None]
-        direct = np.einsum("p,p,prc->rc", self.share, first, self.overlap)
+        # The mean of a slope changes with the variance by half the mean of that of two orders more.
+        widening = np.einsum("pab,...b->...pa", self.covariance, coefficients)
+        linear = np.einsum("prc,...c->...pr", self.overlap, coefficients)
+        by_rate = self.mean * first + widening * second
+        by_gain = self.mean * second + widening * third
+        direct = np.einsum("p,...p,prc->...rc", self.share, first[..., 0], self.overlap)
+        of_means = np.einsum("p,pr,...pc->...rc", self.share, self.read_mean, by_rate)
         return np.asarray(
-            direct
-            + np.einsum("p,pr,pc->rc", self.share, self.read_mean, by_rate)
-            + np.einsum("p,pr,pc->rc", self.share, linear, by_gain)
+            direct + of_means + np.einsum("p,...pr,...pc->...rc", self.share, linear, by_gain)
         )

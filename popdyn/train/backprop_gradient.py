@@ -42,8 +42,9 @@ class Circuit:
         As in `popdyn.network.Rate`.
     held : {"output", "rate", "state"}
         What the targets are of.
-    poisson : bool
-        Whether targets are counts, and what is held to them the logarithm of their mean.
+    poisson : bool or 2
+        Whether targets are counts, and what is held to them the logarithm of their mean; with 2
+        what their mean ``log(1 + exp(p))`` is of.
     noise_step : float
         Standard deviation of the noise of a step on each state.
     activity : float
@@ -56,7 +57,7 @@ class Circuit:
     gain: Array
     nonlinearity: str
     held: Held = "output"
-    poisson: bool = False
+    poisson: int = False
     noise_step: float = 0.0
     activity: float = 0.0
     dtype: str = "float32"
@@ -71,7 +72,7 @@ class Circuit:
             numbers=np.array([self.noise_step, price], kind),
             kind=KINDS[self.nonlinearity],
             held=_HELD[self.held],
-            poisson=self.poisson,
+            poisson=int(self.poisson),
         )
 
     def factors(self, low_rank: bool) -> dict[str, Any]:

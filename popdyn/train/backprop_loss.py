@@ -2,10 +2,11 @@
 
 The loss is a sum over trials, steps and channels, each with its weight:
 
-    ``sum weight (p - target)²``, or ``sum weight (exp(p) - target p)`` for counts (Poisson),
+    ``sum weight (p - target)²``, or ``sum weight (mean - target log mean)`` for counts (Poisson),
 
 where ``p`` is an output of the network, or ``scale x + offset`` of the rate or of the state ``x``
-of a neuron.  What has no weight may be anything, NaN too.
+of a neuron, and the mean of counts is ``exp(p)`` or ``log(1 + exp(p))``.  What has no weight may
+be anything, NaN too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from popdyn.train.backprop_functions import exp_of
+from popdyn.train.backprop_functions import exp_of, log1p_of
 
 Array = NDArray[Any]
 
@@ -39,8 +40,8 @@ class Constants(NamedTuple):
         Nonlinearity, see `popdyn.train.kernels.KINDS`.
     held : int
         ``OUTPUT``, ``RATE`` or ``STATE``: what is held to the targets.
-    poisson : bool
-        Whether targets are counts.
+    poisson : int
+        1 or 2 if targets are counts: their mean is ``exp(p)`` or ``log(1 + exp(p))``; 0 if not.
     """
 
     keep: Array
@@ -48,7 +49,7 @@ class Constants(NamedTuple):
     numbers: Array
     kind: int
     held: int
-    poisson: bool
+    poisson: int
 
 
 class Lesson(NamedTuple):
@@ -75,7 +76,7 @@ class Lesson(NamedTuple):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDERED)
 def neuron_loss(
-    poisson: bool,
+    poisson: int,
     observed: tuple[Array, Array, Array, Array],
     x: Array,
     target: Array,
@@ -88,12 +89,20 @@ def neuron_loss(
     """
     scale, offset, d_scale, d_offset = observed
     zero = x.dtype.type(0)
+    one = x.dtype.type(1)
     two = x.dtype.type(2)
+    least = x.dtype.type(1e-30)
     loss = zero
     for i in range(x.size):
         if weight[i] != zero:
             p = scale[i] * x[i] + offset[i]
-            if poisson:
+            if poisson == 2:
+                mean = (zero if p < zero else p) + log1p_of(exp_of(-abs(p)))
+                # Far down it would be 0, of which there is no logarithm.
+                mean = mean if mean > least else least
+                loss += weight[i] * (mean - target[i] * np.log(mean))
+                error = weight[i] * (one - target[i] / mean) * (one - exp_of(-mean))
+            elif poisson == 1:
                 mean = exp_of(p)
                 loss += weight[i] * (mean - target[i] * p)
                 error = weight[i] * (mean - target[i])

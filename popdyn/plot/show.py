@@ -51,6 +51,10 @@ _METHODS = (
     "production_estimates",
     "compare_observers",
     "behavior",
+    "effective_couplings",
+    "fit_lowrank",
+    "flow",
+    "simulate_reduced",
 )
 # Methods whose picture has another name.
 _PICTURES = {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from popdyn.dynamics.fit_lowrank_data import check_rank, read_recording
+from popdyn.dynamics.fit_lowrank_data import check_rank, doubt_range, read_recording
 from popdyn.dynamics.fit_lowrank_jobs import EVERYTHING, FULL, Fits, Job
 from popdyn.dynamics.fit_lowrank_model import make_model
 from popdyn.dynamics.fit_lowrank_options import Options, read_options
@@ -148,8 +148,9 @@ def fit_lowrank(
     Warns
     -----
     PopdynWarning
-        If a fit diverged (the best weights it had are kept), predicts worse than the mean, or
-        neurons have no data; and of seconds that look like milliseconds.
+        If a fit diverged (the best weights it had are kept) or predicts worse than the mean,
+        neurons have no data, or activity is no rate of the network; and of seconds that look like
+        milliseconds.
 
     See Also
     --------
@@ -188,6 +189,8 @@ def fit_lowrank(
     )  # fmt: skip
     recording = read_recording(tensor, inputs, mask=mask, lag=lag, tau=options.tau, dt=options.dt)
     check_rank(recording, options.ranks[-1])
+    if options.observation == "rate" and "scale" not in options.learned:
+        doubt_range(recording, options.nonlinearity)
     generator, seed = as_generator(rng)
     entropy = int(generator.integers(2**62))
     fold = _folds(recording.condition, options.n_folds, entropy)

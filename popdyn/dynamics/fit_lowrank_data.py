@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 
 # Steps of a bin above which times were hardly meant in seconds.
 _MOST_STEPS = 100
+# Nonlinearities whose rates lie within 1, and the share of activity outside that is told.
+_BOUNDED, _FAR_OUT, _MANY = ("tanh", "erf", "sigmoid"), 1.5, 0.01
 # A singular value below this share of the largest is none.
 _NO_DIMENSION = 1e-6
 
@@ -166,6 +168,25 @@ def check_rank(recording: Recording, n_ranks: int) -> None:
             f"{values.shape[1]} bins): ask for at most {n_dimensions}"
         )
         raise FitError(message)
+
+
+def doubt_range(recording: Recording, nonlinearity: str) -> None:
+    """Warn of activity that no rate of a bounded nonlinearity can be.
+
+    Warns
+    -----
+    PopdynWarning
+        Saying how much of it.
+    """
+    if nonlinearity not in _BOUNDED:
+        return
+    share = float((np.abs(recording.values) > _FAR_OUT).sum() / recording.counts.sum())
+    if share > _MANY:
+        warn(
+            f"{share:.0%} of the activity lie beyond {_FAR_OUT:g}, rates of {nonlinearity!r} "
+            "within 1: say in attrs['units'] that they are in Hz, give learn=('scale', 'offset', "
+            "...), or observation='state' for centered data"
+        )
 
 
 def _mask_of(mask: Any, activity: xr.DataArray) -> NDArray[np.bool_]:

@@ -66,15 +66,15 @@ def solve(
     """
     shapes = {name: values.shape for name, values in start.items()}
     best: tuple[float, Array] = (np.inf, _flat(start))
-    n_infinite = 0
+    was_infinite = False
 
     def loss_of(point: Array) -> tuple[float, Array]:
-        nonlocal best, n_infinite
+        nonlocal best, was_infinite
         parameters = fixed | _named(point, shapes)
         loss, slope = loss_and_gradient(parameters, circuit, lesson)
         gradient = _flat({name: slope[name] for name in shapes})
-        if not (np.isfinite(loss) and np.isfinite(gradient).all()):
-            n_infinite += 1
+        was_infinite = not (np.isfinite(loss) and np.isfinite(gradient).all())
+        if was_infinite:
             # A wall: the line search comes back to where numbers are finite.
             return 1e6 * (1.0 + abs(best[0])), 0.0 * point
         if loss < best[0]:
@@ -88,13 +88,11 @@ def solve(
         first = loss_of(best[1])[0]
         if not np.isfinite(best[0]):
             return Solution(start, np.array([np.inf]), diverged=True)
-        found = minimize(
+        minimize(
             loss_of, best[1], jac=True, method="L-BFGS-B", options=options,
             callback=lambda _: trace.append(best[0]),
         )  # fmt: skip
-    # Status 2: no step goes down any more.
-    diverged = n_infinite > 0 and found.status == 2
-    return Solution(_named(best[1], shapes), np.array([first, *trace]), diverged)
+    return Solution(_named(best[1], shapes), np.array([first, *trace]), was_infinite)
 
 
 def _flat(parameters: dict[str, Array]) -> Array:

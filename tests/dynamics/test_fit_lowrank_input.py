@@ -164,6 +164,12 @@ def test_a_prediction_no_better_than_the_mean_is_said():
         fit_lowrank(noise, inputs, 1, **QUICK)
 
 
+def test_activity_that_is_no_rate_of_the_network_is_doubted():
+    rate, inputs = given()
+    with pytest.warns(PopdynWarning, match="of the activity lie beyond 1.5, rates of 'tanh'"):
+        fit_lowrank(40 * rate, inputs, 1, **QUICK)
+
+
 def test_seconds_that_look_like_milliseconds_are_doubted():
     rate, inputs = given()
     with pytest.warns(PopdynWarning, match="tau=100: these durations are in seconds"):

@@ -12,9 +12,7 @@ from popdyn.plot.style import (
     GUIDE_COLOR,
     LINE_WIDTH,
     NULL_COLOR,
-    SMALL_FONT_SIZE,
     add_legend,
-    axis_label,
     condition_colors,
     event_line,
     new_axes,
@@ -59,13 +57,13 @@ def fit_lowrank(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ...           for name in parts}
     >>> result = xr.Dataset({**parts, **bounds, "chosen_rank": 2}, {"n_ranks": [1, 2]})
     >>> pdn.plot.fit_lowrank(result).get_ylabel()
-    'explained part of held-out activity (dimensionless)'
+    'explained, held out (dimensionless)'
     """
     result = drawable(result, "fit_lowrank", "r2", "r2_bound", "pca_r2", "chosen_rank")
     ax = new_axes(ax)
     ranks = result["n_ranks"].values
-    curves = (("pca_r2", "PCA, as many components", _PCA), ("r2", "low-rank network", _FIT))
-    for shift, (name, label, color) in zip((0.06, -0.06), curves, strict=True):
+    curves = (("r2", "low-rank network", _FIT), ("pca_r2", "PCA, as many components", _PCA))
+    for shift, (name, label, color) in zip((-0.06, 0.06), curves, strict=True):
         values, bounds = result[name].values, result[f"{name}_bound"].values
         error = np.maximum([values - bounds[0], bounds[1] - values], 0.0)
         ax.errorbar(
@@ -75,7 +73,7 @@ def fit_lowrank(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     rank = int(result["chosen_rank"])
     ax.plot(
         rank - 0.06, float(result["r2"].sel(n_ranks=rank)), "o", color=_FIT, markersize=4.5,
-        label=f"chosen rank: {rank}", zorder=4,
+        label=f"rank that is chosen: {rank}", zorder=4,
     )  # fmt: skip
     for name, label, style, color in _BESIDE:
         if f"{name}_r2" in result:
@@ -86,7 +84,7 @@ def fit_lowrank(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     lowest = min(0.0, float(result["r2"].min()), float(result.get("shuffled_r2", 0.0)))
     ax.set_ylim(max(lowest, -0.5) - 0.05, 1.05)
     ax.set_xlabel("rank of the recurrent weights")
-    ax.set_ylabel("explained part of held-out activity (dimensionless)", fontsize=SMALL_FONT_SIZE)
+    ax.set_ylabel("explained, held out (dimensionless)")
     add_legend(ax)
     return ax
 
@@ -110,8 +108,8 @@ def fit_lowrank_neurons(
     Returns
     -------
     Axes
-        Time (s) against activity, a lane for each neuron: pale what was observed, dark what was
-        predicted of it from the inputs, a color for each trial or condition.
+        Time (s) against activity, a lane for each neuron, all of one scale: pale what was observed,
+        dark what was predicted of it from the inputs, a color for each trial or condition.
 
     Examples
     --------
@@ -146,16 +144,15 @@ def fit_lowrank_neurons(
         up = -lane * space - float(np.nanmean(observed[row][:, chosen]))
         ticks.append(-lane * space)
         for at, (label, color) in zip(chosen, colors.items(), strict=True):
-            ax.plot(time, observed[row, :, at] + up, color=color, alpha=0.4, linewidth=2.2)
+            ax.plot(time, observed[row, :, at] + up, color=color, alpha=0.45, linewidth=1.0)
             name = plain(label) if lane == 0 else None
-            ax.plot(time, predicted[row, :, at] + up, color=color, linewidth=0.9, label=name)
+            ax.plot(time, predicted[row, :, at] + up, color=color, linewidth=1.1, label=name)
     names = [f"{result['neuron'].values[row]} ({quality[row]:.2f})" for row in rows]
     ax.set_yticks(ticks, [plain(name) for name in names])
     event_line(ax)
     window_limits(ax, result)
     ax.set_xlabel(time_label(str(result.attrs.get("align", ""))))
-    unit = axis_label("activity", str(result.attrs.get("units", "1")))
-    ax.set_ylabel(f"{unit}, by neuron (explained part)", fontsize=SMALL_FONT_SIZE)
+    ax.set_ylabel("neuron (explained part)")
     add_legend(ax, item)
     return ax
 

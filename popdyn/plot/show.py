@@ -40,6 +40,7 @@ _METHODS = (
     "reservoir",
     "force",
     "full_force",
+    "backprop",
     "memory_capacity",
     "psychometric",
     "detection",
@@ -54,11 +55,15 @@ _METHODS = (
     "effective_couplings",
     "fit_lowrank",
     "flow",
+    "populations",
+    "population_gains",
+    "inactivate",
+    "inactivation_agreement",
     "simulate_reduced",
 )
 # Methods whose picture has another name.
 _PICTURES = {
-    **dict.fromkeys(("reservoir", "force", "full_force"), "training"),
+    **dict.fromkeys(("reservoir", "force", "full_force", "backprop"), "training"),
     **dict.fromkeys(("discrimination_estimates", "production_estimates"), "estimates"),
 }
 # Pictures that share a module of another name.
@@ -66,6 +71,8 @@ _MODULES = {
     "serial_dependence": "contraction",
     "behavior": "perceived",
     "estimation_tests": "estimation_test",
+    "population_gains": "populations",
+    "inactivation_agreement": "inactivate",
     **dict.fromkeys(
         ("discrimination_observer", "production_observer", "estimates", "compare_observers"),
         "observer",

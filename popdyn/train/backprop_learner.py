@@ -152,8 +152,8 @@ class BackpropLearner:
         batch = batch._replace(weight=batch.weight / n_trials)
         parameters = {**self._fixed, **self._learned}
         loss, gradient = loss_and_gradient(parameters, self._circuit, batch, told.n_jobs)
-        for name in set(told.learn) & set(_PRICED) if told.weight_penalty else ():
-            price = told.weight_penalty / self._net.n_neurons
+        price = told.weight_penalty / self._net.n_neurons
+        for name in [name for name in told.learn if price and name in _PRICED]:
             loss += price * float((self._learned[name] ** 2).sum())
             gradient[name] = gradient[name] + 2 * price * self._learned[name]
         slopes = {name: gradient[name] for name in told.learn}

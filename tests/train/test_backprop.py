@@ -76,6 +76,11 @@ def test_the_loss_is_that_of_the_outputs_that_a_simulation_gives(make):
     assert np.allclose(found[seen], np.array(means)[: len(found)][seen], atol=1e-12)
 
 
+def test_the_history_is_drawn_by_show():
+    _, history = backprop(low_rank(), EASY, **SHORT)
+    assert pdn.show(history).get_ylabel() == "share of correct trials"
+
+
 def test_only_what_is_said_is_learned():
     net = low_rank()
     names = ("m", "n", "input", "output", "bias", "output_bias", "initial")

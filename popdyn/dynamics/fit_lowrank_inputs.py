@@ -84,7 +84,9 @@ def _of_trials(trials: xr.Dataset, activity: xr.DataArray, dt: float) -> xr.Data
             f"of the other, give dt={own:g} or sample the trials with another dt"
         )
         raise TensorError(message)
-    coords = {name: given[name] for name in ("trial", "channel") if name in given.coords}
+    coords: dict[str, Any] = {
+        name: given[name] for name in ("trial", "channel") if name in given.coords
+    }
     coords["time"] = (np.arange(values.shape[1]) + 0.5) * dt
     return xr.DataArray(values, dims=("trial", "time", "channel"), coords=coords)
 

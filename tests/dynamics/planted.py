@@ -17,12 +17,17 @@ TASKS = {
 }
 
 
+# Overlaps of one latent with itself, and of two that also turn into each other: with one input
+# two that do the same would be one.
+OVERLAPS = {1: np.array([[1.2]]), 2: np.array([[1.1, 0.6], [-0.6, 1.1]])}
+
+
 def teacher(n_neurons, n_ranks, n_inputs, seed):
-    """A network whose latents integrate: each with an overlap of 1.2 and an input of its own."""
+    """A network whose latents integrate; each but the first hears an input only if it has one."""
     net = LowRank.random(n_neurons, n_ranks=n_ranks, n_inputs=n_inputs, rng=seed)
-    m = net.m
-    heard = net.input[:, np.arange(n_ranks) % n_inputs]
-    return replace(net, n=net.n + 1.2 * m + heard, output=net.m[:, :1].T)
+    heard = np.zeros_like(net.m)
+    heard[:, :n_inputs] = net.input[:, :n_ranks]
+    return replace(net, n=net.n + net.m @ OVERLAPS[n_ranks] + heard)
 
 
 @cache

@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks import (
     align,
+    backprop,
     dpca,
     encoding,
     import_time,
@@ -61,6 +62,7 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     **rate.SUBJECTS,
     **rate_growth.SUBJECTS,
     **low_rank.SUBJECTS,
+    **backprop.SUBJECTS,
     **spiking.SUBJECTS,
     **spiking_growth.SUBJECTS,
     **recursive_least_squares.SUBJECTS,

@@ -35,7 +35,9 @@ def observed(rate, part, data, seed):
     if data == "rates":
         return kept.copy(data=kept.values + 0.1 * rng.standard_normal(kept.shape)), kept.values
     hertz = 10.0 + 10.0 * kept.values
-    counts = kept.copy(data=rng.poisson(0.02 * hertz).astype(np.float32))
+    drawn = rng.poisson(0.02 * np.nan_to_num(hertz)).astype(np.float32)
+    # Trials end at different times.
+    counts = kept.copy(data=np.where(np.isfinite(hertz), drawn, np.nan))
     return counts.rename("spike_count"), hertz
 
 

@@ -3,8 +3,27 @@
 from popdyn.dynamics.couplings import effective_couplings
 from popdyn.dynamics.fit_lowrank import fit_lowrank
 from popdyn.dynamics.flow import flow
+from popdyn.dynamics.inactivate import inactivate
+from popdyn.dynamics.inactivate_agreement import inactivation_agreement
+from popdyn.dynamics.inactivate_network import percentile_groups
 from popdyn.dynamics.mean_field import mean_field
+from popdyn.dynamics.populations import populations
+from popdyn.dynamics.populations_gain import population_gains
+from popdyn.dynamics.populations_resample import resample_network
 from popdyn.dynamics.reduce import reduce
 from popdyn.dynamics.reduced_run import simulate_reduced
 
-__all__ = ["effective_couplings", "fit_lowrank", "flow", "mean_field", "reduce", "simulate_reduced"]
+__all__ = [
+    "effective_couplings",
+    "fit_lowrank",
+    "flow",
+    "inactivate",
+    "inactivation_agreement",
+    "mean_field",
+    "percentile_groups",
+    "population_gains",
+    "populations",
+    "reduce",
+    "resample_network",
+    "simulate_reduced",
+]

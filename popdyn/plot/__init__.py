@@ -16,6 +16,7 @@ from popdyn.plot.estimation_test import estimation_test, estimation_tests
 from popdyn.plot.explained_variance import explained_variance
 from popdyn.plot.fit_lowrank import fit_lowrank, fit_lowrank_neurons
 from popdyn.plot.flow import flow
+from popdyn.plot.inactivate import inactivate, inactivation_agreement
 from popdyn.plot.lesson import lesson
 from popdyn.plot.loadings import loadings
 from popdyn.plot.memory_capacity import memory_capacity
@@ -29,6 +30,7 @@ from popdyn.plot.observer import (
 from popdyn.plot.output_against_target import output_against_target
 from popdyn.plot.pca import pca
 from popdyn.plot.perceived import behavior, decoded, verdict
+from popdyn.plot.populations import population_gains, populations
 from popdyn.plot.psychometric import psychometric
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
@@ -73,13 +75,17 @@ __all__ = [
     "fit_lowrank_neurons",
     "explained_variance",
     "flow",
+    "inactivate",
+    "inactivation_agreement",
     "lesson",
     "loadings",
     "memory_capacity",
     "multi_tdr",
     "output_against_target",
     "pca",
+    "population_gains",
     "population_rate",
+    "populations",
     "raster",
     "rate_distribution",
     "relative_distance",

@@ -133,15 +133,19 @@ def populations(
     for name, value in {"n_resamples": n_resamples, "n_trials": n_trials}.items():
         check_whole(name, value, "for an accuracy")
     check_whole("n_starts", n_starts, "fit of a mixture")
-    criterion = real_number("accuracy", accuracy, "a share of correct trials, from 0 to 1")
+    criterion = _share(accuracy)
     generator, seed = as_generator(rng)
     cloud = loading_cloud(net)
     drawn = _Drawn(net, task, n_resamples, n_neurons, n_trials, noise_step)
     tried: list[Array] = []
     for number in numbers:
         own, for_tests = spawn(generator, 2)
-        mixture = zero_mean_mixture(cloud, number, own, n_starts=n_starts)
-        _say_fewer(mixture, number)
+        found = zero_mean_mixture(cloud, number, own, n_starts=n_starts)
+        if len(found.weight) < number:
+            _say_fewer(len(found.weight), number)
+            if tried:
+                break
+        mixture = found
         tried += [drawn.accuracies(mixture.label, for_tests)] if task is not None else []
         if tried and tried[-1].mean() >= criterion:
             break
@@ -198,6 +202,21 @@ def _numbers(n_populations: Any, largest: Any, task: Any) -> list[int]:
     return [int(n_populations)]
 
 
+def _share(accuracy: Any) -> float:
+    """Return the criterion.
+
+    Raises
+    ------
+    TensorError
+        If it is no share.
+    """
+    share = real_number("accuracy", accuracy, "a share of correct trials")
+    if not 0 < share <= 1:
+        message = f"accuracy must be above 0 and at most 1, found {accuracy!r}"
+        raise TensorError(message)
+    return share
+
+
 class _Drawn(NamedTuple):
     """How networks are drawn, and tested."""
 
@@ -224,13 +243,9 @@ class _Drawn(NamedTuple):
         ).accuracy
 
 
-def _say_fewer(mixture: Mixture, number: int) -> None:
-    """Warn if some Gaussian has no neuron."""
-    if len(mixture.weight) < number:
-        warn(
-            f"of {number} populations {len(mixture.weight)} have neurons: the loadings do not call "
-            "for more"
-        )
+def _say_fewer(found: int, number: int) -> None:
+    """Warn that some Gaussians have no neuron."""
+    warn(f"of {number} populations {found} have neurons: the loadings do not call for more")
 
 
 def _described(net: LowRank, mixture: Mixture, cloud: Array) -> dict[str, Any]:

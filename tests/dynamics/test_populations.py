@@ -38,6 +38,16 @@ def test_a_network_that_decides_by_context_needs_the_two_populations_it_was_made
     assert (upper >= found["mean_accuracy"].values).all()
 
 
+def test_no_more_populations_are_tried_than_the_loadings_have():
+    """A criterion that is out of reach ends the search, not the largest number."""
+    with pytest.warns(PopdynWarning) as said:
+        found = pdn.dynamics.populations(gating_network(), task=TASK, accuracy=1.0, **FEW)
+    assert "of 3 populations 2 have neurons" in str(said[0].message)
+    assert found["tried"].values.tolist() == [1, 2]
+    assert np.isnan(found["n_populations"])
+    assert found.sizes["population"] == 2
+
+
 def test_overlaps_by_population_are_those_that_were_written_down(found):
     net = gating_network()
     motion = found["label"].values[0]
@@ -138,6 +148,11 @@ NET = pdn.network.LowRank.random(60, n_inputs=4, rng=0)
 def test_numbers_of_populations_that_mean_nothing_are_refused(arguments, says):
     with pytest.raises(TensorError, match=says):
         pdn.dynamics.populations(NET, *arguments)
+
+
+def test_an_accuracy_that_is_no_share_is_refused():
+    with pytest.raises(TensorError, match=r"accuracy must be above 0 and at most 1, found 95"):
+        pdn.dynamics.populations(NET, 1, accuracy=95)
 
 
 def test_networks_whose_neurons_are_more_than_their_loadings_are_refused():

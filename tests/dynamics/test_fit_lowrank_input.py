@@ -159,7 +159,7 @@ def test_inputs_too_large_for_numbers_are_refused():
 def test_a_prediction_no_better_than_the_mean_is_said():
     rate, inputs = given()
     rng = np.random.default_rng(0)
-    noise = rate.copy(data=rng.standard_normal(rate.shape).astype(np.float32))
+    noise = rate.copy(data=0.3 * rng.standard_normal(rate.shape).astype(np.float32))
     with pytest.warns(PopdynWarning, match="predicted no better than by a mean"):
         fit_lowrank(noise, inputs, 1, **QUICK)
 

@@ -18,9 +18,11 @@ from typing import Any
 
 from benchmarks import (
     align,
+    backprop,
     dpca,
     encoding,
     import_time,
+    low_rank,
     memory,
     observers,
     rate,
@@ -59,6 +61,8 @@ SUBJECTS: dict[str, Callable[[], Outcome]] = {
     **memory.SUBJECTS,
     **rate.SUBJECTS,
     **rate_growth.SUBJECTS,
+    **low_rank.SUBJECTS,
+    **backprop.SUBJECTS,
     **spiking.SUBJECTS,
     **spiking_growth.SUBJECTS,
     **recursive_least_squares.SUBJECTS,

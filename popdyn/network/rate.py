@@ -111,12 +111,12 @@ class Rate:
     population: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        for name in (*DIMS, *OPTIONAL_DIMS):
+        for name, dims in (DIMS | OPTIONAL_DIMS).items():
             values = getattr(self, name)
             # Recurrent weights are the first that are checked.
             values = np.zeros(self.n_neurons) if name == "bias" and values is None else values
             if values is not None or name in DIMS:
-                object.__setattr__(self, name, frozen_array(name, values))
+                object.__setattr__(self, name, frozen_array(name, values, dims))
         check_shapes(self)
         object.__setattr__(self, "tau", time_constants(self.tau, self.n_neurons))
         object.__setattr__(self, "dt", seconds("dt", self.dt))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,7 @@ OPTIONAL_DIMS = {
 _SLACK = 1e-9
 
 
-def frozen_array(name: str, values: Any) -> Array:
+def frozen_array(name: str, values: Any, dims: tuple[str, ...]) -> Array:
     """Return a read-only float64 copy with the right number of dims and finite numbers.
 
     Raises
@@ -42,8 +43,8 @@ def frozen_array(name: str, values: Any) -> Array:
     TensorError
         If the values are no numbers, not finite, or of another number of dims.
     """
-    array = _numbers(name, values)
-    dims = (DIMS | OPTIONAL_DIMS)[name]
+    words = " weights" if len(dims) == 2 else ""
+    array = real_array(name + words, values, what="an array of numbers")
     if array.ndim != len(dims) or 0 in array.shape:
         message = (
             f"{name} must have {len(dims)} dimension{'s' * (len(dims) > 1)} {dims}, none empty; "
@@ -86,7 +87,7 @@ def time_constants(value: Any, n_neurons: int) -> float | Array:
     """
     if np.ndim(value) == 0:
         return seconds("tau", value)
-    array = _numbers("tau", value)
+    array = real_array("tau", value, what="seconds, one number or one for each neuron")
     if array.shape != (n_neurons,):
         message = (
             "tau must be one positive number of seconds, or one for each neuron, of shape "
@@ -125,17 +126,35 @@ def check_shapes(net: Rate) -> None:
         "output_bias": (net.output.shape[0],),
         "gain": (rows,),
     }
-    words = {"input": f"({rows}, n_inputs)", "output": f"(n_outputs, {rows})"}
+    of_outputs = {"feedback", "output_bias"}
+    check_fits(net, expected, f"recurrent weights of {rows} neurons", of_outputs)
+
+
+def check_fits(
+    net: Any,
+    expected: Mapping[str, tuple[int | None, ...]],
+    to: str,
+    of_outputs: Collection[str] = ("output_bias",),
+) -> None:
+    """Refuse arrays of a network that do not have the shapes expected, None for any size.
+
+    Raises
+    ------
+    TensorError
+        If a shape does not fit; `to` says what, for those `of_outputs` with their number.
+    """
+    words = {
+        "input": f"({net.n_neurons}, n_inputs)", "output": f"(n_outputs, {net.n_neurons})"
+    }  # fmt: skip
     for name, shape in expected.items():
         array: Array | None = getattr(net, name)
         if array is None or _fits(array.shape, shape):
             continue
         turned = array.ndim == 2 and _fits(array.shape[::-1], shape)
-        of_outputs = name in ("feedback", "output_bias")
-        with_outputs = f" and {net.n_outputs} outputs" if of_outputs else ""
+        with_outputs = f" and {net.n_outputs} outputs" if name in of_outputs else ""
         message = (
-            f"{name} must have shape {words.get(name, shape)} to fit recurrent weights of {rows} "
-            f"neurons{with_outputs}, found {array.shape}{'; transpose it?' * turned}"
+            f"{name} must have shape {words.get(name, shape)} to fit {to}{with_outputs}, found "
+            f"{array.shape}{'; transpose it?' * turned}"
         )
         raise TensorError(message)
 
@@ -173,14 +192,6 @@ def check_nonlinearity(name: str) -> None:
     guess = f"; did you mean {near[0]!r}?" if near else ""
     message = f"nonlinearity must be one of {', '.join(NONLINEARITIES)}, found {name!r}{guess}"
     raise TensorError(message)
-
-
-def _numbers(name: str, values: Any) -> Array:
-    """Return a read-only float64 copy in C order."""
-    if name == "tau":
-        return real_array(name, values, what="seconds, one number or one for each neuron")
-    words = " weights" if len((DIMS | OPTIONAL_DIMS)[name]) == 2 else ""
-    return real_array(name + words, values, what="an array of numbers")
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:

@@ -69,7 +69,8 @@ def _from_own(weights: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, 
             f"{struct_hint(weights, missing[0])}"
         )
         raise TensorError(message)
-    fields = {name: _as_field(name, weights[name]) for name in _OWN if name in weights}
+    dims = DIMS | OPTIONAL_DIMS
+    fields = {name: as_field(name, weights[name], dims) for name in _OWN if name in weights}
     warn_left_out("rate", [str(name) for name in weights if name not in _OWN], _OWN)
     if "tau" not in {*fields, *said}:
         warn(
@@ -79,9 +80,9 @@ def _from_own(weights: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, 
     return fields | dict(said)
 
 
-def _as_field(name: str, values: Any) -> Any:
+def as_field(name: str, values: Any, dims: Mapping[str, tuple[str, ...]]) -> Any:
     """Return a field in its own number of dims: MATLAB has no fewer than two."""
-    if name in (DIMS | OPTIONAL_DIMS) and len((DIMS | OPTIONAL_DIMS)[name]) == 2:
+    if len(dims.get(name, ())) == 2:
         return values
     array = np.asarray(values)
     array = array.ravel() if array.ndim == 2 and 1 in array.shape else array

@@ -10,11 +10,16 @@ from popdyn.plot.decode_quantity import decode_quantity
 from popdyn.plot.decode_then_compare import decode_then_compare
 from popdyn.plot.detection import detection
 from popdyn.plot.dpca import dpca
+from popdyn.plot.effective_couplings import effective_couplings
 from popdyn.plot.encoding import encoding
 from popdyn.plot.epoch_axes import epoch_axes
 from popdyn.plot.estimation_test import estimation_test, estimation_tests
 from popdyn.plot.explained_variance import explained_variance
+from popdyn.plot.fit_lowrank import fit_lowrank, fit_lowrank_neurons
+from popdyn.plot.flow import flow
+from popdyn.plot.inactivate import inactivate, inactivation_agreement
 from popdyn.plot.lesson import lesson
+from popdyn.plot.loadings import loadings
 from popdyn.plot.memory_capacity import memory_capacity
 from popdyn.plot.multi_tdr import multi_tdr
 from popdyn.plot.observer import (
@@ -26,6 +31,7 @@ from popdyn.plot.observer import (
 from popdyn.plot.output_against_target import output_against_target
 from popdyn.plot.pca import pca
 from popdyn.plot.perceived import behavior, decoded
+from popdyn.plot.populations import population_gains, populations
 from popdyn.plot.psychometric import psychometric
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
@@ -33,6 +39,7 @@ from popdyn.plot.scorecard import scorecard
 from popdyn.plot.separatrix_distance import separatrix_distance
 from popdyn.plot.session_overview import population_rate, rate_distribution, session_overview
 from popdyn.plot.session_trials import event_rate, session_raster, trial_structure
+from popdyn.plot.simulate_reduced import simulate_reduced
 from popdyn.plot.space_map import space_map
 from popdyn.plot.subspace_overlap import subspace_overlap
 from popdyn.plot.task import task
@@ -58,6 +65,7 @@ __all__ = [
     "condition_average",
     "decode",
     "dpca",
+    "effective_couplings",
     "decode_quantity",
     "decode_then_compare",
     "decoded",
@@ -66,13 +74,21 @@ __all__ = [
     "estimation_test",
     "estimation_tests",
     "event_rate",
+    "fit_lowrank",
+    "fit_lowrank_neurons",
     "explained_variance",
+    "flow",
+    "inactivate",
+    "inactivation_agreement",
     "lesson",
+    "loadings",
     "memory_capacity",
     "multi_tdr",
     "output_against_target",
     "pca",
+    "population_gains",
     "population_rate",
+    "populations",
     "raster",
     "rate_distribution",
     "relative_distance",
@@ -80,6 +96,7 @@ __all__ = [
     "scorecard",
     "session_overview",
     "session_raster",
+    "simulate_reduced",
     "space_map",
     "subspace_overlap",
     "task",

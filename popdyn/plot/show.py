@@ -42,6 +42,7 @@ _METHODS = (
     "reservoir",
     "force",
     "full_force",
+    "backprop",
     "memory_capacity",
     "psychometric",
     "detection",
@@ -53,10 +54,18 @@ _METHODS = (
     "production_estimates",
     "compare_observers",
     "behavior",
+    "effective_couplings",
+    "fit_lowrank",
+    "flow",
+    "populations",
+    "population_gains",
+    "inactivate",
+    "inactivation_agreement",
+    "simulate_reduced",
 )
 # Methods whose picture has another name.
 _PICTURES = {
-    **dict.fromkeys(("reservoir", "force", "full_force"), "training"),
+    **dict.fromkeys(("reservoir", "force", "full_force", "backprop"), "training"),
     **dict.fromkeys(("discrimination_estimates", "production_estimates"), "estimates"),
     "separatrix_bisect": "separatrix_distance",
 }
@@ -66,6 +75,8 @@ _MODULES = {
     "serial_dependence": "contraction",
     "behavior": "perceived",
     "estimation_tests": "estimation_test",
+    "population_gains": "populations",
+    "inactivation_agreement": "inactivate",
     **dict.fromkeys((*_OBSERVERS, "estimates", "compare_observers"), "observer"),
 }
 

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError, warn
-from popdyn.network.rate import Rate
+from popdyn.network.kinds import Network
 from popdyn.network.real_numbers import real_number
-from popdyn.network.spiking import Spiking
 
 # Seconds from which a time was probably meant in milliseconds.
 _LONG_RUN = 1000.0
@@ -28,10 +27,10 @@ def check_network(net: Any) -> None:
     TensorError
         Saying what it is.
     """
-    if not isinstance(net, (Rate, Spiking)):
+    if not isinstance(net, Network):
         message = (
-            "expected a network, a pdn.network.Rate or pdn.network.Spiking (pdn.load reads one "
-            f"from a file); found {_named(net)}"
+            "expected a network, a pdn.network.Rate, pdn.network.LowRank or pdn.network.Spiking "
+            f"(pdn.load reads one from a file); found {_named(net)}"
         )
         raise TensorError(message)
 

@@ -12,8 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError, warn
-from popdyn.network.rate import Rate
-from popdyn.network.spiking import Spiking
+from popdyn.network.kinds import Network
 from popdyn.resample import Seed, as_generator
 from popdyn.simulation.arguments import check_network
 from popdyn.simulation.run import simulate
@@ -30,7 +29,7 @@ AnyTask = TypeVar("AnyTask")
 
 
 def calibrate_noise(
-    net: Rate | Spiking,
+    net: Network,
     task: AnyTask,
     target: Mapping[float, float],
     *,
@@ -48,7 +47,7 @@ def calibrate_noise(
 
     Parameters
     ----------
-    net : Rate or Spiking
+    net : Rate, LowRank or Spiking
         The network.  It stays as it is.
     task : Detection, PerceptualDecision or a task of your own
         With one stimulus, in numbers, a choice, and a field `stimulus_noise`.
@@ -132,7 +131,7 @@ def calibrate_noise(
 
 
 def _count(
-    net: Rate | Spiking, task: Any, trials: xr.Dataset, seed: int, noise_density: float
+    net: Network, task: Any, trials: xr.Dataset, seed: int, noise_density: float
 ) -> xr.Dataset:
     """Run the network and count how often it chose 1, by stimulus.
 

@@ -11,6 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 STEPS = "step_output"
+# Quantities whose rows are not neurons, and have a dim of that name.
+NOT_OF_NEURONS = ("output", "latent")
 # From quantities by name, ``(row, time, trial)``, to a Dataset of them.
 Labelling = Callable[[Mapping[str, Any]], xr.Dataset]
 
@@ -24,18 +26,19 @@ class Shapes:
     n_bins: int
     n_steps: int
     n_trials: int
+    n_latents: int = 0
 
     def of(self, name: str) -> tuple[int, int, int]:
-        """Return the shape of a quantity: neurons or outputs, bins or steps, trials."""
+        """Return the shape of a quantity: neurons, outputs or latents, bins or steps, trials."""
         if name == STEPS:
             return self.n_outputs, self.n_steps, self.n_trials
-        n_rows = self.n_outputs if name == "output" else self.n_neurons
+        n_rows = {"output": self.n_outputs, "latent": self.n_latents}.get(name, self.n_neurons)
         return n_rows, self.n_bins, self.n_trials
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
     """Return the precision in which a quantity is kept."""
-    return np.dtype(np.float64 if name in ("output", STEPS) else np.float32)
+    return np.dtype(np.float64 if name in (*NOT_OF_NEURONS, STEPS) else np.float32)
 
 
 def empty_values(name: str, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
-from popdyn.network.rate import Rate
+from popdyn.network.kinds import Network
 from popdyn.network.spiking import Spiking
 from popdyn.simulation.start import TrialInputs
 from popdyn.tasks import Task, task_of
@@ -96,7 +96,7 @@ def roles_of(run: TrialInputs, labels: Labels) -> dict[str, Any]:
     return run.roles | {name: name for name in found if name in labels.behavior}
 
 
-def neuron_table(net: Rate | Spiking) -> dict[str, Any]:
+def neuron_table(net: Network) -> dict[str, Any]:
     """Return the neurons' ids, and their populations."""
     table: dict[str, Any] = {"id": np.arange(net.n_neurons)}
     population = getattr(net, "population", None)
@@ -104,17 +104,17 @@ def neuron_table(net: Rate | Spiking) -> dict[str, Any]:
 
 
 def as_tensors(
-    net: Rate | Spiking,
+    net: Network,
     run: TrialInputs,
     labels: Labels,
     values: Mapping[str, tuple[Any, str]],
-    output: Any,
+    others: Mapping[str, Any],
 ) -> xr.Dataset:
     """Label what was kept in bins.
 
     Parameters
     ----------
-    net : Rate or Spiking
+    net : Rate, LowRank or Spiking
         The network.
     run : TrialInputs
         Its trials.
@@ -122,13 +122,13 @@ def as_tensors(
         What the result says about itself.
     values : mapping of name to (array, units)
         Quantities ``(neuron, time, trial)``; arrays may lie in a file.
-    output : array, shape (output, time, trial)
-        Mean outputs.
+    others : mapping of name to array
+        ``output (output, time, trial)``, and other means whose rows are not neurons.
 
     Returns
     -------
     xarray.Dataset
-        A tensor per quantity, and ``output (output, time, trial)``.
+        A tensor per quantity, and the others.
     """
     tensors = {
         name: _tensor(net, run, labels, array, name=name, units=units)
@@ -137,11 +137,17 @@ def as_tensors(
     # Without any a tensor of no neurons still carries the columns and the attributes.
     first = next(iter(tensors.values()), None)
     if first is None:
-        units = "1" if isinstance(net, Rate) else "Hz"
-        first = _finish(run, labels, _shell(run, labels, output.shape[1], "rate", units))
+        units = "Hz" if isinstance(net, Spiking) else "1"
+        first = _finish(run, labels, _shell(run, labels, others["output"].shape[1], "rate", units))
     shared: dict[Any, Any] = {} if tensors else dict(first.drop_vars("neuron").coords)
     result = make_result(
-        {**tensors, "output": (("output", "time", "trial"), output, {"units": "1"})},
+        {
+            **tensors,
+            **{
+                name: ((name, "time", "trial"), array, {"units": "1"})
+                for name, array in others.items()
+            },
+        },
         coords=shared,
         method="simulate",
         parameters=labels.parameters,
@@ -156,7 +162,7 @@ def _said(run: TrialInputs, labels: Labels) -> dict[str, Any]:
 
 
 def _tensor(
-    net: Rate | Spiking, run: TrialInputs, labels: Labels, values: Any, *, name: str, units: str
+    net: Network, run: TrialInputs, labels: Labels, values: Any, *, name: str, units: str
 ) -> xr.DataArray:
     """Make one tensor, aligned to the starts of the trials, around values it does not copy."""
     shell = _shell(run, labels, values.shape[1], name, units, neuron_table(net))

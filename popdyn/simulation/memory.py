@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from popdyn.errors import TensorError
-from popdyn.network.rate import Rate
-from popdyn.network.spiking import Spiking
+from popdyn.network.kinds import Network
 
 _AVAILABLE = Path("/proc/meminfo")
 
 
 def check_memory(
-    net: Rate | Spiking,
+    net: Network,
     n_steps: float,
     n_bins: float,
     n_trials: int,
@@ -26,7 +25,7 @@ def check_memory(
 
     Parameters
     ----------
-    net : Rate or Spiking
+    net : Rate, LowRank or Spiking
         The network.
     n_steps, n_bins : float
         Of the longest trial.
@@ -43,7 +42,7 @@ def check_memory(
         With what it needs, what there is, and what to do.
     """
     available = available_memory()
-    tensors = 4.0 * net.n_neurons * sum(name != "spikes" for name in record)
+    tensors = 4.0 * net.n_neurons * sum(name not in ("spikes", "latent") for name in record)
     kept = 0.0 if in_file else (tensors + 8.0 * net.n_outputs) * n_bins * n_trials
     needed = kept + 8.0 * net.n_inputs * n_steps * n_trials
     if available is None or needed <= available:

@@ -16,7 +16,8 @@ import xarray as xr
 
 from popdyn import __version__
 from popdyn.errors import TensorError
-from popdyn.network.rate import Rate
+from popdyn.network.kinds import Network
+from popdyn.network.low_rank import LowRank
 from popdyn.network.real_numbers import real_number
 from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed, as_generator, spawn
@@ -70,7 +71,7 @@ class Plan:
     @classmethod
     def of(
         cls,
-        net: Rate | Spiking,
+        net: Network,
         trials: xr.Dataset | None,
         duration: float | None,
         rng: Seed,
@@ -205,12 +206,14 @@ def _remembered(
     return always | {key: value for key, value in new.items() if value}
 
 
-def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
+def _read_record(net: Network, record: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the tensors to keep; outputs are kept in any case."""
     names = tuple(dict.fromkeys(name for name in read_names(record) if name != "output"))
     if isinstance(net, Spiking):
         return check_spiking_record(names)
-    known = {name: name for name in ("rate", "potential", "current")} | {"state": "potential"}
+    latent = ("latent",) if isinstance(net, LowRank) else ()
+    kept = ("rate", "state", "current", *latent, "output")
+    known = {name: name for name in ("potential", *kept)} | {"state": "potential"}
     for name in names:
         if name in ("spikes", "spike", "spike_time", "spike_count"):
             message = (
@@ -219,16 +222,15 @@ def _read_record(net: Rate | Spiking, record: Sequence[str]) -> tuple[str, ...]:
             )
             raise TensorError(message)
         if name not in known:
-            near = difflib.get_close_matches(str(name), ("rate", "state", "current", "output"), n=1)
+            near = difflib.get_close_matches(str(name), kept, n=1)
             guess = f"; did you mean {near[0]!r}?" if near else ""
-            message = (
-                f"record may hold 'rate', 'state', 'current' and 'output', found {name!r}{guess}"
-            )
+            names_known = f"{', '.join(map(repr, kept[:-1]))} and {kept[-1]!r}"
+            message = f"record may hold {names_known}, found {name!r}{guess}"
             raise TensorError(message)
     return tuple(dict.fromkeys(known[name] for name in names))
 
 
-def _check_method(net: Rate | Spiking, method: Any) -> None:
+def _check_method(net: Network, method: Any) -> None:
     """Refuse a way to step that is not known, or that a spiking network does not need."""
     if isinstance(net, Spiking) and method in METHODS[1:]:
         message = (

@@ -1,4 +1,4 @@
-"""Run a rate network on trials; what `simulate` calls for `Rate`."""
+"""Run a rate network on trials; what `simulate` calls for `Rate` and `LowRank`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 
 from popdyn.errors import TensorError
-from popdyn.network.rate import Rate
+from popdyn.network.kinds import RateLike
+from popdyn.network.low_rank import LowRank
 from popdyn.progress import watched
-from popdyn.simulation.keep import STEPS, Keeper, Memory, Shapes
+from popdyn.simulation.keep import NOT_OF_NEURONS, STEPS, Keeper, Memory, Shapes
 from popdyn.simulation.label import as_tensors
 from popdyn.simulation.plan import Plan
 from popdyn.simulation.recording import Recording, run_tiles, tiles_of
@@ -22,12 +23,12 @@ from popdyn.simulation.steps import Array, block_length, single_thread
 from popdyn.simulation.stream import run_stream, segments_of
 
 
-def simulate_rate(net: Rate, plan: Plan) -> xr.Dataset:
+def simulate_rate(net: RateLike, plan: Plan) -> xr.Dataset:
     """Run, keep and label.
 
     Parameters
     ----------
-    net : Rate
+    net : Rate or LowRank
         The network.
     plan : Plan
         What was asked for.
@@ -46,9 +47,8 @@ def simulate_rate(net: Rate, plan: Plan) -> xr.Dataset:
     if plan.continuous:
         segments_of(run, net.dt)
     initial = first_states(net, plan)
-    shapes = Shapes(
-        net.n_neurons, net.n_outputs, plan.n_bins(net.dt), len(run.inputs), run.n_trials
-    )
+    sizes = (net.n_neurons, net.n_outputs, plan.n_bins(net.dt), len(run.inputs), run.n_trials)
+    shapes = Shapes(*sizes, n_latents=net.n_ranks if isinstance(net, LowRank) else 0)
     with keeping(plan, shapes, (*plan.record, "output")) as keeper:
         recording = Recording(net, run, keeper, plan.every, shapes.n_bins, plan.method, plan.dtype)
         tile = 1 if plan.continuous else min(plan.tile, run.n_trials)
@@ -62,14 +62,15 @@ def simulate_rate(net: Rate, plan: Plan) -> xr.Dataset:
         labels = plan.labels(steps, {"nonlinearity": net.nonlinearity}, **extra)
 
         def labelled(values: Mapping[str, Any]) -> xr.Dataset:
-            tensors = {name: (values[name], "1") for name in plan.record}
-            return as_tensors(net, run, labels, tensors, values["output"])
+            others = {name: values[name] for name in NOT_OF_NEURONS if name in keeper.names}
+            tensors = {name: (values[name], "1") for name in plan.record if name not in others}
+            return as_tensors(net, run, labels, tensors, others)
 
         return keeper.result(labelled)
 
 
 def _work(
-    net: Rate, plan: Plan, initial: Array, recording: Recording
+    net: RateLike, plan: Plan, initial: Array, recording: Recording
 ) -> tuple[Iterator[None], int]:
     """Return the run, and in how many pieces it comes."""
     run, std = plan.run, noise_of_step(net, *plan.noise, plan.method)
@@ -84,7 +85,7 @@ def _work(
     return run_tiles(initial, std, plan.generators, plan.tile, recording), n_blocks
 
 
-def first_states(net: Rate, plan: Plan) -> Array:
+def first_states(net: RateLike, plan: Plan) -> Array:
     """Return the first states ``(trial, neuron)`` in the precision of the run."""
     given = plan.initial_state
     if plan.continuous and given is not None and np.ndim(given) != 1:

@@ -9,11 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.errors import FitError, TensorError
-from popdyn.network.rate import Rate
+from popdyn.network.kinds import RateLike
+from popdyn.network.low_rank import LowRank
+from popdyn.network.low_rank_factors import latent_weights
 from popdyn.simulation.bin_means import BinMeans
 from popdyn.simulation.keep import STEPS, Keeper, dtype_of
 from popdyn.simulation.start import TrialInputs
-from popdyn.simulation.steps import Array, Block, Method, evolve_blocks
+from popdyn.simulation.steps import (
+    Array,
+    Block,
+    Method,
+    evolve_blocks,
+    output_weights,
+    recurrent_weights,
+)
 
 # Rates are kept in single precision.
 _LARGEST = float(np.finfo(np.float32).max)
@@ -44,7 +53,7 @@ class Recording:
 
     Parameters
     ----------
-    net : Rate
+    net : Rate or LowRank
         The network.
     run : TrialInputs
         Its trials.
@@ -58,7 +67,7 @@ class Recording:
 
     def __init__(
         self,
-        net: Rate,
+        net: RateLike,
         run: TrialInputs,
         keeper: Keeper,
         steps_per_bin: int,
@@ -69,10 +78,14 @@ class Recording:
         self.net, self.run, self.keeper = net, run, keeper
         self.steps_per_bin, self.n_bins = steps_per_bin, n_bins
         self._how: dict[str, Any] = {"method": method, "dtype": dtype}
-        self.output_weights = net.output.T.astype(dtype)
+        self.output_weights = output_weights(net).T.astype(dtype)
         bias = np.zeros(net.n_outputs) if net.output_bias is None else net.output_bias
         self.output_bias = bias.astype(dtype)
-        self.recurrent = net.recurrent.T.astype(dtype) if "current" in keeper.names else None
+        wanted = recurrent_weights(net) if "current" in keeper.names else ()
+        self.recurrent = [factor.astype(dtype) for factor in wanted]
+        self.latents: NDArray[Any] | None = None
+        if isinstance(net, LowRank) and "latent" in keeper.names:
+            self.latents = latent_weights(net).T.astype(dtype)
 
     def blocks(
         self,
@@ -152,21 +165,26 @@ class Bins:
         self.recording, self.part, self.n_bins, self.next = recording, part, n_bins, first
         every = recording.steps_per_bin
         self._rates = BinMeans(every)
-        self._states = BinMeans(every) if "potential" in recording.keeper.names else None
+        with_states = {"potential", "latent"} & set(recording.keeper.names)
+        self._states = BinMeans(every) if with_states else None
 
     def add(self, block: Block) -> None:
         """Average some steps and keep the bins that they fill."""
         recording, keeper = self.recording, self.recording.keeper
-        means = {"rate": self._rates.add(block.rates)}
+        means: dict[str, NDArray[Any]] = {"rate": self._rates.add(block.rates)}
         if self._states is not None:
-            means["potential"] = self._states.add(block.states)
+            means["potential"] = states = self._states.add(block.states)
+            if recording.latents is not None:
+                means["latent"] = states @ recording.latents
         n_bins = min(len(means["rate"]), recording.n_bins - self.next)
         if n_bins <= 0:
             return
         # A product for each bin: another number of bins would round otherwise.
         means["output"] = means["rate"] @ recording.output_weights + recording.output_bias
-        if recording.recurrent is not None:
-            means["current"] = means["rate"] @ recording.recurrent
+        if "current" in keeper.names:
+            means["current"] = means["rate"]
+            for factor in recording.recurrent:
+                means["current"] = means["current"] @ factor
         past = (self.next + np.arange(n_bins))[:, None] >= self.n_bins
         for name in keeper.names:
             if name in means:

@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from popdyn.network.rate import Rate
+from popdyn.network.kinds import Network
 from popdyn.network.spiking import Spiking
 from popdyn.resample import Seed
 from popdyn.simulation.arguments import check_jobs, check_network
@@ -18,13 +18,15 @@ from popdyn.simulation.spiking_simulate import simulate_spiking
 from popdyn.simulation.steps import Method
 from popdyn.tasks import Task
 
+_BIN_WIDTH = 0.010
+
 
 def simulate(
-    net: Rate | Spiking,
+    net: Network,
     trials: xr.Dataset | None = None,
     duration: float | None = None,
     rng: Seed = 0,
-    bin_width: float = 0.010,
+    bin_width: float | None = None,
     record: Sequence[str] = ("rate",),
     *,
     noise_density: float = 0.0,
@@ -52,7 +54,7 @@ def simulate(
 
     Parameters
     ----------
-    net : Rate or Spiking
+    net : Rate, LowRank or Spiking
         The network.
     trials : Dataset, optional
         From ``task.sample(n_trials, rng, dt=net.dt)``, or any Dataset with
@@ -61,13 +63,16 @@ def simulate(
         Instead of trials: seconds of one trial without input.
     rng : int or numpy.random.Generator
         Seed, or generator to draw from.  Each trial has its own stream of noise.
-    bin_width : float
-        In seconds, a whole multiple of ``net.dt``.
+    bin_width : float, optional
+        In seconds, a whole multiple of ``net.dt``; by default 0.010, or ``net.dt`` where that is
+        longer.
     record : sequence of str
         Of a rate network any of ``"rate"``, ``"state"`` (``x``, which becomes the tensor
         ``potential``) and ``"current"`` (what the neurons hear of each other, ``J f(gain x)``), all
         in units of 1, or ``()`` for output and behavior alone, which are always kept
-        (``"output"`` may be said).  Of a spiking network any of ``"rate"`` (spikes in the
+        (``"output"`` may be said).  Of a low-rank network also ``"latent"``: the coefficients of
+        `m` in the least-squares fit of ``x`` by the columns of `m`, of the input weights and the
+        bias.  Of a spiking network any of ``"rate"`` (spikes in the
         bin over its width, Hz), ``"spike_count"``, ``"potential"`` and ``"current"`` (means over
         the bin), or ``("spikes",)`` alone for a Session.
     noise_density : float
@@ -170,7 +175,7 @@ def simulate(
         trials,
         duration,
         rng,
-        bin_width,
+        max(_BIN_WIDTH, net.dt) if bin_width is None else bin_width,
         record,
         noise=(noise_density, noise_step),
         input_noise=(input_noise_density, input_noise_step),

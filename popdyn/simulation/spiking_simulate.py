@@ -65,7 +65,7 @@ def simulate_spiking(net: Spiking, plan: Plan, n_jobs: int | None) -> xr.Dataset
         def labelled(values: Mapping[str, Any]) -> xr.Dataset:
             units = {"rate": "Hz", "spike_count": "1"}
             tensors = {name: (values[name], units.get(name, net.unit)) for name in plan.record}
-            return as_tensors(net, run, labels, tensors, values["output"])
+            return as_tensors(net, run, labels, tensors, {"output": values["output"]})
 
         return keeper.result(labelled)
 

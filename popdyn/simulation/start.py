@@ -12,9 +12,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError
-from popdyn.network.rate import Rate
+from popdyn.network.kinds import Network, RateLike
+from popdyn.network.low_rank import LowRank
 from popdyn.network.real_numbers import real_number
-from popdyn.network.spiking import Spiking
 from popdyn.simulation.steps import Array
 from popdyn.tensor.contract import bin_edges
 
@@ -45,7 +45,7 @@ class TrialInputs:
         return TrialInputs(self.inputs[:, which], *chosen, {}, self.roles)
 
 
-def rest(net: Rate | Spiking, duration: float, bin_width: float) -> xr.Dataset:
+def rest(net: Network, duration: float, bin_width: float) -> xr.Dataset:
     """Return one trial of some seconds without input.
 
     Raises
@@ -58,7 +58,7 @@ def rest(net: Rate | Spiking, duration: float, bin_width: float) -> xr.Dataset:
     return xr.Dataset({"inputs": (("channel", "step_time", "trial"), inputs)}, attrs={"dt": net.dt})
 
 
-def read_trials(net: Rate | Spiking, trials: Any) -> TrialInputs:
+def read_trials(net: Network, trials: Any) -> TrialInputs:
     """Check that trials fit the network and take what the steps need.
 
     Raises
@@ -82,7 +82,7 @@ def read_trials(net: Rate | Spiking, trials: Any) -> TrialInputs:
     return TrialInputs(inputs, n_steps, ids, start, columns, roles)
 
 
-def _inputs(net: Rate | Spiking, trials: Any) -> Array:
+def _inputs(net: Network, trials: Any) -> Array:
     """Return the inputs as (step, trial, channel)."""
     if not isinstance(trials, xr.Dataset) or "inputs" not in trials:
         found = list(trials.data_vars) if isinstance(trials, xr.Dataset) else type(trials).__name__
@@ -117,7 +117,7 @@ def _inputs(net: Rate | Spiking, trials: Any) -> Array:
     return array
 
 
-def _check_step(net: Rate | Spiking, trials: xr.Dataset) -> None:
+def _check_step(net: Network, trials: xr.Dataset) -> None:
     """Refuse trials whose step is not the network's."""
     if "dt" in trials.attrs:
         dt = float(trials.attrs["dt"])
@@ -193,7 +193,7 @@ def noise_per_step(dt: float, noise_density: float, noise_step: float) -> float:
 
 
 def initial_states(
-    net: Rate,
+    net: RateLike,
     initial_state: Any,
     n_trials: int,
     generators: Sequence[np.random.Generator],
@@ -207,6 +207,8 @@ def initial_states(
     TensorError
         If the shape is neither (neuron,) nor (neuron, trial), or a value is not finite.
     """
+    if initial_state is None and isinstance(net, LowRank):
+        initial_state = net.initial
     if initial_state is None:
         if random:
             return np.stack([generator.standard_normal(net.n_neurons) for generator in generators])

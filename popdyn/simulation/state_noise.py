@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from popdyn.network.rate import Rate
+from popdyn.network.kinds import RateLike
 
 Array = NDArray[Any]
 
@@ -17,13 +17,13 @@ _DRAWN = 2**17
 
 
 def noise_of_step(
-    net: Rate, noise_density: float, noise_step: float, method: str = "euler"
+    net: RateLike, noise_density: float, noise_step: float, method: str = "euler"
 ) -> float | Array:
     """Return the standard deviation of what is added to each state at each step.
 
     Parameters
     ----------
-    net : Rate
+    net : Rate or LowRank
         The network.
     noise_density, noise_step : float
         One of the two, as in `popdyn.simulate`.

@@ -22,6 +22,8 @@ from scipy.special import erf, expit
 from threadpoolctl import threadpool_limits
 
 from popdyn.errors import TensorError
+from popdyn.network.kinds import RateLike
+from popdyn.network.low_rank import LowRank
 from popdyn.network.rate import Rate
 from popdyn.simulation.state_noise import noise_blocks
 
@@ -50,12 +52,26 @@ _WORTH_BY_TRIAL = 8e4
 _STEP_BLOCK = 2**16
 
 
-def single_thread(net: Rate, n_trials: int) -> AbstractContextManager[object]:
+def recurrent_weights(net: RateLike) -> tuple[Array, ...]:
+    """Return what rates ``(trial, sender)`` are multiplied with, one after the other.
+
+    Those of a `LowRank` are two matrices, of a column and of a row for each latent.
+    """
+    return (net.n, net.m.T / net.n_neurons) if isinstance(net, LowRank) else (net.recurrent.T,)
+
+
+def output_weights(net: RateLike) -> Array:
+    """Return the weights ``(output, neuron)`` that the outputs are sums with."""
+    return net.output / net.n_neurons if isinstance(net, LowRank) else net.output
+
+
+def single_thread(net: RateLike, n_trials: int) -> AbstractContextManager[object]:
     """Keep the matrix products of small networks on one thread.
 
     They take less time than threads need to meet, much less on a busy machine.
     """
-    if net.n_neurons**2 * n_trials < _WORTH_A_THREAD:
+    n_products = sum(factor.size for factor in recurrent_weights(net))
+    if n_products * n_trials < _WORTH_A_THREAD:
         limits: Any = threadpool_limits
         one_thread: AbstractContextManager[object] = limits(1, user_api="blas")
         return one_thread
@@ -67,7 +83,8 @@ class Prepared:
     """What every step needs, in the precision of the run."""
 
     keep: Any  # 1 - share: a number, or (neuron,)
-    recurrent: NDArray[Any]  # (sender, receiver), times share, with what the output feeds back
+    # (sender, receiver), times share, with what the output feeds back; or its two factors
+    recurrent: tuple[NDArray[Any], ...]
     input: NDArray[Any]  # (channel, neuron), times share
     bias: NDArray[Any]  # (neuron,), times share
     gain: NDArray[Any] | None  # (neuron,)
@@ -80,17 +97,24 @@ class Prepared:
         keep = np.broadcast_to(self.keep, self.bias.shape).copy()
         return keep, np.ones_like(keep) if self.gain is None else self.gain
 
+    def heard(self, rates: NDArray[Any], out: NDArray[Any]) -> NDArray[Any]:
+        """Put what neurons hear of rates ``(trial, neuron)`` in a step into `out`."""
+        *first, last = self.recurrent
+        for factor in first:
+            rates = rates @ factor
+        return np.matmul(rates, last, out=out)
+
     def rates(self, state: NDArray[Any]) -> NDArray[Any]:
         """Return the rates of states ``(trial, neuron)``, never the same array."""
         return ACTIVATIONS[self.nonlinearity](state if self.gain is None else state * self.gain)
 
 
-def prepare(net: Rate, method: Method = "euler", dtype: str = "float64") -> Prepared:
+def prepare(net: RateLike, method: Method = "euler", dtype: str = "float64") -> Prepared:
     """Scale the weights by the share of a step.
 
     Parameters
     ----------
-    net : Rate
+    net : Rate or LowRank
         Weights and constants.
     method : {"euler", "exponential"}
         See `evolve`.
@@ -111,16 +135,17 @@ def prepare(net: Rate, method: Method = "euler", dtype: str = "float64") -> Prep
     ratio = net.dt / net.tau
     share = ratio if method == "euler" else -np.expm1(-ratio)
     keep = 1.0 - share if method == "euler" else np.exp(-ratio)
-    weights, bias = net.recurrent, net.bias
-    if net.feedback is not None:
+    weights, bias = recurrent_weights(net), net.bias
+    if isinstance(net, Rate) and net.feedback is not None:
         # z = W r + c is a function of the same rates: F z = (F W) r + F c.
-        weights = weights + net.feedback @ net.output
+        weights = ((net.recurrent + net.feedback @ net.output).T,)
         if net.output_bias is not None:
             bias = bias + net.feedback @ net.output_bias
+    weights = (*weights[:-1], share * weights[-1])
     kind = np.dtype(dtype)
     return Prepared(
         keep=np.asarray(keep, dtype=kind)[()],
-        recurrent=np.ascontiguousarray(share * weights.T, dtype=kind),
+        recurrent=tuple(np.ascontiguousarray(factor, dtype=kind) for factor in weights),
         input=np.ascontiguousarray(share * net.input.T, dtype=kind),
         bias=np.asarray(share * bias, dtype=kind),
         gain=None if net.gain is None else net.gain.astype(kind),
@@ -152,7 +177,7 @@ def block_length(n_trials: int, n_neurons: int) -> int:
 
 
 def evolve_blocks(
-    net: Rate,
+    net: RateLike,
     inputs: Array,
     initial: Array,
     noise_std: float | Array = 0.0,
@@ -166,7 +191,7 @@ def evolve_blocks(
 
     Parameters
     ----------
-    net : Rate
+    net : Rate or LowRank
         Weights and constants.
     inputs : ndarray, shape (step, trial, channel)
         Input held constant during each step, dimensionless.
@@ -205,7 +230,8 @@ def _blocks(
 ) -> Iterator[Block]:
     """Fill the same arrays with one block after the other."""
     n_trials, n_neurons = initial.shape
-    by_trial = compiled and (n_trials == 1 or n_neurons**2 * n_trials <= _WORTH_BY_TRIAL)
+    by_trial = compiled and len(machine.recurrent) == 1
+    by_trial = by_trial and (n_trials == 1 or n_neurons**2 * n_trials <= _WORTH_BY_TRIAL)
     fill = (_fill_by_trial if by_trial else _fill_at_once) if compiled else _fill_plain
     length = block_length(n_trials, n_neurons)
     shape = (min(length, len(inputs)) + 1, n_trials, n_neurons)
@@ -232,7 +258,7 @@ def _empty(shape: tuple[int, int, int], dtype: str, by_trial: bool) -> NDArray[A
 
 
 def evolve(
-    net: Rate,
+    net: RateLike,
     inputs: Array,
     initial: Array,
     noise_std: float | Array = 0.0,
@@ -263,7 +289,7 @@ def _fill_plain(machine: Prepared, inputs: Array, noise: Array | None, block: Bl
     for step, drive in enumerate(inputs):
         state, rate = block.states[step + 1], block.rates[step + 1]
         np.multiply(block.states[step], machine.keep, out=state)
-        state += np.matmul(block.rates[step], machine.recurrent, out=product)
+        state += machine.heard(block.rates[step], out=product)
         state += drive @ machine.input
         state += machine.bias
         if noise is not None:
@@ -283,7 +309,7 @@ def _fill_by_trial(machine: Prepared, inputs: Array, noise: Array | None, block:
         drive += noise
     for trial, own in enumerate(drive):
         states, rates = block.states[:, trial], block.rates[:, trial]
-        advance(machine.recurrent, keep, gain, own, kind, states, rates)
+        advance(machine.recurrent[0], keep, gain, own, kind, states, rates)
 
 
 def _fill_at_once(machine: Prepared, inputs: Array, noise: Array | None, block: Block) -> None:
@@ -294,7 +320,7 @@ def _fill_at_once(machine: Prepared, inputs: Array, noise: Array | None, block: 
     parts = (*machine.by_neuron, machine.bias, machine.input)
     for step, drive in enumerate(inputs):
         # The rates' place holds the product until the sweep.
-        rate = np.matmul(block.rates[step], machine.recurrent, out=block.rates[step + 1])
+        rate = machine.heard(block.rates[step], out=block.rates[step + 1])
         if noise is not None:
             rate += noise[:, step]
         finish(parts, drive, kind, block.states[step], block.states[step + 1], rate)

@@ -19,7 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import SourceError
-from popdyn.simulation.keep import STEPS, Labelling, Shapes, dtype_of, empty_values
+from popdyn.simulation.keep import NOT_OF_NEURONS, STEPS, Labelling, Shapes, dtype_of, empty_values
 from popdyn.tensor.store import encoded, load
 
 # Neither says the types of what it offers.
@@ -109,7 +109,7 @@ class Stored:
             for name in self.names:
                 if name == STEPS:
                     continue
-                dims = ("output" if name == "output" else "neuron", "time", "trial")
+                dims = (name if name in NOT_OF_NEURONS else "neuron", "time", "trial")
                 shape = shapes.of(name)
                 for dim, size in zip(dims, shape, strict=True):
                     if dim not in file.dimensions:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from popdyn.errors import TensorError
+from popdyn.network.kinds import Network
 from popdyn.network.rate import Rate
 from popdyn.network.real_numbers import real_number
 from popdyn.network.spiking import Spiking
@@ -52,13 +53,14 @@ class Beginning:
 
 def begin(
     method: str,
-    net: Rate | Spiking,
+    net: Network,
     task: Task,
     parameters: Mapping[str, Any],
     generator: np.random.Generator,
     seed: str,
     checkpoint: str | os.PathLike[str] | None,
     target: Rate | None = None,
+    kinds: tuple[type[Any], ...] = (Rate, Spiking),
 ) -> Beginning:
     """Check network, task and noise, and write down what this training is.
 
@@ -66,7 +68,7 @@ def begin(
     ----------
     method : str
         Name of the rule.
-    net : Rate or Spiking
+    net : Rate, LowRank or Spiking
         The network.
     task : Task
         The task.
@@ -80,6 +82,8 @@ def begin(
         Where the state is kept.
     target : Rate, optional
         The target network that was given.
+    kinds : tuple of types
+        Networks that the rule can train.
 
     Returns
     -------
@@ -92,8 +96,9 @@ def begin(
     SourceError
         If the place of the checkpoint is none.
     """
-    check_net_and_task(net, task)
-    check_noise(noise_density=parameters["noise_density"], noise_step=0.0)
+    check_net_and_task(net, task, kinds)
+    noise = {name: parameters.get(name, 0.0) for name in ("noise_density", "noise_step")}
+    check_noise(**noise)
     drawn = task.sample(1, 0, dt=net.dt)
     told: dict[str, Any] = {
         # NumPy's numbers are the same training as Python's.

@@ -7,7 +7,7 @@ interrupted goes on to the same bits.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from popdyn.errors import FitError, TensorError, warn
-from popdyn.network.rate import Rate
-from popdyn.network.spiking import Spiking
+from popdyn.network.kinds import Network
 from popdyn.progress import Progress
-from popdyn.resample import BOUND
 from popdyn.tasks import Task
-from popdyn.tensor.result import make_result
 from popdyn.train.checkpoint import Checkpoint
+from popdyn.train.record import Record, history_of
 from popdyn.train.stream import Filters, Stream, stream_of
 from popdyn.train.validate import Score, validate
 
@@ -50,7 +48,7 @@ class Learner(Protocol):
         """Return what a network is made of."""
         ...
 
-    def network(self, weights: Mapping[str, NDArray[Any]]) -> Rate | Spiking:
+    def network(self, weights: Mapping[str, NDArray[Any]]) -> Network:
         """Return the network that has some `weights`."""
         ...
 
@@ -123,12 +121,28 @@ class Course:
         Trials between two tests.
     noise_density : float
         Noise in the network while it is tested.
+    noise_step : float
+        The other convention of it, see `popdyn.simulate`.
+    continuous : bool
+        Whether the network is never reset in a test.
+    n_block : int
+        Trials that are drawn at once.
+    patience : int or None
+        Tests in a row without a higher accuracy after which training ends.
+    softened, advice : str
+        What is done when learning diverged, and what can be done by who reads it.
     """
 
     n_trials: int
     n_validation: int
     validate_every: int
-    noise_density: float
+    noise_density: float = 0.0
+    noise_step: float = 0.0
+    continuous: bool = True
+    n_block: int = _BLOCK
+    patience: int | None = None
+    softened: str = "the inverse correlations start anew"
+    advice: str = "raise regularization, or lower the weights, the noise or the size of the inputs"
 
     def __post_init__(self) -> None:
         for name in ("n_trials", "n_validation", "validate_every"):
@@ -139,39 +153,13 @@ class Course:
         blocks = []
         for first in range(0, self.n_trials, self.validate_every):
             n_here = min(self.validate_every, self.n_trials - first)
-            sizes = [min(_BLOCK, n_here - at) for at in range(0, n_here, _BLOCK)]
+            sizes = [min(self.n_block, n_here - at) for at in range(0, n_here, self.n_block)]
             blocks += [(size, False) for size in sizes[:-1]] + [(sizes[-1], True)]
         return blocks
 
-
-@dataclass
-class Record:
-    """What happened so far; stored with every checkpoint."""
-
-    n_blocks: int = 0
-    n_restarts: int = 0
-    best: int = -1
-    n_trials: list[int] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    accuracy: list[float] = field(default_factory=list)
-    bound: list[list[float]] = field(default_factory=list)
-    losses_since: list[float] = field(default_factory=list)
-
-    def add(self, n_trials: int, score: Score) -> bool:
-        """Note a test; tell whether it is the best so far, on accuracy alone."""
-        self.n_trials.append(n_trials)
-        self.loss.append(float(np.mean(self.losses_since)) if self.losses_since else np.nan)
-        self.losses_since = []
-        self.validation_loss.append(score.loss)
-        self.accuracy.append(score.accuracy)
-        self.bound.append(score.bound.tolist())
-        best = self.accuracy[self.best] if self.best >= 0 else -1.0
-        # Of equals the one that learned most.
-        if not score.accuracy >= best:
-            return False
-        self.best = len(self.accuracy) - 1
-        return True
+    def is_over(self, record: Record) -> bool:
+        """Tell whether learning goes on to no end."""
+        return self.patience is not None and record.since_best() >= self.patience
 
 
 def run_course(
@@ -180,7 +168,7 @@ def run_course(
     course: Course,
     checkpoint: Checkpoint | None,
     about: Mapping[str, Any],
-) -> tuple[Rate | Spiking, xr.Dataset]:
+) -> tuple[Network, xr.Dataset]:
     """Train, test and choose.
 
     Parameters
@@ -198,7 +186,7 @@ def run_course(
 
     Returns
     -------
-    net : Rate or Spiking
+    net : Rate, LowRank or Spiking
         The network of the test with the highest accuracy.
     history : Dataset
         See `popdyn.train.full_force`.
@@ -222,7 +210,7 @@ def _run(
     course: Course,
     checkpoint: Checkpoint | None,
     about: Mapping[str, Any],
-) -> tuple[Rate | Spiking, xr.Dataset]:
+) -> tuple[Network, xr.Dataset]:
     """Do what `run_course` promises."""
     found = None if checkpoint is None else checkpoint.read()
     if found is None:
@@ -239,14 +227,14 @@ def _run(
     with Progress(course.n_trials, text) as bar:
         for number, (n_trials, tests) in enumerate(blocks):
             if number >= record.n_blocks:
-                _learn(learner, lessons, number, n_trials, record)
+                if course.is_over(record) or not _learn(learner, lessons, course, record, n_trials):
+                    break
                 record.n_blocks = number + 1
                 if tests:
                     best = _test(learner, lessons, course, record, blocks, best)
                     if checkpoint is not None:
                         _store(checkpoint, learner, lessons, record, best)
-            words = f"accuracy {record.accuracy[-1]:.2f}" if record.accuracy else text
-            bar.step(words, n_trials)
+            bar.step(record.words() or text, n_trials)
     if record.best < 0:
         message = (
             "the network never came through a test: rates grew beyond all bounds each time. Lower "
@@ -255,11 +243,20 @@ def _run(
         raise FitError(message)
     net = learner.network(best)
     final = _score(net, lessons, course, FINAL, record.best)
-    return net, _history(record, final, about)
+    return net, history_of(record, final, about)
 
 
-def _learn(learner: Learner, lessons: Lessons, number: int, n_trials: int, record: Record) -> None:
-    """Learn one block; a divergence is said, and other trials are learned from where it started."""
+def _learn(
+    learner: Learner, lessons: Lessons, course: Course, record: Record, n_trials: int
+) -> bool:
+    """Learn the next block; a divergence is said, and others learned from where it started.
+
+    Returns
+    -------
+    bool
+        False if it diverges again and again, and a network of before is kept.
+    """
+    number = record.n_blocks
     before = {name: array.copy() for name, array in learner.arrays().items()}
     filters = {name: array.copy() for name, array in lessons.filters.arrays().items()}
     for attempt in range(_MOST_RESTARTS):
@@ -270,20 +267,22 @@ def _learn(learner: Learner, lessons: Lessons, number: int, n_trials: int, recor
         what = learner.diverged()
         if not what:
             record.losses_since.append(loss)
-            return
+            return True
         record.n_restarts += 1
         warn(
             f"{what} in block {number} of the training, attempt {attempt + 1} of {_MOST_RESTARTS}: "
-            "the inverse correlations start anew from the weights before it, on other trials"
+            f"{course.softened} from the weights before it, on other trials"
         )
         learner.restore(before)
         lessons.filters.restore(filters)
         learner.soften()
-    message = (
-        f"training diverges in block {number} again and again ({what}): raise regularization, or "
-        "lower the weights, the noise or the size of the inputs"
-    )
-    raise FitError(message)
+        before = {name: array.copy() for name, array in learner.arrays().items()}
+    message = f"training diverges in block {number} again and again ({what})"
+    if record.best < 0:
+        message += f": {course.advice}"
+        raise FitError(message)
+    warn(f"{message}, and ends: the best network before it is kept. To go on {course.advice}")
+    return False
 
 
 def _test(
@@ -303,10 +302,18 @@ def _test(
     return best
 
 
-def _score(net: Rate | Spiking, lessons: Lessons, course: Course, kind: int, number: int) -> Score:
+def _score(net: Network, lessons: Lessons, course: Course, kind: int, number: int) -> Score:
     """Test a network on trials of their own stream."""
     generator = lessons.generators(kind, number)[0]
-    return validate(net, lessons.task, course.n_validation, generator, course.noise_density)
+    return validate(
+        net,
+        lessons.task,
+        course.n_validation,
+        generator,
+        course.noise_density,
+        noise_step=course.noise_step,
+        continuous=course.continuous,
+    )
 
 
 def _store(
@@ -344,26 +351,6 @@ def _refuse_shorter(record: Record, blocks: list[tuple[int, bool]], course: Cour
             "many, in whole multiples of validate_every, or start anew elsewhere"
         )
         raise TensorError(message)
-
-
-def _history(record: Record, final: Score, about: Mapping[str, Any]) -> xr.Dataset:
-    """Label what happened."""
-    one = {"units": "1"}
-    variables = {
-        "loss": ("checkpoint", record.loss, one),
-        "validation_loss": ("checkpoint", record.validation_loss, one),
-        "accuracy": ("checkpoint", record.accuracy, one),
-        "accuracy_bound": (("bound", "checkpoint"), np.array(record.bound).T, one),
-        "best": ((), record.best, {"description": "position of the checkpoint returned"}),
-        "final_accuracy": ((), final.accuracy, one),
-        "final_accuracy_bound": ("bound", final.bound, one),
-        "n_restarts": ((), record.n_restarts, {"description": "divergences survived"}),
-    }
-    coords = {
-        "bound": BOUND,
-        "n_trials": ("checkpoint", np.array(record.n_trials), {"description": "trials learned"}),
-    }
-    return make_result(variables, coords=coords, **about)
 
 
 def check_count(name: str, value: object, least: int = 1) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from popdyn.errors import SourceError
-from popdyn.network.rate import Rate
-from popdyn.network.spiking import Spiking
+from popdyn.network.kinds import Network
 from popdyn.tensor.result import digest
 from popdyn.tensor.store import load, save
 from popdyn.train.identity import differences
@@ -85,7 +84,7 @@ class Finished:
         except SourceError as error:
             message = f"a finished network is damaged: {error} Remove it to train anew"
             raise SourceError(message) from None
-        if not isinstance(net, (Rate, Spiking)) or not self._belongs(told, net):
+        if not isinstance(net, Network) or not self._belongs(told, net):
             message = (
                 f"{self.network.name!r} is not the network that {self.history.name!r} is of: "
                 "remove both to train anew"
@@ -94,11 +93,11 @@ class Finished:
         return told
 
     @staticmethod
-    def _belongs(told: xr.Dataset, net: Rate | Spiking) -> bool:
+    def _belongs(told: xr.Dataset, net: Network) -> bool:
         """Tell whether a network is that of a history; histories of before do not say."""
         return bool(told.attrs.get(_NETWORK) in (None, digest(net.to_dataset())))
 
-    def write(self, net: Rate | Spiking, told: xr.Dataset) -> xr.Dataset:
+    def write(self, net: Network, told: xr.Dataset) -> xr.Dataset:
         """Write both files, the network last: where it is, both are.
 
         Returns

@@ -148,6 +148,7 @@ def force(
     with doubted_before():
         learner = _learner(net, _n_outputs(net, task), settings)
         lessons = start.lessons(task, net.dt, filters)
+        trained: Any
         trained, history = run_course(learner, lessons, course, start.checkpoint, start.about)
         return honest_populations(trained, net), history  # type: ignore[return-value]
 

@@ -182,4 +182,4 @@ def machine_of(net: Rate, n_outputs: int | None = None) -> Machine:
     if net.feedback is not None:
         feedback[:] = (net.feedback.T * net.dt) / net.tau
     kind = KINDS[net.nonlinearity]
-    return alone.recurrent, alone.input, feedback, alone.bias, keep, gain, kind
+    return alone.recurrent[0], alone.input, feedback, alone.bias, keep, gain, kind

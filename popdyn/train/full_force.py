@@ -191,6 +191,7 @@ def full_force(
     with doubted_before():
         learner = _learner(net, task, target, parameters, generator)
         lessons = start.lessons(task, net.dt, filters)
+        trained: Any
         trained, history = run_course(learner, lessons, course, start.checkpoint, start.about)
         return honest_populations(trained, net), history  # type: ignore[return-value]
 

@@ -14,6 +14,8 @@ import pandas as pd
 import xarray as xr
 
 from popdyn.errors import PopdynError, SourceError, TensorError, warn
+from popdyn.network.kinds import Network
+from popdyn.network.low_rank import LowRank
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.progress import watched
@@ -22,7 +24,7 @@ from popdyn.train.finished import HISTORY, Finished
 from popdyn.train.identity import rule_words, training_words
 from popdyn.train.reservoir import check_net_and_task
 
-Rule = Callable[..., tuple[Rate | Spiking, xr.Dataset]]
+Rule = Callable[..., tuple[Network, xr.Dataset]]
 
 
 def many(
@@ -216,7 +218,7 @@ def _check_arguments(rule: Rule, name: str, told: Mapping[str, Any]) -> None:
         raise TensorError(message)
     try:
         inspect.signature(rule).bind(**told, checkpoint="")
-        check_net_and_task(told["net"], told["task"])
+        check_net_and_task(told["net"], told["task"], (Rate, LowRank, Spiking))
     # A task may be anybody's code.
     except Exception as error:
         raise TensorError(_named(rule, name, error)) from error

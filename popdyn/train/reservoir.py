@@ -301,21 +301,19 @@ def _validation(
     }
 
 
-def check_net_and_task(net: Any, task: Any) -> None:
-    """Refuse what is no network, what is no task, and tasks of one's own that give no lesson.
+def check_net_and_task(net: Any, task: Any, kinds: tuple[type[Any], ...] = (Rate, Spiking)) -> None:
+    """Refuse networks of other kinds, what is no task, and tasks of one's own without lesson.
 
     Raises
     ------
     TensorError
         Saying what it is.
     """
-    if not isinstance(net, (Rate, Spiking)):
-        swapped = isinstance(task, (Rate, Spiking))
+    if not isinstance(net, kinds):
+        swapped = isinstance(task, kinds)
         hint = ": the network comes first, then the task" if swapped else ""
-        message = (
-            "net must be a network, pdn.network.Rate or pdn.network.Spiking, found "
-            f"{type(net).__name__}{hint}"
-        )
+        names = " or ".join(f"pdn.network.{kind.__name__}" for kind in kinds)
+        message = f"net must be a network, {names}, found {type(net).__name__}{hint}"
         raise TensorError(message)
     check_task(task)
     check_own_task(task, net.dt)

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.errors import FitError
-from popdyn.network.rate import Rate
-from popdyn.network.spiking import Spiking
+from popdyn.network.kinds import Network
 from popdyn.simulation.run import simulate
 from popdyn.tasks import Task
 
@@ -37,15 +36,22 @@ class Score:
 
 
 def validate(
-    net: Rate | Spiking, task: Task, n_trials: int, rng: np.random.Generator, noise_density: float
+    net: Network,
+    task: Task,
+    n_trials: int,
+    rng: np.random.Generator,
+    noise_density: float = 0.0,
+    *,
+    noise_step: float = 0.0,
+    continuous: bool = True,
 ) -> Score:
-    """Run a network through fresh trials without reset, and judge it by its task.
+    """Run a network through fresh trials, and judge it by its task.
 
-    One more trial comes before them, in which the network gets going.
+    Without reset one more trial comes before them, in which the network gets going.
 
     Parameters
     ----------
-    net : Rate or Spiking
+    net : Rate, LowRank or Spiking
         The network.
     task : Task
         Gives the trials, and says what the output means.
@@ -53,8 +59,10 @@ def validate(
         Number of trials.
     rng : Generator
         Draws the trials, then the noise.
-    noise_density : float
+    noise_density, noise_step : float
         As in `popdyn.simulate`.
+    continuous : bool
+        Whether the network is never reset.
 
     Returns
     -------
@@ -65,7 +73,8 @@ def validate(
     FitError
         If no trial has a right answer.
     """
-    trials = task.sample(n_trials + 1, rng, dt=net.dt)
+    n_before = int(continuous)
+    trials = task.sample(n_trials + n_before, rng, dt=net.dt)
     every = max(1, round(_BIN / net.dt))
     try:
         sim = simulate(
@@ -75,12 +84,13 @@ def validate(
             bin_width=every * net.dt,
             record=(),
             noise_density=noise_density,
+            noise_step=noise_step,
             task=task,
-            continuous=True,
+            continuous=continuous,
         )
     except FitError:
         return Score(np.nan, np.full(2, np.nan), np.nan)
-    sim, trials = sim.isel(trial=slice(1, None)), trials.isel(trial=slice(1, None))
+    sim, trials = (one.isel(trial=slice(n_before, None)) for one in (sim, trials))
     correct = sim["correct"].to_numpy()
     correct = correct[np.isfinite(correct)]
     if not correct.size:

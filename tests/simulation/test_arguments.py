@@ -18,7 +18,7 @@ WRONG = {
     "input_noise_density": ["a", None, [1.0]],
     "input_noise_step": ["a", None],
     "record": [None, 3, [["rate"]]],
-    "bin_width": ["a", None, True, 0.0],
+    "bin_width": ["a", [0.01], True, 0.0],
     "around": [("a", "b"), None, "ab", (0.1,), ((0.1,), (0.1, 0.2))],
     "tile": [2.5, "a", None, 0, True],
     "initial_state": ["x", {"a": 1}, [[1.0], [1.0, 2.0]], 1j * np.ones(10)],
@@ -53,7 +53,7 @@ def test_a_duration_is_a_positive_number(kind, duration):
 
 @pytest.mark.parametrize("net", [None, "net.nc", 3, {}])
 def test_what_is_no_network_is_refused(trials, net):
-    with pytest.raises(TensorError, match=r"expected a network, a pdn.network.Rate .*found"):
+    with pytest.raises(TensorError, match=r"expected a network, a pdn.network.Rate, .*found"):
         pdn.simulate(net, trials)
     with pytest.raises(TensorError, match="expected a network"):
         pdn.calibrate_noise(net, PerceptualDecision(), {0.4: 0.75})

@@ -79,7 +79,7 @@ def scores(monkeypatch):
     scripted = Scores()
     scripted.streams = []
 
-    def scripted_validate(net, task, n_trials, rng, noise_density):
+    def scripted_validate(net, task, n_trials, rng, noise_density, **how):
         scripted.streams.append(rng.bit_generator.state["state"]["state"])
         accuracy = scripted.pop(0) if scripted else 0.5
         return Score(accuracy, np.array([accuracy - 0.1, accuracy + 0.1]), 1 - accuracy)
@@ -235,7 +235,8 @@ def test_a_divergence_is_said_and_survived(scores):
         net, history = run(learner, 60)
     assert len(said) == 2
     assert int(history["n_restarts"]) == 2
-    assert learner.rows.tolist() == [1.0, 0.0]
+    # Softened anew with each.
+    assert learner.rows.tolist() == [2.0, 0.0]
     assert learner.starts[1] == learner.starts[2] == learner.starts[3]
     whole, plain = run(Counting(), 60)
     # Blocks before and after are as they would have been, on other trials in between.
@@ -259,11 +260,33 @@ def test_no_attempt_at_a_block_repeats_another(scores):
     assert len({inputs for inputs, _ in seen}) == len({state for _, state in seen}) == 8
 
 
-def test_after_three_divergences_of_a_block_training_gives_up(scores):
+def test_after_three_divergences_of_the_first_block_training_gives_up(scores):
     with (
         pytest.warns(PopdynWarning, match="went astray") as said,
-        pytest.raises(FitError, match="diverges in block 2 again and again .weights went astray.*"
+        pytest.raises(FitError, match="diverges in block 0 again and again .weights went astray.*"
                                       "raise regularization"),
     ):  # fmt: skip
-        run(Counting(diverge_at=[0, 2, 2, 2]), 60)
+        run(Counting(diverge_at=[0, 0, 0]), 60)
+    assert len(said) == 3
+
+
+def test_after_three_divergences_of_a_later_block_the_best_before_is_kept(scores):
+    words = "block 2 again and again .weights went astray., and ends: the best network.*is kept"
+    with pytest.warns(PopdynWarning, match="went astray") as said:
+        net, history = run(Counting(diverge_at=[2, 2, 2]), 80)
     assert len(said) == 4
+    assert re.search(words, str(said[3].message))
+    assert history["n_trials"].values.tolist() == [20, 40]
+    assert np.array_equal(net.output, run(Counting(), 40)[0].output)
+
+
+def test_training_ends_when_tests_do_not_get_better(scores, tmp_path):
+    scores[:] = [0.5, 0.7, 0.7, 0.6, 0.9]
+    course = Course(200, 5, 20, patience=2)
+    checkpoint = Checkpoint.at(tmp_path / "run.npz", {})
+    net, history = run_course(Counting(), lessons(), course, checkpoint, ABOUT)
+    assert history["accuracy"].values.tolist() == [0.5, 0.7, 0.7, 0.6]
+    learner = Counting()
+    again, after = run_course(learner, lessons(), course, checkpoint, ABOUT)
+    assert learner.n_learned == 0
+    assert np.array_equal(net.output, again.output)

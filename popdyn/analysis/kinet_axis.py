@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from popdyn.analysis.kinet import Layout, Match, states_at
+from popdyn.analysis.kinet import Layout, Match
 from popdyn.analysis.trials import Array
 
 
@@ -33,30 +33,37 @@ def axis_distance(match: Match, states: Array, layout: Layout, rows: NDArray[np.
     ndarray, shape (time, condition)
         0 for the reference, NaN for no match.
     """
-    matched = states_at(match.index, states)
-    along: Array = np.einsum("f,cft->tc", coding_axis(matched, layout, rows), matched)
-    return along - along[:, [layout.reference]]
+    axis = coding_axis(match, states, layout, rows)
+    projected = np.stack([axis @ own for own in states], axis=1)
+    along = np.take_along_axis(projected, np.maximum(match.index, 0), axis=0)
+    along = np.where(match.index >= 0, along, np.nan)
+    return np.asarray(along - along[:, [layout.reference]])
 
 
-def coding_axis(matched: Array, layout: Layout, rows: NDArray[np.bool_]) -> Array:
+def coding_axis(match: Match, states: Array, layout: Layout, rows: NDArray[np.bool_]) -> Array:
     """Line on which the conditions lie best, (neuron,); NaN where it is not known.
 
-    The first principal axis of the states (condition, neuron, time) of the reference's row, each
-    averaged over those of the times ``rows`` at which all are known; it points from the first
-    condition to the last.
+    The first principal axis of the matched states of the reference's row, each averaged over those
+    of the times ``rows`` at which all are known; it points from the first condition to the last.
     """
-    center = _row(matched, layout, rows)
-    if not np.isfinite(center).all():
-        return np.full(matched.shape[1], np.nan)
+    index = match.index[:, layout.chain]
+    whole = rows & (index >= 0).all(axis=1)
+    if not whole.any():
+        return np.full(states.shape[1], np.nan)
+    parts = zip(layout.chain, index[whole].T, strict=True)
+    center = np.stack([_average(states[condition], own) for condition, own in parts])
     axis = np.linalg.svd(center - center.mean(axis=0), full_matrices=False)[2][0]
     turned: Array = axis * np.sign((center[-1] - center[0]) @ axis)
     return turned
 
 
-def _row(matched: Array, layout: Layout, rows: NDArray[np.bool_]) -> Array:
-    """States (condition, neuron) of the reference's row, averaged; NaN if never all known."""
-    row = matched[layout.chain][:, :, rows]
-    whole = np.isfinite(row).all(axis=(0, 1))
-    if not whole.any():
-        return np.full(row.shape[:2], np.nan)
-    return np.asarray(row[:, :, whole].mean(axis=2))
+def _average(states: Array, index: NDArray[np.intp]) -> Array:
+    """Average of the chosen times, (neuron,), without a copy of the states (neuron, time)."""
+    first = int(index.min())
+    share = np.bincount(index - first) / index.size
+    span = states[:, first : first + share.size]
+    average = span @ share
+    if np.isfinite(average).all():
+        return np.asarray(average)
+    # In between lie times that are not known.
+    return np.asarray(span[:, share > 0] @ share[share > 0])

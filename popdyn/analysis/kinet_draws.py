@@ -35,17 +35,22 @@ def trial_draws(
         "speed" and the mean distances, by name, each (draw, condition).
     """
     averages = [source.average(i, None) for i in range(len(source.trials.labels))]
-    mean = np.stack([one.mean for one in averages])
+    shape = averages[0].mean.shape
+    # The average is one more thing that is drawn, once in each draw.
+    moving = [
+        np.vstack([one.mean.ravel(), one.influence.reshape(len(one.influence), -1)])
+        for one in averages
+    ]
     position = source.trials.position
 
     def orbits_of(start: int) -> Array:
         weights = plan.times_drawn(start, start + _AT_ONCE)
-        drawn = np.empty((len(weights), *mean.shape))
-        for condition, one in enumerate(averages):
-            own = one.influence.reshape(len(one.influence), -1)
-            moved = weights[:, position[condition]] @ own
-            drawn[:, condition] = mean[condition] + moved.reshape(-1, *mean.shape[1:])
-        return drawn
+        once = np.ones((len(weights), 1))
+        drawn = np.empty((len(moving), len(weights), *shape))
+        for condition, own in enumerate(moving):
+            taken = np.hstack([once, weights[:, position[condition]]])
+            np.matmul(taken, own, out=drawn[condition].reshape(len(weights), -1))
+        return drawn.swapaxes(0, 1)
 
     return _run(source, rule, refit, len(plan), orbits_of, n_jobs)
 

@@ -101,7 +101,7 @@ def _product(source: TrialOrbits, thirds: Array, one: int, rule: Rule) -> Array:
     match = match_states(mean[one], known, reference, rule.alignment, rule.reach)
     others = [other for other in range(_THIRDS) if other != one]
     if rule.measure == "coding_axis":
-        axis = coding_axis(states_at(match.index, states[one]), orbits.layout, rule.rows)
+        axis = coding_axis(match, states[one], orbits.layout, rule.rows)
         along = np.einsum("k,ckt->tc", axis, states_at(match.index, states[others].mean(axis=0)))
         return np.asarray(along - along[:, [reference]])
     first, second = (

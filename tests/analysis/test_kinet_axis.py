@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 import popdyn as pdn
-from popdyn.analysis.kinet import Layout
-from popdyn.analysis.kinet_axis import coding_axis
+from popdyn.analysis.kinet import Layout, Match
+from popdyn.analysis.kinet_axis import axis_distance, coding_axis
 
 FIRST = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
 SECOND = FIRST + 0.2
@@ -133,11 +133,38 @@ def three(seed=0):
     return states
 
 
+def at_once(states):
+    """States of the same time belong together, where they are known."""
+    index = np.where(np.isfinite(states[:, 0]), np.arange(states.shape[2]), -1).T
+    return Match(index, states, states)
+
+
 def test_the_axis_is_that_of_the_times_at_which_all_conditions_are_known():
     states = three()
-    known = coding_axis(states[:, :, :4], ROW, EVERY[:4])
+    known = coding_axis(at_once(states[:, :, :4]), states[:, :, :4], ROW, EVERY[:4])
     assert np.isfinite(known).all()
-    np.testing.assert_allclose(coding_axis(states, ROW, EVERY), known)
+    np.testing.assert_allclose(coding_axis(at_once(states), states, ROW, EVERY), known)
+
+
+def test_the_axis_is_that_of_the_average_of_matched_states():
+    """Times in any order, some twice, some never, one not known; by singular values by hand."""
+    states = np.random.default_rng(3).normal(size=(3, 8, 6))
+    states[1, :, 2] = np.nan
+    index = np.array([[0, 1, 5], [1, 3, 5], [2, 0, 0], [3, 4, 4], [4, -1, 2], [5, 1, 1]])
+    rows = np.array([True, True, False, True, True, True])
+    center = np.stack([states[c][:, index[[0, 1, 3, 5], c]].mean(axis=1) for c in range(3)])
+    axis = np.linalg.svd(center - center.mean(axis=0))[2][0]
+    axis = axis * np.sign((center[2] - center[0]) @ axis)
+    match = Match(index, states, states)
+    np.testing.assert_allclose(coding_axis(match, states, ROW, rows), axis, atol=1e-12)
+    found = axis_distance(match, states, ROW, rows)
+    for time, chosen in enumerate(index):
+        for c, own in enumerate(chosen):
+            if own < 0 or chosen[1] < 0:
+                assert np.isnan(found[time, c])
+            else:
+                away = axis @ (states[c][:, own] - states[1][:, chosen[1]])
+                assert found[time, c] == pytest.approx(away, abs=1e-12)
 
 
 def test_the_axis_points_from_the_first_condition_to_the_last():
@@ -146,4 +173,4 @@ def test_the_axis_points_from_the_first_condition_to_the_last():
     for seed in range(20):
         states = np.random.default_rng(seed).normal(size=(5, 30, 1))
         away = (states[-1] - states[0])[:, 0]
-        assert coding_axis(states, row, EVERY[:1]) @ away > 0.0
+        assert coding_axis(at_once(states), states, row, EVERY[:1]) @ away > 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import xarray as xr
@@ -16,7 +16,6 @@ from popdyn.resample import Seed, as_generator
 from popdyn.simulation.arguments import check_jobs, check_known
 from popdyn.tasks import Task
 from popdyn.train.backprop_learner import (
-    LEARNABLE,
     BackpropLearner,
     BackpropSettings,
     TrialLessons,
@@ -24,6 +23,7 @@ from popdyn.train.backprop_learner import (
 )
 from popdyn.train.begin import begin, positive
 from popdyn.train.course import Course, check_count, run_course
+from popdyn.train.learnable import learn_words, read_learn
 from popdyn.train.signs import honest_populations
 from popdyn.train.stream import Filters
 
@@ -31,8 +31,6 @@ Network = TypeVar("Network", Rate, LowRank)
 
 # Batches that are drawn at once.
 _N_DRAWN = 10
-# What is learned by default: weights, not constants.
-_DEFAULT = {True: ("m", "n", "input", "output"), False: ("recurrent", "input", "output")}
 
 
 def backprop(
@@ -42,7 +40,7 @@ def backprop(
     n_trials: int = 12800,
     n_validation: int = 200,
     validate_every: int = 640,
-    learn: Sequence[str] | None = None,
+    learn: Sequence[str] | Mapping[str, Any] | None = None,
     learning_rate: float | None = None,
     half_life: float | None = None,
     batch: int = 32,
@@ -76,11 +74,13 @@ def backprop(
         Fresh trials of each test, and of the last one after the best was chosen.
     validate_every : int
         Trials between two tests.
-    learn : sequence of str, optional
+    learn : sequence of str or mapping, optional
         What of the network changes: of a `LowRank` network any of ``"m"``, ``"n"``, ``"input"``,
         ``"output"`` (these by default), ``"bias"``, ``"output_bias"``, ``"initial"``; of a `Rate`
         network any of ``"recurrent"``, ``"input"``, ``"output"`` (by default), ``"bias"``,
-        ``"output_bias"``.
+        ``"output_bias"``.  A mapping says which weights: for each name ``True``, or an array of
+        ``True`` and ``False`` of its shape; ``{"recurrent": net.recurrent != 0}`` keeps
+        connections absent that are.
     learning_rate : float, optional
         Of Adam; by default 0.01 of a `LowRank` network, whose entries are of order 1, and
         ``0.01 / sqrt(n_neurons)`` of others.
@@ -161,7 +161,7 @@ def backprop(
         "n_trials": n_trials,
         "n_validation": n_validation,
         "validate_every": validate_every,
-        "learn": learn,
+        "learn": learn_words(learn),
         "learning_rate": learning_rate,
         "half_life": half_life,
         "batch": batch,
@@ -182,7 +182,7 @@ def backprop(
     low_rank = isinstance(net, LowRank)
     usual = 0.01 if low_rank else 0.01 / net.n_neurons**0.5
     settings = BackpropSettings(
-        learn=_read_learn(learn, low_rank),
+        learn=read_learn(learn, net),
         learning_rate=usual if learning_rate is None else positive("learning_rate", learning_rate),
         half_life=None if half_life is None else positive("half_life", half_life),
         batch=batch,
@@ -212,25 +212,6 @@ def backprop(
     if isinstance(net, Rate):
         trained = honest_populations(trained, net)
     return trained, history
-
-
-def _read_learn(learn: Any, low_rank: bool) -> tuple[str, ...]:
-    """Return what is learned.
-
-    Raises
-    ------
-    TensorError
-        If it is nothing, comes twice, or there is no such thing to learn.
-    """
-    if learn is None:
-        return _DEFAULT[low_rank]
-    names = (learn,) if isinstance(learn, str) else tuple(learn)
-    if not names or len(set(names)) < len(names):
-        message = f"learn must name what is learned, each once, found {learn!r:.60}"
-        raise TensorError(message)
-    for name in names:
-        check_known("learn", name, LEARNABLE[low_rank])
-    return names
 
 
 def _price(name: str, given: float) -> float:

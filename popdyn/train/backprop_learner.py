@@ -19,15 +19,11 @@ from popdyn.train.adam import Adam
 from popdyn.train.backprop_gradient import Circuit, loss_and_gradient
 from popdyn.train.backprop_loss import Lesson
 from popdyn.train.course import Lessons
+from popdyn.train.learnable import LEARNABLE, Mask, values_of
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 
-# What there is to learn, that which is learned unless something else is said first.
-LEARNABLE = {
-    True: ("m", "n", "input", "output", "bias", "output_bias", "initial"),
-    False: ("recurrent", "input", "output", "bias", "output_bias"),
-}
 # Whose squares have a price.
 _PRICED = ("m", "n", "recurrent", "input", "output")
 
@@ -38,8 +34,8 @@ class BackpropSettings:
 
     Attributes
     ----------
-    learn : tuple of str
-        What of the network changes.
+    learn : dict
+        What of the network changes: by name, None for all weights or a mask of them.
     learning_rate : float
         Of Adam, at the start.
     half_life : float or None
@@ -58,7 +54,7 @@ class BackpropSettings:
         Threads.
     """
 
-    learn: tuple[str, ...]
+    learn: dict[str, Mask | None]
     learning_rate: float
     half_life: float | None
     batch: int
@@ -125,7 +121,7 @@ class BackpropLearner:
             activity=settings.activity_penalty,
             dtype=settings.precision,
         )
-        all_of_it = {name: _values(net, name) for name in LEARNABLE[isinstance(net, LowRank)]}
+        all_of_it = {name: values_of(net, name) for name in LEARNABLE[isinstance(net, LowRank)]}
         self._learned = {name: all_of_it[name].copy() for name in settings.learn}
         self._fixed = {name: a for name, a in all_of_it.items() if name not in settings.learn}
         self._adam = Adam(self._learned)
@@ -154,9 +150,13 @@ class BackpropLearner:
         loss, gradient = loss_and_gradient(parameters, self._circuit, batch, told.n_jobs)
         price = told.weight_penalty / self._net.n_neurons
         for name in [name for name in told.learn if price and name in _PRICED]:
-            loss += price * float((self._learned[name] ** 2).sum())
+            mask = told.learn[name]
+            loss += price * float((self._learned[name][... if mask is None else mask] ** 2).sum())
             gradient[name] = gradient[name] + 2 * price * self._learned[name]
-        slopes = {name: gradient[name] for name in told.learn}
+        slopes = {
+            name: gradient[name] if mask is None else gradient[name] * mask
+            for name, mask in told.learn.items()
+        }
         norm = float(np.sqrt(sum(float((slope**2).sum()) for slope in slopes.values())))
         if not (np.isfinite(loss) and np.isfinite(norm)):
             self._what = "the loss or its gradient grew beyond all bounds"
@@ -201,14 +201,6 @@ class BackpropLearner:
     def diverged(self) -> str:
         """Say what grew beyond all bounds."""
         return self._what
-
-
-def _values(net: RateLike, name: str) -> Array:
-    """Return an array of a network, zeros if it has none of this name."""
-    values = getattr(net, name)
-    if values is not None:
-        return np.asarray(values, dtype=np.float64)
-    return np.zeros(net.n_outputs if name == "output_bias" else net.n_neurons)
 
 
 def check_fits(net: RateLike, task: Any) -> None:

@@ -16,6 +16,7 @@ from popdyn.comparison.fields import (
     Table,
     Window,
 )
+from popdyn.comparison.low_rank_spec import Context, Inactivation, LowRankFit, Populations
 from popdyn.comparison.perceived_spec import Behavior, Estimation, Kinet
 
 Folds = Annotated[int, Strict(), Field(ge=2)]
@@ -209,12 +210,30 @@ class Analyses(Table):
     decode_quantity: Quantity | None = None
     temporal_generalization: Generalization | None = None
     timescale: Timescale | None = None
+    fit_lowrank: LowRankFit | None = None
+    populations: Populations | None = None
+    flow: Context | None = None
+    effective_couplings: Context | None = None
+    inactivate: Inactivation | None = None
 
     @model_validator(mode="after")
     def _some(self) -> Self:
         if not self.names:
             known = ", ".join(type(self).model_fields)
             message = f"names no analysis: write at least one of {known}, as 'pca = {{}}'"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _of_populations(self) -> Self:
+        asked = [
+            name for name in ("flow", "effective_couplings", "inactivate") if name in self.names
+        ]
+        if asked and self.populations is None:
+            message = (
+                f"{asked[0]} is of the populations that the step populations finds: ask for both, "
+                f"as 'populations = {{}}' and '{asked[0]} = {{}}'"
+            )
             raise ValueError(message)
         return self
 
@@ -253,4 +272,11 @@ class Analyses(Table):
         if self.subspace_overlap is not None:
             for name, window in (self.subspace_overlap.epochs or {}).items():
                 windows[f"subspace_overlap.epochs.{name}"] = window
+        if self.fit_lowrank is not None:
+            for name, window in (self.fit_lowrank.inputs or {}).items():
+                windows[f"fit_lowrank.inputs.{name}"] = window
+        for name in ("flow", "effective_couplings"):
+            context = getattr(self, name)
+            if context is not None and context.during is not None:
+                windows[f"{name}.during"] = context.during
         return windows

@@ -14,9 +14,11 @@ from popdyn import network, tasks
 from popdyn.comparison.refusal import nearest_name
 from popdyn.comparison.source_spec import Model
 from popdyn.errors import SpecError
+from popdyn.network.kinds import Network
 from popdyn.simulation.observe import observe
 from popdyn.simulation.run import simulate
 from popdyn.tasks.registry import TASKS
+from popdyn.train.backprop import backprop
 from popdyn.train.force import force
 from popdyn.train.full_force import full_force
 from popdyn.train.reservoir import reservoir
@@ -27,13 +29,18 @@ RULES: dict[str, Callable[..., Any]] = {
     "reservoir": reservoir,
     "force": force,
     "full_force": full_force,
+    "backprop": backprop,
 }
 DEFAULT_RULE = "reservoir"
 
-KINDS: dict[str, type[network.Rate | network.Spiking]] = {
+KINDS: dict[str, type[Network]] = {
     "rate": network.Rate,
     "spiking": network.Spiking,
+    "low_rank": network.LowRank,
 }
+# Which networks a rule takes, where it does not take all but those of low rank.
+_TAKES = {"backprop": ("rate", "low_rank")}
+_OTHERS = ("rate", "spiking")
 
 # Fields that `Spiking.random` hands on; numbers, as weights are drawn.
 _CONSTANTS = (
@@ -78,6 +85,7 @@ def check_model(source: Model, where: str = "") -> None:
     check_arguments(source.task.parameters, task, f"{where}task", set())
     if source.train is not None:
         _check_training(source.train, f"{where}train")
+        _check_rule(source, where)
     given = {"net", "trials", "rng", "record", "duration", "task", "path"}
     extra = {"n_trials": int}
     check_arguments(source.simulate, simulate, f"{where}simulate", given, extra)
@@ -122,6 +130,24 @@ def _check_training(table: Mapping[str, Any], where: str) -> None:
     if "target" in table:
         own = {"task", "dt", "rng"}
         check_arguments(table["target"], target_network, f"{where}.target", own)
+
+
+def _check_rule(source: Model, where: str) -> None:
+    """Refuse a rule that does not take networks of the kind."""
+    if "path" in source.network:
+        return
+    kind = source.network.get("kind", "rate")
+    name = str((source.train or {}).get("rule", DEFAULT_RULE))
+    if kind not in _TAKES.get(name, _OTHERS):
+        fitting = [rule for rule in RULES if kind in _TAKES.get(rule, _OTHERS)]
+        said = (
+            f"found rule {name!r}" if "rule" in (source.train or {}) else f"without, it is {name!r}"
+        )
+        message = (
+            f"'{where}train.rule': a network of kind {kind!r} is trained by "
+            f'{" or ".join(map(repr, fitting))}, {said}: say rule = "{fitting[0]}"'
+        )
+        raise SpecError(message)
 
 
 def _saved_network(path: object) -> None:

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from popdyn import tasks
 from popdyn.comparison.arguments import KINDS
 from popdyn.comparison.network_bins import common_width, on_bins
+from popdyn.comparison.performed import Performed
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.source_spec import Model, Network
 from popdyn.comparison.sources import (
@@ -28,6 +29,8 @@ from popdyn.comparison.spec import Spec
 from popdyn.comparison.training import rule_of, train_network
 from popdyn.errors import SpecError
 from popdyn.io.weights import read_weights
+from popdyn.network.kinds import Network as AnyNetwork
+from popdyn.network.low_rank import LowRank
 from popdyn.network.rate import Rate
 from popdyn.network.spiking import Spiking
 from popdyn.simulation.observe import observe
@@ -52,7 +55,7 @@ class Draft:
 
     source: Model
     name: str
-    net: Rate | Spiking
+    net: AnyNetwork
     task: Task
     trials: xr.Dataset
     trained: bool = False
@@ -99,7 +102,7 @@ def draft(source: Model, seed: int) -> Draft:
         return Draft(source, name, net, task, trials)
 
 
-def _network(source: Model, task: Task, rng: int) -> Rate | Spiking:
+def _network(source: Model, task: Task, rng: int) -> AnyNetwork:
     """Load the network, or make one at random that fits the task."""
     if "path" in source.network:
         net = _stored(source.network["path"])
@@ -109,7 +112,7 @@ def _network(source: Model, task: Task, rng: int) -> Rate | Spiking:
                 "save one with pdn.save(net, path)"
             )
             raise SpecError(message)
-        return cast("Rate | Spiking", net)
+        return cast("AnyNetwork", net)
     sizes = task.sample(1, 0).sizes
     n_inputs, n_outputs = sizes["channel"], sizes["output"]
     arguments = dict(source.network)
@@ -123,7 +126,9 @@ def _stored(path: Path) -> Any:
         return load(path)
     weights = read_weights(path)
     spiking = any(name.startswith("recurrent_fast") for name in weights)
-    return (Spiking if spiking else Rate).from_weights(weights)
+    low_rank = {"m", "n"} <= set(weights) or "gaussian_basis" in weights
+    kind = Spiking if spiking else LowRank if low_rank else Rate
+    return kind.from_weights(weights)
 
 
 def run(plan: Draft, spec: Spec) -> Prepared:
@@ -160,7 +165,7 @@ def run(plan: Draft, spec: Spec) -> Prepared:
 
 def train_draft(
     plan: Draft, seed: int, checkpoint: Path | None = None
-) -> tuple[Rate | Spiking, xr.Dataset]:
+) -> tuple[AnyNetwork, xr.Dataset]:
     """Train the network of a draft as its source asks.
 
     Parameters
@@ -174,7 +179,7 @@ def train_draft(
 
     Returns
     -------
-    net : Rate or Spiking
+    net : Rate, LowRank or Spiking
         The trained network.
     history : Dataset
         From the rule.
@@ -214,7 +219,7 @@ def simulate_draft(plan: Draft, seed: int, bin_width: float | None = None) -> xr
     return _simulate(plan.net, plan, seed, {} if bin_width is None else {"bin_width": bin_width})
 
 
-def _simulate(net: Rate | Spiking, plan: Draft, seed: int, options: dict[str, Any]) -> xr.Dataset:
+def _simulate(net: AnyNetwork, plan: Draft, seed: int, options: dict[str, Any]) -> xr.Dataset:
     """Run a network on the trials of its draft; the source's own options come first."""
     own = {key: value for key, value in plan.source.simulate.items() if key != "n_trials"}
     rng = derive_seed(seed, plan.name, "simulate")
@@ -268,7 +273,8 @@ def _run(plan: Draft, source: Network, spec: Spec) -> Prepared:
             tensor=tensor,
             n_source=simulated.sizes["trial"],
         )
-    return replace(prepared, inputs={name: digest(plan.net.to_dataset())})
+    performed = Performed(plan.net, plan.task, plan.trials, source)
+    return replace(prepared, inputs={name: digest(plan.net.to_dataset())}, performed=performed)
 
 
 def _done(train: dict[str, Any] | None) -> str:
@@ -278,7 +284,10 @@ def _done(train: dict[str, Any] | None) -> str:
     rule = rule_of(train)
     if rule == "reservoir":
         return "readout trained on"
-    return f"trained by {'FORCE' if rule == 'force' else 'full-FORCE'} on"
+    return f"trained by {_RULE_WORDS[rule]} on"
+
+
+_RULE_WORDS = {"force": "FORCE", "full_force": "full-FORCE", "backprop": "backpropagation"}
 
 
 def _session(plan: Draft, seed: int) -> xr.Dataset:

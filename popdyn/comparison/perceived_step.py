@@ -13,7 +13,6 @@ from popdyn.analysis.distance import relative_distance
 from popdyn.analysis.estimation import estimation_test
 from popdyn.behavior.contraction import contraction
 from popdyn.behavior.trials import behavior_table
-from popdyn.comparison.measures import Results
 from popdyn.comparison.perceived_spec import Behavior, Estimation, Kinet
 from popdyn.comparison.ready import ready
 from popdyn.comparison.seeds import derive_seed
@@ -105,8 +104,11 @@ def least_contracting(behavior: xr.Dataset) -> xr.Dataset:
     return behavior.isel(set=int(upper.argmax("set")))
 
 
-def run_estimation_test(spec: Spec, seed: int, earlier: Mapping[str, xr.Dataset]) -> xr.Dataset:
+def run_estimation_test(
+    source: Prepared, spec: Spec, seed: int, earlier: Mapping[str, xr.Dataset]
+) -> xr.Dataset:
     """Test whether the distances follow the stimulus or the observer's estimate of it."""
+    del source
     settings = spec.analyses.estimation_test or Estimation()
     behavior, distance = earlier["behavior"], earlier["kinet"]
     columns, sets = orbit_columns(spec), behavior["set"].values.tolist()
@@ -138,18 +140,6 @@ def estimates_of(behavior: xr.Dataset, name: str) -> xr.Dataset:
     """Give the estimates of the stimuli of one set, with their draws."""
     own = behavior[["estimate", "draw_estimate"]].sel(set=name, drop=True)
     return own.isel(stimulus=np.flatnonzero(np.isfinite(own["estimate"].values)))
-
-
-FOLLOWING = {"estimation_test": (run_estimation_test, ("behavior", "kinet"))}
-"""Steps that take results of earlier ones, and which."""
-
-
-def lacking(analysis: str, earlier: Results, reasons: Mapping[str, str]) -> str:
-    """Say which earlier result a step lacks, and why; empty if it has all."""
-    for name in FOLLOWING[analysis][1]:
-        if name not in earlier:
-            return f"{name}, which it takes, gave no result: {reasons.get(name) or 'not computed'}"
-    return ""
 
 
 def _middle(source: Prepared, columns: list[str]) -> str | None:

@@ -22,9 +22,9 @@ from popdyn.comparison.agreement import (
     in_one_order,
 )
 from popdyn.comparison.files import file_hashes
+from popdyn.comparison.following import FOLLOWING
 from popdyn.comparison.match import match_sources
 from popdyn.comparison.network_source import Draft, draft, run
-from popdyn.comparison.perceived_step import FOLLOWING
 from popdyn.comparison.pooling import pools
 from popdyn.comparison.scorecard import scorecard
 from popdyn.comparison.source_spec import Network

@@ -80,7 +80,7 @@ def check_columns(source: Prepared, analysis: str, spec: Spec) -> None:
 def _columns(source: Prepared, analysis: str, spec: Spec) -> Iterator[str]:
     """Give the trial columns that the settings of an analysis name, those of a formula, too."""
     settings = getattr(spec.analyses, analysis, None)
-    for key in ("label", "groups", "factors", "by", "sets", "regressors"):
+    for key in ("label", "groups", "factors", "by", "sets", "inputs", "regressors"):
         named = getattr(settings, key, None) or ()
         if key == "regressors" and isinstance(named, str):
             known = [*column_names(source.tensor, "trial"), "trial"]

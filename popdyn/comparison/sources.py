@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
+from popdyn.comparison.performed import Performed
 from popdyn.comparison.role_units import in_seconds
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.source_spec import (
@@ -61,6 +62,8 @@ class Prepared:
     n_source, n_aligned : int
         Trials of the source, and those that remain before matching: selected, with the event
         and with a condition.  0: not counted.
+    performed : Performed or None
+        The network itself, where the source is one.
     """
 
     id: str
@@ -73,6 +76,7 @@ class Prepared:
     said: tuple[str, ...] = ()
     n_source: int = 0
     n_aligned: int = 0
+    performed: Performed | None = None
 
 
 @contextmanager

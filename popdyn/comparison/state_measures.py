@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from popdyn.comparison.circuit_steps import population_measures
+from popdyn.comparison.low_rank_step import fit_measures
 from popdyn.comparison.measures import (
     NO_BAND,
     Cell,
@@ -174,4 +176,6 @@ _ROWS: dict[str, Callable[[Mapping[str, Results]], Iterable[Measure]]] = {
     "decode_quantity": _quantity,
     "temporal_generalization": _generalization,
     "timescale": _timescale,
+    "fit_lowrank": fit_measures,
+    "populations": population_measures,
 }

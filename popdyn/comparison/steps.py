@@ -15,7 +15,10 @@ from popdyn.analysis.decoding import decode
 from popdyn.analysis.distance import relative_distance
 from popdyn.analysis.raster import raster
 from popdyn.analysis.statespace import PCA
-from popdyn.comparison.perceived_step import FOLLOWING, lacking, run_behavior, run_kinet
+from popdyn.comparison.circuit_steps import run_populations
+from popdyn.comparison.following import FOLLOWING, lacking
+from popdyn.comparison.low_rank_step import run_fit_lowrank
+from popdyn.comparison.perceived_step import run_behavior, run_kinet
 from popdyn.comparison.ready import ready, smoothed_rate
 from popdyn.comparison.seeds import derive_seed
 from popdyn.comparison.shortfall import check_columns, decoded_label, shortfall
@@ -27,7 +30,9 @@ from popdyn.errors import FitError, SpecError, TensorError
 from popdyn.tensor.view import condition_average
 
 # What these refuse belongs to their chapter: it must not cost the numbers of the others.
-_REFUSABLE = {"raster", "behavior", "kinet", *FOLLOWING, *STATE_STEPS}
+_REFUSABLE = {
+    "raster", "behavior", "kinet", "fit_lowrank", "populations", *FOLLOWING, *STATE_STEPS
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def analyze(
         try:
             result: xr.Dataset | None
             if analysis in FOLLOWING:
-                result = FOLLOWING[analysis][0](spec, seed, given)
+                result = FOLLOWING[analysis][0](source, spec, seed, given)
             else:
                 result = _RUN[analysis](source, spec, seed)
         except (FitError, TensorError) as error:
@@ -161,5 +166,7 @@ _RUN: dict[str, Callable[[Prepared, Spec, int], xr.Dataset | None]] = {
     "behavior": run_behavior,
     "kinet": run_kinet,
     "decode": _run_decode,
+    "fit_lowrank": run_fit_lowrank,
+    "populations": run_populations,
     **STATE_STEPS,
 }

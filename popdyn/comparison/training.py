@@ -14,8 +14,7 @@ import xarray as xr
 from popdyn.comparison.arguments import DEFAULT_RULE, RULES
 from popdyn.comparison.seeds import derive_seed
 from popdyn.errors import SpecError
-from popdyn.network.rate import Rate
-from popdyn.network.spiking import Spiking
+from popdyn.network.kinds import Network
 from popdyn.tasks import Task
 from popdyn.train.identity import training_words
 from popdyn.train.many import many
@@ -30,18 +29,18 @@ def rule_of(table: Mapping[str, Any] | None) -> str:
 
 
 def train_network(
-    net: Rate | Spiking,
+    net: Network,
     task: Task,
     table: Mapping[str, Any] | None,
     seed: int,
     name: str,
     checkpoint: str | os.PathLike[str] | None = None,
-) -> tuple[Rate | Spiking, xr.Dataset]:
+) -> tuple[Network, xr.Dataset]:
     """Train a network as a table asks.
 
     Parameters
     ----------
-    net : Rate or Spiking
+    net : Rate, LowRank or Spiking
         The network.
     task : Task
         What it learns.
@@ -56,19 +55,19 @@ def train_network(
 
     Returns
     -------
-    net : Rate or Spiking
+    net : Rate, LowRank or Spiking
         The trained network.
     history : Dataset
         From the rule.
     """
     learn = RULES[rule_of(table)]
     arguments = _arguments(net, task, table, seed, name)
-    trained: tuple[Rate | Spiking, xr.Dataset] = learn(**arguments, checkpoint=checkpoint)
+    trained: tuple[Network, xr.Dataset] = learn(**arguments, checkpoint=checkpoint)
     return trained
 
 
 def network_training(
-    net: Rate | Spiking, task: Task, table: Mapping[str, Any] | None, seed: int, name: str
+    net: Network, task: Task, table: Mapping[str, Any] | None, seed: int, name: str
 ) -> str:
     """Write down what `train_network` does with the same arguments, as `train_seeds` does.
 
@@ -81,7 +80,7 @@ def network_training(
 
 
 def train_seeds(
-    networks: Mapping[int, tuple[Rate | Spiking, Task]],
+    networks: Mapping[int, tuple[Network, Task]],
     table: Mapping[str, Any] | None,
     folder: Path,
     *,
@@ -150,7 +149,7 @@ def read_seeds(text: str) -> list[int]:
 
 
 def _arguments(
-    net: Rate | Spiking, task: Task, table: Mapping[str, Any] | None, seed: int, name: str
+    net: Network, task: Task, table: Mapping[str, Any] | None, seed: int, name: str
 ) -> dict[str, Any]:
     """Return the arguments of a rule, with the target network that a table describes."""
     arguments = {key: value for key, value in (table or {}).items() if key != "rule"}

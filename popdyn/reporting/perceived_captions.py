@@ -32,7 +32,7 @@ def perceived_behavior(results: Results) -> tuple[str, ...]:
         "Answers of each source, and the Bayesian observer fitted to them alone, never to "
         "activity: mean and standard deviation done (points and bars; of comparisons the share "
         "that called the second larger), what the observer would do (blue), and its mean estimate "
-        "of the stimulus with the 95 % interval over trials (red). Dashed: no contraction.",
+        "of the stimulus with the 95 % interval over trials (orange). Dashed: no contraction.",
         *told_by_source(results, behavior_details),
     )
 
@@ -170,8 +170,8 @@ def told_stimuli(results: Results) -> tuple[str, ...]:
     """
     return (
         "What a straight line through mean distances makes of the true stimulus (blue) and of the "
-        "estimate (red): lines are what they are, points what distances tell, their shape is the "
-        "stimulus set. Estimates spread less than stimuli, so that their raw RMSE is smaller "
+        "estimate (orange): lines are what they are, points what distances tell, their shape is "
+        "the stimulus set. Estimates spread less than stimuli, so that their raw RMSE is smaller "
         "also where the true stimulus is coded.",
         *told_by_source(results, estimation_details),
     )

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from popdyn import plot
 from popdyn.reporting import captions
+from popdyn.reporting.low_rank_chapter import FITTED
 from popdyn.reporting.overlap_chapter import SUBSPACES
 from popdyn.reporting.perceived_chapter import PERCEIVED
 from popdyn.reporting.picture import Chapter, Picture, example_neuron
@@ -141,6 +142,7 @@ CHAPTERS = (
     QUANTITY,
     GENERALIZATION,
     TIMESCALES,
+    FITTED,
 )
 ANALYSES = tuple(
     dict.fromkeys(picture.analysis for chapter in CHAPTERS for picture in chapter.pictures)

@@ -5,7 +5,9 @@ from popdyn.dynamics.fit_lowrank import fit_lowrank
 from popdyn.dynamics.flow import flow
 from popdyn.dynamics.inactivate import inactivate
 from popdyn.dynamics.inactivate_agreement import inactivation_agreement
+from popdyn.dynamics.inactivate_contraction import inactivation_contraction
 from popdyn.dynamics.inactivate_network import percentile_groups
+from popdyn.dynamics.inactivate_psychometric import inactivation_psychometric
 from popdyn.dynamics.mean_field import mean_field
 from popdyn.dynamics.populations import populations
 from popdyn.dynamics.populations_gain import population_gains
@@ -20,6 +22,8 @@ __all__ = [
     "flow",
     "inactivate",
     "inactivation_agreement",
+    "inactivation_contraction",
+    "inactivation_psychometric",
     "mean_field",
     "percentile_groups",
     "population_gains",

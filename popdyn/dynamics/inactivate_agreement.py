@@ -100,12 +100,8 @@ def inactivation_agreement(
 
 def _shared(predicted: Any, observed: Any) -> tuple[xr.Dataset, xr.Dataset, list[str]]:
     """Return both results with the inactivations that both have."""
-    for name, result in {"predicted": predicted, "observed": observed}.items():
-        method = result.attrs.get("method") if isinstance(result, xr.Dataset) else None
-        if method != "inactivate":
-            found = type(result).__name__ if method is None else f"method {method!r}"
-            message = f"{name} must be a result of pdn.dynamics.inactivate, found {found}"
-            raise TensorError(message)
+    check_inactivation("predicted", predicted)
+    check_inactivation("observed", observed)
     for dim in ("condition", "trial"):
         if not np.array_equal(predicted[dim].values, observed[dim].values):
             message = (
@@ -122,6 +118,21 @@ def _shared(predicted: Any, observed: Any) -> tuple[xr.Dataset, xr.Dataset, list
         )
         raise FitError(message)
     return predicted.sel(inactivation=names), observed.sel(inactivation=names), names
+
+
+def check_inactivation(name: str, result: Any) -> None:
+    """Refuse what is no result of `inactivate`.
+
+    Raises
+    ------
+    TensorError
+        Saying what it is.
+    """
+    method = result.attrs.get("method") if isinstance(result, xr.Dataset) else None
+    if method != "inactivate":
+        found = type(result).__name__ if method is None else f"method {method!r}"
+        message = f"{name} must be a result of pdn.dynamics.inactivate, found {found}"
+        raise TensorError(message)
 
 
 def _changes(result: xr.Dataset, name: str) -> Array:

@@ -17,7 +17,12 @@ from popdyn.plot.estimation_test import estimation_test, estimation_tests
 from popdyn.plot.explained_variance import explained_variance
 from popdyn.plot.fit_lowrank import fit_lowrank, fit_lowrank_neurons
 from popdyn.plot.flow import flow
-from popdyn.plot.inactivate import inactivate, inactivation_agreement
+from popdyn.plot.inactivate import (
+    inactivate,
+    inactivation_agreement,
+    inactivation_contraction,
+    inactivation_psychometric,
+)
 from popdyn.plot.lesson import lesson
 from popdyn.plot.loadings import loadings
 from popdyn.plot.memory_capacity import memory_capacity
@@ -80,6 +85,8 @@ __all__ = [
     "flow",
     "inactivate",
     "inactivation_agreement",
+    "inactivation_contraction",
+    "inactivation_psychometric",
     "lesson",
     "loadings",
     "memory_capacity",

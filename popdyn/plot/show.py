@@ -61,6 +61,8 @@ _METHODS = (
     "population_gains",
     "inactivate",
     "inactivation_agreement",
+    "inactivation_contraction",
+    "inactivation_psychometric",
     "simulate_reduced",
 )
 # Methods whose picture has another name.
@@ -77,6 +79,8 @@ _MODULES = {
     "estimation_tests": "estimation_test",
     "population_gains": "populations",
     "inactivation_agreement": "inactivate",
+    "inactivation_contraction": "inactivate",
+    "inactivation_psychometric": "inactivate",
     **dict.fromkeys((*_OBSERVERS, "estimates", "compare_observers"), "observer"),
 }
 

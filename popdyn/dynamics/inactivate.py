@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.dynamics.inactivate_arguments import check_current, check_trials
 from popdyn.dynamics.inactivate_network import (
     Member,
     clamped,
@@ -21,12 +22,11 @@ from popdyn.dynamics.inactivate_network import (
     without_latent,
 )
 from popdyn.dynamics.inactivate_trajectories import Trajectories
-from popdyn.errors import TensorError
 from popdyn.network.kinds import Network
 from popdyn.network.real_numbers import real_number
 from popdyn.progress import watched
 from popdyn.resample import BOUND, Seed, as_generator, bootstrap, percentile_bounds
-from popdyn.simulation.arguments import check_network
+from popdyn.simulation.arguments import check_network, check_whole
 from popdyn.simulation.run import simulate
 from popdyn.tasks import Task
 from popdyn.tensor.result import digest, make_result
@@ -103,8 +103,8 @@ def inactivate(
     Raises
     ------
     TensorError
-        If `what` is nothing that the network has, neither neurons are left nor taken out, trials
-        lack a column or event, or a spiking network should be held at a rate.
+        If `what` is nothing that the network has, or all of its neurons; an argument is no number;
+        trials lack a column or event; or a spiking network should be held at a rate.
     FitError
         If rates grow beyond all bounds.
 
@@ -124,8 +124,10 @@ def inactivate(
     """
     check_network(net)
     chosen = read_what(net, what)
-    _check_current(trials, current, during, chosen)
-    rate = real_number("clamp", clamp, "a rate at which neurons are held")
+    rate = real_number("clamp", clamp, "a number, the rate at which neurons are held")
+    check_trials(trials)
+    check_current(trials, current, during, rate, chosen)
+    check_whole("n_draws", n_draws, "draw of trials")
     generator, seed = as_generator(rng)
     plan = bootstrap(trials, n_draws=n_draws, rng=generator)
     weights = np.vstack([np.ones(len(plan.trial)), plan.times_drawn()])
@@ -179,28 +181,6 @@ def inactivate(
         },
         seed=seed,
     ).assign_attrs(input_digest=digest(net.to_dataset()))
-
-
-def _check_current(trials: Any, current: Any, during: Any, chosen: dict[str, Any]) -> None:
-    """Refuse currents that cannot be given."""
-    if not isinstance(trials, xr.Dataset) or "inputs" not in trials:
-        message = f"trials must be a Dataset from task.sample, found {type(trials).__name__}"
-        raise TensorError(message)
-    if current is None:
-        if during is not None:
-            message = "during says when a current is given: give current=, or leave during out"
-            raise TensorError(message)
-        return
-    real_number("current", current, "a current")
-    if any(isinstance(part, int) for part in chosen.values()):
-        message = "a current is given to neurons, a latent can only be removed: leave current out"
-        raise TensorError(message)
-    lacking = [name for name in during or () if name not in trials.coords]
-    if lacking or (during is not None and len(during) != 2):
-        columns = (str(name) for name in trials.coords if trials[name].dims == ("trial",))
-        events = ", ".join(name for name in columns if name.endswith("_time"))
-        message = f"during must name two events of the trials ({events}), found {during!r}"
-        raise TensorError(message)
 
 
 def _changed(

@@ -20,6 +20,8 @@ from popdyn.network.spiking import Spiking
 Array = NDArray[np.float64]
 Member = NDArray[np.bool_]
 
+_HOW = 'give neurons by a name, as {"late": net.population == "late"}'
+
 
 def percentile_groups(score: Any, n_groups: int = 4) -> dict[str, Member]:
     """Group neurons by a score into groups of equal size, to inactivate each.
@@ -101,14 +103,20 @@ def _named(net: Network, what: str) -> dict[str, Member | int]:
         "latents": "a pdn.network.LowRank has latents, this is a " + type(net).__name__,
         "populations": "this network names none: give the result of pdn.dynamics.populations, or "
         "a mapping of names to neurons",
-    }.get(what, 'text can be "populations" or "latents"')
+    }.get(what, 'text can be "populations" or "latents"; ' + _HOW)
     message = f"what={what!r} cannot be inactivated: {reason}"
     raise TensorError(message)
 
 
 def _member(net: Network, name: str, neurons: Any) -> Member:
     """Return which neurons are meant."""
-    array = np.asarray(neurons)
+    try:
+        array = np.asarray(neurons)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(neurons, dtype=object)
+    if array.dtype.kind in "US":
+        message = f"{name!r}: neurons cannot be told by {neurons!r}: {_HOW}"[:300]
+        raise TensorError(message)
     if array.dtype.kind == "b" and array.shape == (net.n_neurons,):
         member = array
     elif array.dtype.kind in "iu" and array.ndim == 1 and array.size:

@@ -190,12 +190,16 @@ def test_an_unrelated_network_does_not(groups, observed):
     ("what", "says"),
     [
         ("neurons", r"what='neurons' cannot be inactivated: text can be \"populations\" or"),
+        ("motion", r"\"latents\"; give neurons by a name, as \{\"late\": net.population == \"lat"),
+        (["motion"], r"'inactivated': neurons cannot be told by \['motion'\]: give neurons by a n"),
+        ({"a": "motion"}, r"'a': neurons cannot be told by 'motion': give neurons by a name, as"),
+        ({"a": [[1], [2, 3]]}, r"'a': neurons must be True or False .* type object"),
         ({}, r"what must name at least one group of neurons, found none"),
         ({"a": [700]}, r"'a': positions of neurons must be from 0 to 599, found 700 to 700"),
         ({"a": np.ones(5, bool)}, r"'a': neurons must be True or False .* found shape \(5,\)"),
         ({"a": np.ones(600, bool)}, r"'a' must be some of the neurons, found 600 of 600"),
     ],
-    ids=["text", "nothing", "beyond", "length", "all"],
+    ids=["text", "population", "names", "name", "ragged", "nothing", "beyond", "length", "all"],
 )
 def test_what_the_network_does_not_have_is_refused(what, says):
     with pytest.raises(TensorError, match=says):
@@ -210,16 +214,60 @@ def test_latents_and_populations_of_networks_without_them_are_refused():
         pdn.dynamics.inactivate(rate, "populations", TRIALS)
 
 
-def test_currents_that_cannot_be_given_are_refused():
-    inactivate = pdn.dynamics.inactivate
-    with pytest.raises(TensorError, match=r"during says when a current is given: give current="):
-        inactivate(NET, [0], TRIALS, during=("stimulus_on_time", "stop_time"))
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"during": ("start_time", "stop_time")}, r"during says when a current is given: give cu"),
+        (
+            {"current": np.nan},
+            r"current must be a number, in the unit of the potentials, found nan",
+        ),
+        ({"current": 1.0, "clamp": 0.5}, r"give one, found clamp=0.5 and current=1"),
+        ({"current": 1.0, "during": "stimulus"}, r"two events of the trials .*found 'stimulus'"),
+        ({"current": 1.0, "during": (100, 500)}, r"two events of the trials .*found \(100, 500\)"),
+        ({"current": 1.0, "during": ("go", "stop_time")}, r"two events .*found \('go', 'stop_time"),
+        ({"current": 1.0, "during": ("stimulus", "stimulus_2")}, r"two events .*start_time, cont"),
+        (
+            {"current": 1.0, "during": ("stop_time", "start_time")},
+            r"it stops: 'start_time' comes after 'stop_time' in no trial",
+        ),
+        ({"clamp": np.nan}, r"clamp must be a number, the rate at which .*, found nan"),
+        ({"clamp": "0"}, r"clamp must be a number, .* found '0'"),
+        ({"n_draws": 0}, r"n_draws must be at least 1 draw of trials, found 0"),
+        ({"n_draws": 2.5}, r"n_draws must be at least 1 draw of trials, found 2.5"),
+        ({"by": "colour"}, r"there is no trial column 'colour'"),
+        ({"noise_step": np.nan}, r"noise_step must be a number, zero or positive, found nan"),
+    ],
+    ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
+)
+def test_arguments_that_make_no_sense_are_refused(given, says):
+    with pytest.raises(TensorError, match=says):
+        pdn.dynamics.inactivate(NET, [0], TRIALS, **given)
+
+
+def test_a_current_into_a_latent_is_refused():
     with pytest.raises(TensorError, match=r"a current is given to neurons, a latent can only be"):
-        inactivate(NET, "latents", TRIALS, current=1.0)
-    with pytest.raises(TensorError, match=r"two events of the trials \(start_time.*found \('go',"):
-        inactivate(NET, [0], TRIALS, current=1.0, during=("go", "stop_time"))
-    with pytest.raises(TensorError, match=r"trials must be a Dataset from task.sample, found int"):
+        pdn.dynamics.inactivate(NET, "latents", TRIALS, current=1.0)
+
+
+def test_trials_that_are_none_or_of_another_network_are_refused():
+    inactivate = pdn.dynamics.inactivate
+    with pytest.raises(TensorError, match=r"Dataset from task.sample, with their .*; found int"):
         inactivate(NET, [0], 3)
+    run = pdn.simulate(gating_network(n_neurons=20), TRIALS)
+    with pytest.raises(TensorError, match=r"with their inputs; found a Dataset of rate"):
+        inactivate(NET, [0], run)
+    with pytest.raises(TensorError, match=r"trials must hold at least one trial, found none"):
+        inactivate(NET, [0], TRIALS.isel(trial=slice(0)))
+    other = pdn.tasks.PerceptualDecision()
+    with pytest.raises(TensorError, match=r"trials have 1 input channels, the network takes 4"):
+        inactivate(NET, [0], other.sample(8, dt=NET.dt))
+    with pytest.raises(TensorError, match=r"made for steps of 0.005 s, the network has dt=0.02 s"):
+        inactivate(NET, [0], TASK.sample(8, dt=0.005))
+    events = ("start_time", "stimulus_on_time", "stop_time")
+    in_ms = TRIALS.assign_coords({name: 1000 * TRIALS[name] for name in events})
+    with pytest.raises(TensorError, match=r"no later than its inputs do \(1.38 s\); found dura"):
+        inactivate(NET, [0], in_ms, current=1.0, during=("start_time", "stop_time"))
 
 
 def test_scores_that_are_none_are_refused():

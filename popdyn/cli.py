@@ -50,6 +50,9 @@ SavedNetwork = Annotated[
 TaskName = Annotated[str | None, typer.Option("--task", help="Name of a task in pdn.tasks.")]
 NNeurons = Annotated[int | None, typer.Option(min=1, help="Neurons of a random network.")]
 Gain = Annotated[float | None, typer.Option("--g", help="Gain of its recurrent weights.")]
+NRanks = Annotated[
+    int | None, typer.Option(min=1, help="Make it a low-rank network, of this rank.")
+]
 NTrials = Annotated[int | None, typer.Option(min=1, help="Number of trials.")]
 
 
@@ -141,6 +144,7 @@ def simulate(
     network: SavedNetwork = None,
     n_neurons: NNeurons = None,
     g: Gain = None,
+    n_ranks: NRanks = None,
     n_trials: NTrials = None,
     observe: Annotated[
         int | None, typer.Option(min=1, help="See spikes of this many neurons: a Session.")
@@ -151,7 +155,7 @@ def simulate(
     from popdyn.comparison.network_source import draft, trained
 
     given: dict[str, Any] = {"simulate": {"n_trials": n_trials}, "observe": {"n_neurons": observe}}
-    spec = _model(model, task, _network(network, n_neurons, g), given, seed)
+    spec = _model(model, task, _network(network, n_neurons, g, n_ranks), given, seed)
     target = _writable(output or Path("simulation.nc"), model, network)
     if target.suffix not in (".nc", ".nwb"):
         message = f"rates are written as .nc, spikes as .nc or .nwb: change the ending of {target}"
@@ -169,9 +173,10 @@ def train(
     task: TaskName = None,
     n_neurons: NNeurons = None,
     g: Gain = None,
+    n_ranks: NRanks = None,
     n_trials: NTrials = None,
     rule: Annotated[
-        str | None, typer.Option("--rule", help="reservoir, force or full_force.")
+        str | None, typer.Option("--rule", help="reservoir, force, full_force or backprop.")
     ] = None,
     seed: Seed = None,
     checkpoint: Annotated[
@@ -191,7 +196,7 @@ def train(
     )
 
     given = {"train": {"n_trials": n_trials, "rule": rule}}
-    spec = _model(model, task, {"n_neurons": n_neurons, "g": g}, given, seed)
+    spec = _model(model, task, _network(None, n_neurons, g, n_ranks), given, seed)
     if seeds is None:
         target = _writable(output or Path("network.nc"), model)
         typer.echo(train_file(spec, target, checkpoint))
@@ -300,14 +305,21 @@ def _draw(trees: list[xr.DataTree], target: Path, *, progress: bool = True) -> N
     typer.echo(f"report: {write(trees, target, progress=progress)}")
 
 
-def _network(saved: Path | None, n_neurons: int | None, g: float | None) -> dict[str, Any]:
+def _network(
+    saved: Path | None, n_neurons: int | None, g: float | None, n_ranks: int | None
+) -> dict[str, Any]:
     """Return the keys of a network that the command line gives."""
-    if saved is not None and (n_neurons is not None or g is not None):
-        message = "--network names a network that is made: leave --n-neurons and --g out"
+    if saved is not None and any(given is not None for given in (n_neurons, g, n_ranks)):
+        message = "--network names a network that is made: leave --n-neurons, --g, --n-ranks out"
+        raise SourceError(message)
+    if g is not None and n_ranks is not None:
+        message = "--g is the gain of weights of full rank: leave it out, or leave --n-ranks out"
         raise SourceError(message)
     return {
         "path": None if saved is None else str(saved.expanduser().absolute()),
+        "kind": None if n_ranks is None else "low_rank",
         "n_neurons": n_neurons,
+        "n_ranks": n_ranks,
         "g": g,
     }
 

@@ -251,7 +251,7 @@ def test_a_saved_network_of_either_kind_is_written_as_a_recording(run, tmp_path)
             "rates are written as .nc, spikes as .nc or .nwb: change the ending of x.h5",
         ),
         (("--observe", 3, "-o", "old.nwb"), "old.nwb exists, and a recording is never replaced"),
-        (("--network", "net.nc", "--g", 1.5), "leave --n-neurons and --g out"),
+        (("--network", "net.nc", "--g", 1.5), "leave --n-neurons, --g, --n-ranks out"),
         (("--network", "nowhere.nc"), "leads to no file"),
         (("--network", "sim.nc"), "sim.nc holds no network but a"),
         (("--network", "net.nc", "-o", "net.nc"), "net.nc is an input"),

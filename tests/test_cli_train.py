@@ -172,3 +172,36 @@ def test_a_training_that_fails_among_others_is_named(run, tmp_path, monkeypatch)
     monkeypatch.setitem(training.RULES, "force", fail)
     words = ("train", "--rule", "force", "--seeds", "0-1", "-o", tmp_path / "nets")
     assert "2 of 2 trainings failed; network_0: it diverged" in _told(run(*words))
+
+
+def test_a_low_rank_network_is_trained_by_backpropagation_and_simulated(run, tmp_path):
+    path = tmp_path / "net.nc"
+    size = ("--n-ranks", 2, "--n-neurons", 40)
+    code, out, err = run("train", *size, "--rule", "backprop", "--n-trials", 64, "-o", path)
+    assert (code, err) == (0, [])
+    assert "accuracy on fresh trials" in out
+    net = pdn.load(path)
+    assert isinstance(net, pdn.network.LowRank)
+    assert (net.n_neurons, net.n_ranks) == (40, 2)
+    assert pdn.load(tmp_path / "net_history.nc").attrs["method"] == "backprop"
+    code, out, err = run("simulate", "--network", path, "--n-trials", 4, "-o", tmp_path / "s.nc")
+    assert (code, err) == (0, [])
+    assert pdn.load(tmp_path / "s.nc")["rate"].sizes["neuron"] == 40
+    code, _, err = run("simulate", *size, "--n-trials", 4, "-o", tmp_path / "random.nc")
+    assert (code, err) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--n-ranks", 1), "trained by the rule 'backprop', found 'reservoir' (the default)"),
+        (("--n-ranks", 1, "--rule", "force"), "trained by 'backprop', found rule 'force'"),
+        (("--n-ranks", 1, "--g", 1.5), "--g is the gain of weights of full rank: leave it out"),
+        (("--n-ranks", 0, "--rule", "backprop"), "greater than or equal to 1"),
+        (("--n-ranks", 300, "--rule", "backprop"), "300"),
+    ],
+    ids=["rule", "force", "gain", "zero", "many"],
+)
+def test_what_a_low_rank_network_cannot_be_is_one_line(run, tmp_path, words, told):
+    assert told in _told(run("train", *words, "-o", tmp_path / "net.nc"))
+    assert not (tmp_path / "net.nc").exists()

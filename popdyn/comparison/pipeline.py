@@ -179,7 +179,10 @@ def _tree(spec: Spec, sources: Sequence[Prepared], outcomes: Sequence[Outcome]) 
     results: dict[str, dict[str, xr.Dataset]] = {source.id: {} for source in sources}
     reasons = {(o.source, o.analysis): o.reason for o in outcomes if o.reason}
     problems: dict[str, list[str]] = {source.id: list(source.problems) for source in sources}
+    summaries: dict[str, dict[str, str]] = {source.id: {} for source in sources}
     for outcome in outcomes:
+        if outcome.reason:
+            summaries[outcome.source][f"reason_{outcome.analysis}"] = outcome.reason
         problems[outcome.source] += [
             p for p in outcome.problems if p not in problems[outcome.source]
         ]
@@ -187,7 +190,8 @@ def _tree(spec: Spec, sources: Sequence[Prepared], outcomes: Sequence[Outcome]) 
             results[outcome.source][outcome.analysis] = outcome.result
     for name, said in problems.items():
         said_text = json.dumps(said, ensure_ascii=False)
-        results[name]["summary"] = results[name]["summary"].assign_attrs(problems=said_text)
+        said_of = {"problems": said_text, **summaries[name]}
+        results[name]["summary"] = results[name]["summary"].assign_attrs(said_of)
     nodes = {f"/sources/{i}/{name}": ds for i, own in results.items() for name, ds in own.items()}
     nodes["/comparison/scorecard"] = scorecard(results, reasons, spec.analyses.names)
     tree = xr.DataTree.from_dict(nodes | pools(results, spec))

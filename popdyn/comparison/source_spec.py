@@ -159,14 +159,15 @@ class Model(Table):
     Attributes
     ----------
     network : dict
-        Arguments of ``pdn.network.Rate.random``, or with ``kind = "spiking"`` of
-        ``pdn.network.Spiking.random``; or ``path``: a network saved with ``pdn.save``,
-        or arrays that ``pdn.read_weights`` reads and ``from_weights`` makes a network of.
+        Arguments of ``pdn.network.Rate.random``, or with ``kind = "spiking"`` or ``"low_rank"``
+        of ``pdn.network.Spiking.random`` or ``LowRank.random``; or ``path``: a network saved with
+        ``pdn.save``, or arrays that ``pdn.read_weights`` reads and ``from_weights`` makes a
+        network of.
     task : Task
         The task it performs.
     train : dict or None
-        ``rule``: "reservoir" (the default), "force" or "full_force", and arguments of the function
-        of that name in ``pdn.train``; None leaves the network untrained.
+        ``rule``: "reservoir" (the default), "force", "full_force" or "backprop", and arguments of
+        the function of that name in ``pdn.train``; None leaves the network untrained.
     simulate : dict
         ``n_trials``: how many trials it performs; further arguments of ``pdn.simulate``.
     observe : dict or None

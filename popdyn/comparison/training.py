@@ -15,6 +15,7 @@ from popdyn.comparison.arguments import DEFAULT_RULE, RULES
 from popdyn.comparison.seeds import derive_seed
 from popdyn.errors import SpecError
 from popdyn.network.kinds import Network
+from popdyn.network.low_rank import LowRank
 from popdyn.tasks import Task
 from popdyn.train.identity import training_words
 from popdyn.train.many import many
@@ -151,7 +152,21 @@ def read_seeds(text: str) -> list[int]:
 def _arguments(
     net: Network, task: Task, table: Mapping[str, Any] | None, seed: int, name: str
 ) -> dict[str, Any]:
-    """Return the arguments of a rule, with the target network that a table describes."""
+    """Return the arguments of a rule, with the target network that a table describes.
+
+    Raises
+    ------
+    SpecError
+        If the network is of low rank and the rule takes none.
+    """
+    rule = rule_of(table)
+    if isinstance(net, LowRank) and rule != "backprop":
+        message = (
+            "a low-rank network is trained by the rule 'backprop', found "
+            f"{rule!r}{'' if table and 'rule' in table else ' (the default)'}: say rule = "
+            '"backprop" in train, or --rule backprop'
+        )
+        raise SpecError(message)
     arguments = {key: value for key, value in (table or {}).items() if key != "rule"}
     if "target" in arguments:
         own = {"n_neurons": net.n_neurons, **arguments["target"]}

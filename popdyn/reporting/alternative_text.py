@@ -5,6 +5,7 @@ from __future__ import annotations
 import xarray as xr
 
 from popdyn.reporting import captions, state_captions
+from popdyn.reporting.circuit_captions import DETAILS as CIRCUIT_DETAILS
 from popdyn.reporting.low_rank_chapter import fit_details
 from popdyn.reporting.overlap_chapter import overlap_details
 from popdyn.reporting.perceived_captions import DETAILS as PERCEIVED_DETAILS
@@ -16,6 +17,7 @@ _DETAILS = {
     **captions.DETAILS,
     **state_captions.DETAILS,
     **PERCEIVED_DETAILS,
+    **CIRCUIT_DETAILS,
     "tdr": tdr_details,
     "fit_lowrank": fit_details,
     "subspace_overlap": overlap_details,

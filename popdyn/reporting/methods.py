@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import xarray as xr
 
+from popdyn.reporting.circuit_methods import SENTENCES as CIRCUIT_SENTENCES
 from popdyn.reporting.low_rank_chapter import fit_methods
 from popdyn.reporting.overlap_chapter import overlap_methods
 from popdyn.reporting.perceived_methods import SENTENCES as PERCEIVED_SENTENCES
@@ -239,6 +240,7 @@ _SENTENCES: dict[str, Callable[[xr.Dataset], list[str]]] = {
     "scorecard": _scorecard,
     **STATE_SENTENCES,
     **PERCEIVED_SENTENCES,
+    **CIRCUIT_SENTENCES,
     "tdr": tdr_methods,
     "fit_lowrank": fit_methods,
     "subspace_overlap": overlap_methods,

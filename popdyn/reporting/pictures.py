@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from popdyn import plot
 from popdyn.reporting import captions
+from popdyn.reporting.circuit_chapter import CIRCUIT
 from popdyn.reporting.low_rank_chapter import FITTED
 from popdyn.reporting.overlap_chapter import SUBSPACES
 from popdyn.reporting.perceived_chapter import PERCEIVED
@@ -143,6 +144,7 @@ CHAPTERS = (
     GENERALIZATION,
     TIMESCALES,
     FITTED,
+    CIRCUIT,
 )
 ANALYSES = tuple(
     dict.fromkeys(picture.analysis for chapter in CHAPTERS for picture in chapter.pictures)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -154,3 +156,126 @@ def test_a_rule_that_does_not_take_the_network_is_refused_before_anything_runs(k
         load_spec(spec_of(source))
     assert "'source[\"network\"].train.rule'" in str(caught.value)
     assert told in str(caught.value)
+
+
+def gating_network():
+    """A network of two populations, one for each context, written down (`ContextDecision`)."""
+    rng = np.random.default_rng(0)
+    first = np.arange(600) < 300
+    m, motion, color = rng.standard_normal((3, 600))
+    cues = [np.where(own, 0, 16) * rng.standard_normal(600) for own in (first, ~first)]
+    n = 1.6 * m + 3 * np.where(first, motion, color)
+    return pdn.network.LowRank(
+        m[:, None], n[:, None], np.column_stack([motion, color, *cues]), 4 * m[None]
+    )
+
+
+READ = {
+    "populations": {"n_populations": 2, "n_resamples": 2, "n_trials": 32, "n_starts": 2},
+    "flow": {"during": [0.0, 0.8]},
+    "effective_couplings": {"during": [0.0, 0.8]},
+    "inactivate": {"n_draws": 20},
+}
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory):
+    """A comparison that reads a saved network, and cannot read one of full rank."""
+    path = tmp_path_factory.mktemp("gating") / "net.nc"
+    pdn.save(gating_network(), path)
+    shared = {
+        "kind": "network",
+        "align": "stimulus_on_time",
+        "task": {"name": "ContextDecision", "context_strength": 0.5, "stimuli": [-0.4, 0.4]},
+        "simulate": {"n_trials": 32, "noise_step": 0.05},
+    }
+    gating = {"id": "gating", "network": {"path": str(path)}, **shared}
+    full = {"id": "full", "network": {"n_neurons": 20, "dt": 0.02}, **shared}
+    spec = {
+        "seed": 1,
+        "alignment": {"window": [0.0, 0.8], "bin_width": 0.08},
+        "conditions": {"by": ["context", "stimulus"]},
+        "analyses": READ,
+        "source": [gating, full],
+    }
+    with pytest.warns(pdn.PopdynWarning):
+        return pdn.compare(spec)
+
+
+def node(tree, analysis, source="gating"):
+    return tree[f"sources/{source}/{analysis}"].to_dataset()
+
+
+def test_populations_of_a_network_in_a_spec_are_those_it_was_made_of(read):
+    label = node(read, "populations")["label"].values
+    assert {len(set(label[:300])), len(set(label[300:]))} == {1}
+    assert label[0] != label[-1]
+    card = read["comparison/scorecard"].to_dataset()
+    result = node(read, "populations")
+    row = card.sel(measure="populations that the task needs", source="gating")
+    assert row["value"].item() == pytest.approx(float(result["n_populations"]), nan_ok=True)
+    assert float(result["mean_accuracy"].sel(tried=2)) > 0.85
+
+
+def test_each_context_saturates_one_population_and_leaves_the_latent_to_one_stimulus(read):
+    circuit = node(read, "effective_couplings")
+    of_first = node(read, "populations")["label"].values[0]
+    gain = circuit["gain"].sel(population=of_first)
+    assert float(gain.sel(condition="motion")) > 2 * float(gain.sel(condition="color"))
+    from_input = circuit["coupling"].isel(latent=0)
+    for context, heard, other in (("motion", 1, 2), ("color", 2, 1)):
+        own = from_input.sel(condition=context)
+        assert abs(float(own.sel(source=f"input {heard}"))) > 2 * abs(
+            float(own.sel(source=f"input {other}"))
+        )
+
+
+def test_flow_holds_the_function_and_mean_trajectories_of_the_simulated_latent(read):
+    result = node(read, "flow")
+    assert result["condition"].values.tolist() == ["color", "motion"]
+    net = gating_network().canonical()
+    net = dataclasses.replace(net, population=node(read, "populations")["label"].values)
+    extent = float(result["first"].max())
+    # The mean input of a context: stimuli cancel but for their noise, the cue of the other is 0.
+    by_hand = pdn.dynamics.flow(net, [0, 0, 0, 0.5], extent=extent, n_points=101)
+    by_hand_motion = pdn.dynamics.flow(net, [0, 0, 0.5, 0], extent=extent, n_points=101)
+    for context, expected in (("color", by_hand), ("motion", by_hand_motion)):
+        own = result.sel(condition=context)
+        assert own["velocity"].values == pytest.approx(expected["velocity"].values, abs=0.3)
+    ends = result["trajectory"].isel(latent=0, trial_time=-1).values
+    assert len(ends) == 4
+    assert np.abs(ends).max() <= extent
+    assert set(result["trajectory_condition"].values.tolist()) == {"color", "motion"}
+
+
+def test_without_a_population_its_context_is_lost(read):
+    result = node(read, "inactivate")
+    assert result["inactivation"].values.tolist() == ["population 1", "population 2", "latent 1"]
+    assert float(result["control_accuracy"]) > 0.9
+    assert (result["accuracy_change"].values < -0.1).all()
+    # Half the trials ask for what a population hears.
+    assert result["accuracy"].values[:2] == pytest.approx([0.75, 0.75], abs=0.2)
+
+
+def test_a_network_of_full_rank_gets_a_reason_in_every_step_of_the_mechanism(read, tmp_path):
+    text = pdn.report(read, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Mechanism of low-rank networks" in text
+    assert "this source is a Rate network, whose loadings are not known" in text
+    assert "populations, which it takes, gave no result" in text
+    assert "Not computed for this source" not in text
+    assert "variational Bayes" in text
+    assert "mean input of each context from 0 to 0.8 s" in text
+    assert "without population 1" in text
+    figures = tmp_path / "report_files" / "figures"
+    for name in ("population-loadings", "needed-populations", "latent-flow", "circuit"):
+        assert (figures / f"{name}_gating.svg").exists()
+    assert (tmp_path / "report_files" / "tables" / "inactivations_gating_inactivation.csv").exists()
+
+
+def test_steps_of_the_mechanism_ask_for_populations():
+    with pytest.raises(SpecError, match="flow is of the populations that the step populations"):
+        load_spec(spec_of(NETWORK, analyses={"flow": {}}))
+    with pytest.raises(SpecError, match=r"analyses\.flow\.during = \[0, 9\] reaches beyond"):
+        load_spec(spec_of(NETWORK, analyses={"populations": {}, "flow": {"during": [0.0, 9.0]}}))
+    with pytest.raises(SpecError, match='should be "auto" or a whole number of 1 or more, found 0'):
+        load_spec(spec_of(NETWORK, analyses={"populations": {"n_populations": 0}}))

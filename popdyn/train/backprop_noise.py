@@ -113,6 +113,22 @@ def _pair(first: Any, second: Any) -> Any:  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
+def add_noise(x: Array, std: Any, key: Any, step: int) -> None:  # pragma: no cover - compiled
+    """Add `std` times the normal numbers of a step, as `draw_normal` has them, to `x (neuron,)`."""
+    half = (x.size + 1) // 2
+    ahead, behind = x[:half], x[half:]
+    word = np.uint64(step)
+    for i in range(behind.size):
+        first, second = philox(np.uint64(i), word, key)
+        one, other = _pair(first, second)
+        ahead[i] += std * one
+        behind[i] += std * other
+    if behind.size < half:
+        first, second = philox(np.uint64(half - 1), word, key)
+        ahead[half - 1] += std * _pair(first, second)[0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
 def add_drive(
     x: Array, weights: Array, inputs: Array, noise: tuple[Any, Any, int], normal: Single
 ) -> None:  # pragma: no cover - compiled

@@ -21,7 +21,7 @@ from popdyn.plot.style import (
 _RADIUS = 0.28
 # Of a diagram and of a row of circles, in units of the axes.
 _WIDTH, _ROW = 3.6, 1.1
-_THICKEST = 3.0
+_THICKEST = 1.8
 # Couplings below this share of the largest are drawn as thin gray lines.
 _FAINT = 0.05
 
@@ -41,7 +41,7 @@ def effective_couplings(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Axes
         Circles on the left are inputs, on the right latents.  Arrows are as thick as the coupling
         is strong, against the strongest of all conditions, and say its value; blue ones excite,
-        red ones inhibit.  Below each diagram stands the mean slope of each population.
+        orange ones inhibit.  Below each diagram stands the mean slope of each population.
 
     Raises
     ------
@@ -119,8 +119,8 @@ def _arrow(
     start, end = np.array(places[source]), np.array(places[target])
     bend = 0.0 if source.startswith("input") else 0.35
     if source == target:
-        label, bend = start + [0.86, 0.0], 2.2
-        start, end = start + [0.24, -0.13], end + [0.24, 0.13]
+        label, bend = start + [0.92, 0.0], 1.6
+        start, end = start + [0.2, -0.2], end + [0.2, 0.2]
     else:
         along = (end - start) / np.linalg.norm(end - start)
         across = np.array([-along[1], along[0]])
@@ -140,4 +140,7 @@ def _arrow(
     ax.add_patch(arrow)
     if strength >= _FAINT:
         words = {"ha": "center", "va": "center", "fontsize": SMALL_FONT_SIZE}
-        ax.text(label[0], label[1], f"{value:.2f}", color=color, zorder=5, fontdict=words)
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        ax.text(
+            label[0], label[1], f"{value:.2f}", color=color, zorder=5, fontdict=words, bbox=behind
+        )  # fmt: skip

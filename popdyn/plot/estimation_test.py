@@ -50,7 +50,7 @@ def estimation_test(result: xr.Dataset, *, of: Part = "distance", ax: Axes | Non
     Returns
     -------
     Axes
-        Blue is the true stimulus, red the estimate.  The verdict is the title.
+        Blue is the true stimulus, orange the estimate.  The verdict is the title.
 
     Raises
     ------

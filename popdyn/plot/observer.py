@@ -38,7 +38,7 @@ def production_observer(result: Any, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Points are means, bars standard deviations of responses; the band is what the observer
-        would do (lapses aside), its mean and standard deviation; red what it estimates; dashed
+        would do (lapses aside), its mean and standard deviation; orange what it estimates; dashed
         no contraction.
 
     Examples

@@ -96,7 +96,7 @@ def decoded(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Lines are the true stimulus (blue) and the estimate (red), points what a straight line
+        Lines are the true stimulus (blue) and the estimate (orange), points what a straight line
         makes of the distances if they tell the one or the other; the legend has the raw errors.
 
     Examples

@@ -32,7 +32,7 @@ FULL_RANK = ((64, 200),)
 _N_LOW, _RANK, _N_FULL = 512, 2, 256
 _NOISY = ("LINT loop", "popdyn, noise")
 _NOISE_COSTS = (
-    "with noise on both sides, which takes almost half of popdyn's time (2 ns a number); the bar is "
+    "with noise on both sides, which takes almost half of the time (2 ns a number); the bar is "
     "of a kernel without noise, and of a run in which torch took 101 ms for 32 trials x 100 steps"
 )
 

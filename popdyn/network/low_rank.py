@@ -14,21 +14,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.network.doubtful_seconds import doubt_seconds
 from popdyn.network.low_rank_factors import canonical_factors, rate_fields, truncated_fields
 from popdyn.network.low_rank_fields import DIMS, OPTIONAL_DIMS, check_shapes
 from popdyn.network.low_rank_random import draw
 from popdyn.network.low_rank_store import restored, stored
 from popdyn.network.low_rank_weights import fields_from_weights
 from popdyn.network.rate import Rate
-from popdyn.network.rate_fields import (
-    check_nonlinearity,
-    check_step,
-    frozen_array,
-    seconds,
-    time_constants,
-)
-from popdyn.network.spiking_fields import labels
+from popdyn.network.rate_record import freeze
 
 Array = NDArray[np.float64]
 
@@ -121,20 +113,7 @@ nonlinearity='tanh')
     initial: Array | None = None
 
     def __post_init__(self) -> None:
-        for name, dims in (DIMS | OPTIONAL_DIMS).items():
-            values = getattr(self, name)
-            # The loadings are the first that are checked.
-            values = np.zeros(self.n_neurons) if name == "bias" and values is None else values
-            if values is not None or name in DIMS:
-                object.__setattr__(self, name, frozen_array(name, values, dims))
-        check_shapes(self)
-        object.__setattr__(self, "tau", time_constants(self.tau, self.n_neurons))
-        object.__setattr__(self, "dt", seconds("dt", self.dt))
-        check_step(self.dt, self.tau)
-        if self.population is not None:
-            object.__setattr__(self, "population", labels(self.population, self.n_neurons))
-        check_nonlinearity(self.nonlinearity)
-        doubt_seconds({"tau": self.tau, "dt": self.dt})
+        freeze(self, DIMS, OPTIONAL_DIMS, check_shapes)
 
     @property
     def n_neurons(self) -> int:

@@ -14,21 +14,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.network.doubtful_seconds import doubt_seconds
-from popdyn.network.rate_fields import (
-    DIMS,
-    OPTIONAL_DIMS,
-    check_nonlinearity,
-    check_shapes,
-    check_step,
-    frozen_array,
-    seconds,
-    time_constants,
-)
+from popdyn.network.rate_fields import DIMS, OPTIONAL_DIMS, check_shapes
 from popdyn.network.rate_random import draw
+from popdyn.network.rate_record import freeze
 from popdyn.network.rate_store import restored, stored
 from popdyn.network.rate_weights import fields_from_weights
-from popdyn.network.spiking_fields import labels
 
 Array = NDArray[np.float64]
 
@@ -111,20 +101,7 @@ class Rate:
     population: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        for name, dims in (DIMS | OPTIONAL_DIMS).items():
-            values = getattr(self, name)
-            # Recurrent weights are the first that are checked.
-            values = np.zeros(self.n_neurons) if name == "bias" and values is None else values
-            if values is not None or name in DIMS:
-                object.__setattr__(self, name, frozen_array(name, values, dims))
-        check_shapes(self)
-        object.__setattr__(self, "tau", time_constants(self.tau, self.n_neurons))
-        object.__setattr__(self, "dt", seconds("dt", self.dt))
-        check_step(self.dt, self.tau)
-        if self.population is not None:
-            object.__setattr__(self, "population", labels(self.population, self.n_neurons))
-        check_nonlinearity(self.nonlinearity)
-        doubt_seconds({"tau": self.tau, "dt": self.dt})
+        freeze(self, DIMS, OPTIONAL_DIMS, check_shapes)
 
     @property
     def n_neurons(self) -> int:

@@ -49,11 +49,15 @@ def with_control(name: str, values: Array, *dims: str) -> dict[str, Any]:
 
 def with_changes(name: str, draws: Array, *dims: str) -> dict[str, Any]:
     """Return values, what changed in them, and bounds, of draws (source, ..., draw)."""
-    parts = with_control(name, draws, *dims)
-    parts[f"{name}_change"] = (("inactivation", *dims), draws[1:] - draws[:1])
     variables: dict[str, Any] = {}
-    for each, (own, values) in parts.items():
+    for each, (own, values) in with_control(name, draws, *dims).items():
         variables[each] = (own, values[..., 0])
         ends = draw_bounds(np.moveaxis(values[..., 1:], -1, 0))
         variables[f"{each}_bound"] = (("bound", *own), ends)
+    change = np.moveaxis(draws[1:] - draws[:1], -1, 0)
+    away = change[1:] - change[0]
+    # As far down as up: draws of slopes from few trials lean to one side, and the truth does not.
+    ends = change[0] + draw_bounds(np.concatenate([away, -away]))
+    variables[f"{name}_change"] = (("inactivation", *dims), change[0])
+    variables[f"{name}_change_bound"] = (("bound", "inactivation", *dims), ends)
     return variables

@@ -69,7 +69,7 @@ def percentile_groups(score: Any, n_groups: int = 4) -> dict[str, Member]:
     position[np.argsort(values, kind="stable")] = np.arange(values.size)
     group = position * n_groups // values.size
     ends = np.arange(n_groups + 1) * 100 / n_groups
-    return {f"{ends[i]:g} to {ends[i + 1]:g} %": group == i for i in range(n_groups)}
+    return {f"{ends[i]:.3g} to {ends[i + 1]:.3g} %": group == i for i in range(n_groups)}
 
 
 def read_what(net: Network, what: Any) -> dict[str, Member | int]:

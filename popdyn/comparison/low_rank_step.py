@@ -16,6 +16,7 @@ from popdyn.comparison.ready import ready
 from popdyn.comparison.sources import Prepared
 from popdyn.comparison.spec import Spec
 from popdyn.dynamics.fit_lowrank import fit_lowrank
+from popdyn.errors import warn
 from popdyn.tensor.view import condition_average
 
 _TAU = 0.1  # s
@@ -29,20 +30,40 @@ def run_fit_lowrank(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     by = list(settings.by or spec.conditions.by)
     inputs = inputs_of(source, settings.inputs)
     tensor = ready(source, spec)
+    heard = average_inputs(inputs, tensor, by)
+    _doubt_inputs(heard)
     options: dict[str, Any] = settings.model_dump(exclude={"n_ranks", "by", "inputs", "tau"})
     result = fit_lowrank(
         condition_average(tensor, by),
-        average_inputs(inputs, tensor, by),
+        heard,
         settings.n_ranks,
         tau=settings.tau or _time_constant(source),
         learn=_FREE if spec.prepare.soft_normalize else None,
         rng=seed,
         **options,
     )
-    heard = [str(name) for name in inputs["channel"].to_numpy()]
     said = settings.inputs or {}
     windows = "; ".join(f"{name} from {a:g} to {b:g} s" for name, (a, b) in said.items())
-    return result.assign_attrs(inputs=", ".join(heard), input_columns=windows, by=json.dumps(by))
+    names = ", ".join(heard["channel"].to_numpy().tolist())
+    return result.assign_attrs(inputs=names, input_columns=windows, by=json.dumps(by))
+
+
+def _doubt_inputs(inputs: xr.DataArray) -> None:
+    """Warn of inputs that are heard in one condition alone.
+
+    Warns
+    -----
+    PopdynWarning
+        Naming them: held out, nothing tells what they do.
+    """
+    n_heard = (np.abs(inputs.to_numpy()) > 0).any(axis=1).sum(axis=1)
+    alone = inputs["channel"].to_numpy()[n_heard == 1].tolist()
+    if alone:
+        warn(
+            f"{', '.join(alone[:3])}{', ...' if len(alone) > 3 else ''}: heard in one condition "
+            "alone, so that nothing tells what the input does when that is held out. Give a column "
+            "of numbers as an input, or average by more columns with fit_lowrank.by"
+        )
 
 
 def _time_constant(source: Prepared) -> float:

@@ -50,7 +50,8 @@ def fitted_ranks(results: Results) -> tuple[str, ...]:
         "neurons and conditions; filled: the rank that is chosen), beside as many principal "
         "components of the other conditions, which are shown the activity itself (orange). Lines: "
         "networks with full recurrent weights (dashed), the average of the other conditions (gray) "
-        "and inputs exchanged between conditions (dotted).",
+        "and inputs exchanged between conditions (dotted). That neurons differ in their mean rates "
+        "counts as explained, for the gray line as well: what inputs add is what lies above it.",
         *told_by_source(results, fit_details),
         *_known(results),
     )

@@ -140,6 +140,17 @@ def test_inputs_name_columns_that_there_are(tmp_path):
         pdn.compare(spec_of(recording(tmp_path), fit=fit))
 
 
+@pytest.mark.filterwarnings("ignore:.*predicted no better than by a mean")
+def test_an_input_that_one_condition_alone_has_is_warned_of(tmp_path):
+    side = np.repeat(["a", "b", "c", "c"], 10)
+    fit = {**FIT, "n_iterations": 5, "inputs": {"side": [0.0, 0.5], "stimulus": [0.0, 0.5]}}
+    with pytest.warns(pdn.PopdynWarning, match="side=a, side=b: heard in one condition alone"):
+        tree = pdn.compare(spec_of(recording(tmp_path, side=side), fit=fit))
+    assert node(tree, "fit_lowrank", "recording").attrs["inputs"] == (
+        "side=a, side=b, side=c, stimulus"
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "rule", "told"),
     [

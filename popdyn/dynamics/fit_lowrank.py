@@ -160,7 +160,8 @@ def fit_lowrank(
     Notes
     -----
     The smallest rank is as good as the best if its error on held-out conditions is larger by no
-    more than the standard error of the difference over conditions, or by .001 of the variance.
+    more than twice the standard error of the difference over conditions, or by .001 of what the
+    best explains.
     Recorded neurons that are no part of the low-rank dynamics are fitted by their inputs.
 
     References

@@ -36,7 +36,10 @@ class Recording:
     counts : ndarray of bool, shape (item, bin, neuron)
         What was observed and is not masked.
     inputs : ndarray, shape (item, step, channel)
-        From the first step that is run, which may come before the first bin.
+        In units of the largest of each channel, from the first step that is run, which may come
+        before the first bin.
+    input_size : ndarray, shape (channel,)
+        Those units.
     condition : ndarray of int, shape (item,)
         Items with the same inputs are of one condition.
     dt : float
@@ -49,6 +52,7 @@ class Recording:
     values: Array
     counts: NDArray[np.bool_]
     inputs: Array
+    input_size: Array
     condition: NDArray[np.intp]
     dt: float
     steps_per_bin: int
@@ -91,12 +95,14 @@ def read_recording(
     # The last step that any bin of an item needs.
     last = np.where(counts.any(axis=0).T, 1 + np.arange(counts.shape[1]), 0).max(axis=1)
     heard = _known(heard, heard.shape[1] - (counts.shape[1] - last) * every, activity)
+    size = np.abs(heard).max(axis=(0, 1))
     return Recording(
         activity=activity,
         values=np.ascontiguousarray(values.transpose(2, 1, 0), dtype=np.float64),
         counts=np.ascontiguousarray(counts.transpose(2, 1, 0)),
-        inputs=heard,
-        condition=conditions_of(heard),
+        inputs=heard / size,
+        input_size=size,
+        condition=conditions_of(heard / size),
         dt=width / every,
         steps_per_bin=every,
     )
@@ -144,7 +150,7 @@ def conditions_of(inputs: Array) -> NDArray[np.intp]:
     """Return the number of the condition of each item, in order of appearance."""
     seen: dict[bytes, int] = {}
     # Inputs that differ by rounding are the same.
-    rounded = np.round(inputs / max(np.abs(inputs).max(), 1e-300), 9) + 0.0
+    rounded = np.round(inputs, 9) + 0.0
     return np.array([seen.setdefault(one.tobytes(), len(seen)) for one in rounded], dtype=np.intp)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import joblib
@@ -21,6 +21,8 @@ from popdyn.train.checkpoint import Checkpoint
 Index = NDArray[np.intp]
 # Fold of a fit to all items; rank of full weights.
 EVERYTHING, FULL = -1, 0
+# Part of the pull of the prior in the first half of a fit.
+_WEAK = 1 / 9
 
 
 @dataclass(frozen=True, order=True)
@@ -141,7 +143,15 @@ class Fits:
         lesson = model.lesson(self.recording, items)
         if job.shuffled:
             lesson = lesson._replace(inputs=self._of_others(items, rng))
-        return solve(start, dict(model.fixed), model.circuit, lesson, self._n_iterations)
+        n_left, prior = self._n_iterations, model.prior(self.recording, items, list(start))
+        if prior:
+            # A weak one first: at full strength loadings shrink before they are found.
+            weak = {name: (mean, _WEAK * pull) for name, (mean, pull) in prior.items()}
+            n_first = n_left // 2
+            first = solve(start, dict(model.fixed), model.circuit, lesson, n_first, weak)
+            start, n_left = model.upright(first.parameters), n_left - n_first
+        found = solve(start, dict(model.fixed), model.circuit, lesson, n_left, prior)
+        return replace(found, parameters=model.upright(found.parameters))
 
     def _of_others(self, items: Index, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return inputs of which each condition has those of another."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,8 +23,13 @@ Observation = Literal["rate", "state", "poisson"]
 EXTRAS = ("bias", "initial", "scale", "offset")
 # Mean count of a neuron, in units of what is softly rectified: nearly linear around it.
 _LINEAR = 4.0
+# Nonlinearities that change sign with the state.
+_ODD = ("tanh", "erf", "linear")
 # Standard deviation of full recurrent weights at the start, times the root of their number.
 _FULL_START = 0.5
+# What is learned of a neuron starts here; log(1 + exp(offset)) is the mean count, in its unit.
+_RATES = {"bias": 0.0, "initial": 0.0, "scale": 1.0, "offset": 0.0}
+_COUNTS = _RATES | {"scale": _LINEAR / 2, "offset": float(np.log(np.expm1(_LINEAR)))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +75,36 @@ class Model:
         else:
             drawn["m"] = rng.standard_normal((n_ranks, n)).T.copy()
             drawn["n"] = rng.standard_normal((n_ranks, n)).T.copy()
-        values = {"bias": 0.0, "initial": 0.0, "scale": 1.0, "offset": 0.0}
-        if self.circuit.poisson:
-            # log(1 + exp(offset)) is the mean count, in its unit.
-            values["offset"] = float(np.log(np.expm1(_LINEAR)))
-            values["scale"] = _LINEAR / 2
-        extra = {name: np.full(n, values[name]) for name in EXTRAS if name in self.learned}
-        return drawn | extra
+        values = _COUNTS if self.circuit.poisson else _RATES
+        return drawn | {name: np.full(n, values[name]) for name in EXTRAS if name in self.learned}
+
+    def prior(
+        self, recording: Recording, items: NDArray[np.intp], names: Sequence[str]
+    ) -> dict[str, tuple[float, float]]:
+        """Return mean and pull of what is learned from counts, none from anything else.
+
+        Each value is from a normal distribution of deviation 1 (full weights: that of the start)
+        around the start.  A neuron has few spikes for its seven values or more: without it scale
+        and loadings grow where they are not determined, and predict worse.
+        """
+        if not self.circuit.poisson:
+            return {}
+        # The loss is twice the negative log likelihood in units of this.
+        total = null_errors(recording.values[items], recording.counts[items], True).sum()
+        deviation = {"recurrent": _FULL_START / np.sqrt(self.n_neurons)}
+        return {
+            name: (_COUNTS.get(name, 0.0), 1.0 / deviation.get(name, 1.0) ** 2 / float(total))
+            for name in names
+        }
+
+    def upright(self, parameters: dict[str, Array]) -> dict[str, Array]:
+        """Return the same network with positive scales, where the nonlinearity is odd."""
+        turned = self.circuit.nonlinearity in _ODD and "initial" not in self.fixed
+        if not turned or "scale" not in parameters or "m" not in parameters:
+            return parameters
+        sign = np.where(parameters["scale"] < 0, -1.0, 1.0)
+        both = {name: (values.T * sign).T for name, values in parameters.items()}
+        return both | {"offset": parameters["offset"]} if "offset" in parameters else both
 
     def lesson(self, recording: Recording, items: NDArray[np.intp]) -> Lesson:
         """Return items as the kernels take them; the loss of predicting the mean is about 1."""

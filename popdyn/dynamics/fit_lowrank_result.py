@@ -106,7 +106,7 @@ def _network(
     variables = {
         "m": (("neuron", "latent"), m, one),
         "n": (("neuron", "latent"), loading, one),
-        "input": (("neuron", "channel"), full["input"], one),
+        "input": (("neuron", "channel"), full["input"] / recording.input_size, one),
         # The activity has no readout.
         "output": (("readout", "neuron"), np.zeros((1, n)), one),
         "bias": (("neuron",), full.get("bias", np.zeros(n)), one),

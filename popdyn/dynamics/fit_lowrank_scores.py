@@ -15,7 +15,7 @@ from popdyn.resample import percentile_bounds
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-# Ranks that explain this much less than the best, as a part of all variance, are as good.
+# Ranks that explain less than the best by this part of it are as good.
 TOLERANCE = 0.001
 
 
@@ -88,15 +88,15 @@ def draws(size: tuple[int, int], n_draws: int, rng: np.random.Generator) -> tupl
 def chosen(scores: Sequence[Score]) -> int:
     """Return the position of the smallest rank that is as good as the best.
 
-    That is when its error on held-out conditions is larger by no more than the standard error of
-    the difference over conditions, or by `TOLERANCE` of all variance.
+    That is when its error on held-out conditions is larger by no more than twice the standard error
+    of the difference over conditions, or by `TOLERANCE` of what the best explains.
     """
     best = int(np.argmin([one.error.sum() for one in scores]))
-    total = scores[best].null.sum()
+    explained = max(scores[best].null.sum() - scores[best].error.sum(), 0.0)
     for position, one in enumerate(scores):
         more = (one.error - scores[best].error).sum(axis=0)
         deviation = float(np.sqrt(more.size) * more.std(ddof=1)) if more.size > 1 else 0.0
-        if more.sum() <= max(deviation, TOLERANCE * total):
+        if more.sum() <= max(2 * deviation, TOLERANCE * explained):
             return position
     return best
 

@@ -6,6 +6,7 @@ explain what the gradient steps of LINT (Adam) leave over, at a tenth of the tim
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,7 @@ def solve(
     circuit: Circuit,
     lesson: Lesson,
     n_iterations: int,
+    prior: Mapping[str, tuple[float, float]] | None = None,
 ) -> Solution:
     """Go down from the start.
 
@@ -63,6 +65,8 @@ def solve(
         As `loss_and_gradient` takes them.
     n_iterations : int
         Most steps.
+    prior : mapping of name to (mean, pull), optional
+        ``pull (value - mean)²`` of each value is added to the loss.
     """
     shapes = {name: values.shape for name, values in start.items()}
     best: tuple[float, Array] = (np.inf, _flat(start))
@@ -72,6 +76,10 @@ def solve(
         nonlocal best, was_infinite
         parameters = fixed | _named(point, shapes)
         loss, slope = loss_and_gradient(parameters, circuit, lesson)
+        for name, (mean, pull) in (prior or {}).items():
+            away = parameters[name] - mean
+            loss += pull * float((away**2).sum())
+            slope[name] = slope[name] + 2 * pull * away
         gradient = _flat({name: slope[name] for name in shapes})
         was_infinite = not (np.isfinite(loss) and np.isfinite(gradient).all())
         if was_infinite:

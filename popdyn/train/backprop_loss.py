@@ -97,11 +97,15 @@ def neuron_loss(
         if weight[i] != zero:
             p = scale[i] * x[i] + offset[i]
             if poisson == 2:
-                mean = (zero if p < zero else p) + log1p_of(exp_of(-abs(p)))
+                small = exp_of(-abs(p))
+                mean = (zero if p < zero else p) + log1p_of(small)
                 # Far down it would be 0, of which there is no logarithm.
                 mean = mean if mean > least else least
-                loss += weight[i] * (mean - target[i] * np.log(mean))
-                error = weight[i] * (one - target[i] / mean) * (one - exp_of(-mean))
+                loss += weight[i] * mean
+                if target[i] != zero:
+                    loss -= weight[i] * target[i] * np.log(mean)
+                error = weight[i] * (one - target[i] / mean)
+                error *= (small if p < zero else one) / (one + small)
             elif poisson == 1:
                 mean = exp_of(p)
                 loss += weight[i] * (mean - target[i] * p)

@@ -104,20 +104,17 @@ def test_a_part_of_the_neurons_is_enough_with_or_without_the_others(n_recorded):
     assert cosines(fit["m"].values[:n_recorded], net.m[part["neuron"].values])[0] > 0.97
 
 
-def test_counts_are_fitted_by_their_likelihood():
-    _, trials, rate = recorded(n_trials=40)
-    rng = np.random.default_rng(0)
-    hertz = 20 + 20 * rate.values
-    counts = pdn.make_tensor(
-        rng.poisson(hertz * 0.02).astype(float), rate["time"].values, name="spike_count",
-        units="1", align="start_time", bin_width=0.02,
-    )  # fmt: skip
-    fit = fit_lowrank(counts, trials, 1, **{**QUICK, "n_iterations": 40})
-    assert fit.attrs["observation"] == "poisson"
-    found = fit["held_out"].values / 0.02
-    about = hertz.mean(axis=(1, 2), keepdims=True)
-    assert 1 - ((found - hertz) ** 2).sum() / ((hertz - about) ** 2).sum() > 0.85
-    assert 0 < float(fit["r2"][0]) < 0.3
+def test_units_of_the_inputs_do_not_matter():
+    _, trials, rate = recorded(n_ranks=2, task="context")
+    other = trials.copy()
+    size = xr.DataArray([1.0, 34.0, 100.0, 0.01], dims="channel")
+    other["inputs"] = (trials["inputs"] * size).transpose(*trials["inputs"].dims)
+    one, two = (fit_lowrank(rate, shown, 2, **QUICK) for shown in (trials, other))
+    assert two["predicted"].values == pytest.approx(one["predicted"].values, abs=1e-3)
+    weights = two["input"].values * size.values
+    assert weights == pytest.approx(one["input"].values, abs=0.05)
+    again = pdn.simulate(LowRank.from_dataset(two), other, bin_width=0.02)["rate"]
+    assert np.abs(again.values - two["predicted"].values).max() < 0.05
 
 
 def test_rates_in_hertz_have_a_scale_and_an_offset():

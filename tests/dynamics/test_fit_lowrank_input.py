@@ -149,10 +149,10 @@ def test_what_is_no_tensor_is_refused():
     refused(TensorError, "expected a tensor", lambda r, u: (r.values, u))
 
 
-def test_inputs_too_large_for_numbers_are_refused():
+def test_states_too_large_for_numbers_are_refused():
     refused(
-        FitError, "the loss is infinite before the fit", lambda r, u: (r, u * 1e200),
-        nonlinearity="linear",
+        FitError, "the loss is infinite before the fit", nonlinearity="linear",
+        initial=np.full(5, 1e200),
     )  # fmt: skip
 
 

@@ -170,8 +170,8 @@ def fit_methods(result: xr.Dataset) -> list[str]:
         "iterations).",
         f"Each rank was fitted with one of {values.get('n_folds', '?')} folds of the conditions "
         "held out after the other, and predicted them; the smallest rank was chosen whose error "
-        "there exceeds that of the best by no more than the standard error of the difference over "
-        f"conditions, or .001 of the variance{compared}. Intervals (95 %) are from "
+        "there exceeds that of the best by no more than twice the standard error of the difference "
+        f"over conditions, or .001 of what the best explains{compared}. Intervals (95 %) are from "
         f"{values.get('n_draws', '?')} bootstrap draws of neurons and conditions.",
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -257,6 +258,26 @@ def test_flow_holds_the_function_and_mean_trajectories_of_the_simulated_latent(r
     assert len(ends) == 4
     assert np.abs(ends).max() <= extent
     assert set(result["trajectory_condition"].values.tolist()) == {"color", "motion"}
+
+
+def test_contexts_are_read_under_their_mean_input_in_the_window_that_is_given():
+    few = {"n_populations": 1, "n_resamples": 1, "n_trials": 8, "n_starts": 1}
+    train = {"rule": "backprop", "n_trials": 64, "n_validation": 10}
+    task = {"name": "PerceptualDecision", "stimuli": [0.2, 0.4], "stimulus_noise": 0.0}
+    found = {}
+    for name, during in (("stimulus", [0.02, 0.5]), ("fixation", [-0.1, 0.02])):
+        spec = spec_of(
+            {**NETWORK, "task": task, "train": train},
+            window=(-0.1, 0.5),
+            analyses={"populations": few, "effective_couplings": {"during": during}},
+        )
+        spec["analyses"].pop("fit_lowrank")
+        with pytest.warns(pdn.PopdynWarning):
+            result = node(pdn.compare(spec), "effective_couplings", "network")
+        found[name] = json.loads(result.attrs["parameters"])["inputs"]
+    assert found["stimulus"] == {"all trials": [pytest.approx(0.3)]}
+    # The bin from -0.04 to 0.02 s holds 0.02 s of the stimulus.
+    assert found["fixation"]["all trials"][0] == pytest.approx(0.3 * 0.02 / 0.12)
 
 
 def test_without_a_population_its_context_is_lost(read):

@@ -18,6 +18,7 @@ PCA_NEURONS = 10
 PCA_TRIALS = 4
 DPCA_NEURONS = 10
 DISTANCE_TRIALS = 10
+FIT_CONDITIONS = 4
 _IN_CONDITION = " in the smallest condition"
 
 
@@ -53,6 +54,15 @@ def shortfall(source: Prepared, analysis: str, spec: Spec) -> str:
         return _too_few("distances", n_trials, DISTANCE_TRIALS, "trial", _IN_CONDITION)
     if analysis == "dpca":
         return _too_few("demixing", source.tensor.sizes["neuron"], DPCA_NEURONS, "neuron")
+    if analysis == "fit_lowrank":
+        settings = spec.analyses.fit_lowrank
+        by = (settings.by if settings else None) or spec.conditions.by
+        n_conditions = len(conditions_of(source, by))
+        if n_conditions < FIT_CONDITIONS:
+            return (
+                f"too few conditions to predict held-out ones: {n_conditions}, a low-rank fit needs "
+                f"{FIT_CONDITIONS}; average by more columns with fit_lowrank.by"
+            )
     if analysis in ("decode", "temporal_generalization"):
         return _too_few_to_decode(source, analysis, spec)
     return ""

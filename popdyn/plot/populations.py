@@ -7,7 +7,6 @@ import json
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from popdyn.plot.drawable import drawable
 from popdyn.plot.style import (
@@ -76,7 +75,7 @@ def populations(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         ax.axhline(enough, color=GUIDE_COLOR, linewidth=0.8, linestyle=":", label="enough")
     ax.set_xlim(tried[0] - 0.5, tried[-1] + 0.5)
     ax.set_ylim(min(0.45, accuracy.min() - 0.05), 1.03)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xticks(tried)
     ax.set_xlabel("number of populations")
     ax.set_ylabel("share correct")
     needed = float(result["n_populations"])

@@ -40,6 +40,8 @@ def population_loadings(results: Results) -> tuple[str, ...]:
 
 def _shares(result: xr.Dataset) -> list[str]:
     names = [str(name) for name in result["population"].values]
+    if len(names) == 1:
+        return [f"{counted(result.sizes['neuron'], 'neuron')} in one population"]
     shares = [number(float(share), spread=0.1) for share in result["share"].values]
     told = ", ".join(f"{name}: {share}" for name, share in zip(names, shares, strict=True))
     return [f"{counted(result.sizes['neuron'], 'neuron')}, shares of populations {told}"]

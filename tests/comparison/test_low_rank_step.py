@@ -141,6 +141,16 @@ def test_inputs_name_columns_that_there_are(tmp_path):
         pdn.compare(spec_of(recording(tmp_path), fit=fit))
 
 
+@LACKING
+def test_too_few_conditions_are_a_reason(tmp_path):
+    side = np.repeat(["a", "b", "c", "c"], 10)
+    fit = {**FIT, "by": ["side"], "inputs": {"stimulus": [0.0, 0.5]}}
+    tree = pdn.compare(spec_of(recording(tmp_path, side=side), fit=fit))
+    reasons = tree["comparison/scorecard"]["reason"].values.ravel()
+    told = "too few conditions to predict held-out ones: 3, a low-rank fit needs 4"
+    assert any(told in one for one in reasons)
+
+
 @pytest.mark.filterwarnings("ignore:.*predicted no better than by a mean")
 def test_an_input_that_one_condition_alone_has_is_warned_of(tmp_path):
     side = np.repeat(["a", "b", "c", "c"], 10)

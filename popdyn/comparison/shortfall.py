@@ -60,8 +60,8 @@ def shortfall(source: Prepared, analysis: str, spec: Spec) -> str:
         n_conditions = len(conditions_of(source, by))
         if n_conditions < FIT_CONDITIONS:
             return (
-                f"too few conditions to predict held-out ones: {n_conditions}, a low-rank fit needs "
-                f"{FIT_CONDITIONS}; average by more columns with fit_lowrank.by"
+                f"too few conditions to predict held-out ones: {n_conditions}, a low-rank fit "
+                f"needs {FIT_CONDITIONS}; average by more columns with fit_lowrank.by"
             )
     if analysis in ("decode", "temporal_generalization"):
         return _too_few_to_decode(source, analysis, spec)

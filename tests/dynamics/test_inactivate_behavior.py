@@ -65,6 +65,7 @@ def test_thresholds_and_slopes_are_those_of_probit_regression():
         assert float(found[f"{name}_change"]) == pytest.approx(float(change))
         low, high = found[f"{name}_change_bound"].values
         assert low < float(change) < high
+        assert float(change) - low == pytest.approx(high - float(change))
     # They are told with a shift of 0.1 and less than half of the slope.
     assert (found["slope_change_bound"] < 0).all()
     assert (found["threshold_change_bound"] > 0).all()

@@ -90,7 +90,7 @@ def inactivation_contraction(
             except PopdynError as error:
                 one, reason = control * np.nan, str(error)
         if np.isnan(one["slope"]):
-            lacking.append(f"{name} ({reason})")
+            lacking.append(f"{name} ({reason.split(':')[0]})")
         found.append(one)
     if lacking:
         warn(f"slopes are NaN without: {'; '.join(lacking)}")

@@ -246,7 +246,9 @@ def test_productions_contract_by_the_slope_of_responses():
 
 def test_a_part_without_which_answers_have_no_slope_is_named(compared):
     one_sided = compared.assign(choice=xr.ones_like(compared["choice"]))
-    with pytest.warns(PopdynWarning, match=r"slopes are NaN without: reader \(all 480 choices are"):
+    with pytest.warns(
+        PopdynWarning, match=r"slopes are NaN without: reader \(all 480 choices are -1\)$"
+    ):
         found = pdn.dynamics.inactivation_contraction(one_sided, FALLING, n_draws=20)
     assert np.isnan(found["slope_change"].item())
     assert np.isfinite(found["control_slope"].item())

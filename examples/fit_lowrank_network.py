@@ -4,12 +4,16 @@ A low-rank network fitted to activity
 
 Which small network does what was recorded? Here what was recorded is known: a network of rank 1,
 half of whose neurons are seen, with noise. The fit finds how many latents it has, predicts trials
-that it never saw, and says what of its weights is known and what is not.
+that it never saw, and says what of its weights is known and what is not. Of a recording that inputs
+explain little of, it says that as well.
 """
 
 import dataclasses
+import warnings
+from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from matplotlib.figure import Figure
 
 import popdyn as pdn
@@ -46,3 +50,26 @@ found = pdn.network.LowRank.from_dataset(fit)
 true = net.m[recorded["neuron"].values, 0]
 cosine = found.m[:, 0] @ true / np.linalg.norm(found.m) / np.linalg.norm(true)
 print(f"cosine of the loadings: {abs(cosine):.3f}")
+
+# %%
+# A recording: the human hippocampus and amygdala while film clips have no cut, a soft or a hard one
+# (Zheng et al. 2022). Averages of the three kinds of clips are fitted; the network hears that there
+# is a cut, and whether it is hard.
+file = Path(pdn.__file__).parents[1] / "data" / "human_mtl_boundaries_sub-4_ses-4.nwb"
+session = pdn.read_session(file, trials="encoding_table")
+counts = pdn.align(session, "boundary1_time", window=(-1.0, 1.5), bin_width=0.05)
+average = pdn.condition_average(pdn.smooth(pdn.rate(counts), sigma=0.05), by="stimCategory")
+after = ((average["time"] > 0) & (average["time"] < 0.5)).astype(float)
+kind = average["stimCategory"]
+inputs = xr.concat([after * (kind > 0), after * (kind == 2)], "channel")
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always", pdn.PopdynWarning)
+    fit = pdn.dynamics.fit_lowrank(average, inputs, [1, 2, 3], n_folds=3, n_iterations=100)
+print(told[0].message)
+
+# %%
+# Most of what is explained are differences between the means of neurons, which the average of the
+# other clips has as well. Of the course of a neuron next to nothing is.
+own = fit["neuron_r2"].sel(n_ranks=fit["chosen_rank"])
+print(f"explained about the mean of each neuron, median: {float(own.median()):.2f}")
+ax = pdn.plot.fit_lowrank(fit)

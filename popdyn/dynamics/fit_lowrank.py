@@ -25,7 +25,7 @@ from popdyn.dynamics.fit_lowrank_scores import (
     pca_prediction,
     score,
 )
-from popdyn.errors import FitError, warn
+from popdyn.errors import FitError
 from popdyn.resample import as_generator
 from popdyn.tensor.result import digest
 
@@ -148,9 +148,9 @@ def fit_lowrank(
     Warns
     -----
     PopdynWarning
-        If a fit diverged (the best weights it had are kept) or predicts worse than the mean,
-        neurons have no data, or activity is no rate of the network; and of seconds that look like
-        milliseconds.
+        If a fit diverged (the best weights it had are kept) or predicts no better than the mean,
+        the average of other conditions or networks with inputs exchanged, neurons have no data, or
+        activity is no rate of the network; and of seconds that look like milliseconds.
 
     See Also
     --------
@@ -257,12 +257,6 @@ def _validated(fits: Fits, options: Options, ceiling: bool) -> Found:
     by_rank = [scored([job for job in jobs if job.n_ranks == rank]) for rank in options.ranks]
     scores = [one for one, _ in by_rank]
     position = chosen(scores)
-    if not scores[position].r2 > 0:
-        warn(
-            f"held-out conditions are predicted no better than by a mean (r2 = "
-            f"{scores[position].r2:.3g}): inputs say little of the activity, they are not those "
-            "that it follows (another lag or tau?), or there are too few conditions"
-        )
     return Found(
         scores=scores,
         n_ranks=options.ranks[position],

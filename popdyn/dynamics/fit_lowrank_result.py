@@ -16,6 +16,7 @@ from popdyn.dynamics.fit_lowrank_options import Options
 from popdyn.dynamics.fit_lowrank_repeats import agreement, visited_subspace
 from popdyn.dynamics.fit_lowrank_scores import Score, draws, score
 from popdyn.dynamics.fit_lowrank_solve import Solution
+from popdyn.errors import warn
 from popdyn.network.low_rank_factors import canonical_factors
 from popdyn.resample import BOUND
 from popdyn.tensor.result import make_result
@@ -92,6 +93,14 @@ def make_fit(
     result.attrs["nonlinearity"] = options.nonlinearity
     result.attrs["observation"] = options.observation
     result.attrs["note"] = _note(result)
+    rival = _rival(result)
+    if rival:
+        warn(
+            f"held-out conditions are predicted no better than by {rival}, with r2 = "
+            f"{float(result['r2'].sel(n_ranks=found.n_ranks)):.3g}: inputs say little of the "
+            "activity, they are not those that it follows (another lag or tau?), or there are too "
+            "few conditions"
+        )
     return result
 
 
@@ -187,11 +196,25 @@ def _repeats(
     }
 
 
+def _rival(result: xr.Dataset) -> str:
+    """Return what predicts as well as the network without knowing the inputs, or nothing."""
+    r2 = float(result["r2"].sel(n_ranks=int(result["chosen_rank"])))
+    rivals = {
+        "a mean": 0.0,
+        "the average of the other conditions": float(result["average_r2"]),
+        "networks with inputs exchanged": float(result["shuffled_r2"]),
+    }
+    name = max(rivals, key=rivals.__getitem__)
+    return "" if r2 > rivals[name] else f"{name} (r2 = {rivals[name]:.3g})"
+
+
 def _note(result: xr.Dataset) -> str:
     """Say in a sentence what of the network is known."""
     rank, n_starts = int(result["chosen_rank"]), result.sizes["start"]
-    r2 = float(result["r2"].sel(n_ranks=rank))
-    said = f"A network of rank {rank} explains {r2:.3f} of held-out conditions. "
+    r2, (low, high) = (result[name].sel(n_ranks=rank).values for name in ("r2", "r2_bound"))
+    rival = _rival(result)
+    said = f"A network of rank {rank} explains {r2:.3f} ({low:.3f} to {high:.3f}) of held-out "
+    said += f"conditions, no better than {rival}: do not read it. " if rival else "conditions. "
     if n_starts < 2:
         return said + "How far its weights are determined is unknown: fit from n_starts=2 or more."
     raw, effective = (float(result[f"{name}_correlation"]) for name in ("raw", "effective"))

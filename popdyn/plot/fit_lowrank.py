@@ -30,6 +30,8 @@ _BESIDE = (
 )
 # Space between neurons, in spreads of the most variable one.
 _SPACE = 1.2
+# Worse predictions than this are not drawn to their end.
+_LOWEST = -0.5
 
 
 def fit_lowrank(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
@@ -81,8 +83,13 @@ def fit_lowrank(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
             ax.axhline(height, color=color, linestyle=style, linewidth=1.0, label=label, zorder=1)
     ax.set_xticks(ranks)
     ax.set_xlim(ranks.min() - 0.4, ranks.max() + 0.4)
-    lowest = min(0.0, float(result["r2"].min()), float(result.get("shuffled_r2", 0.0)))
-    ax.set_ylim(max(lowest, -0.5) - 0.05, 1.05)
+    drawn = ["r2_bound", "pca_r2_bound", *(f"{name}_r2" for name, *_ in _BESIDE)]
+    values = np.concatenate([np.ravel(result[name]) for name in drawn if name in result])
+    lowest, highest = max(values.min(), _LOWEST), values.max()
+    # Of counts of single trials little can be explained.
+    highest = max(highest, 1.0) if highest > 0.5 else highest
+    space = 0.05 * (highest - min(lowest, 0.0))
+    ax.set_ylim(min(lowest, 0.0) - space, highest + space)
     ax.set_xlabel("rank of the recurrent weights")
     ax.set_ylabel("explained, held out (dimensionless)")
     add_legend(ax)

@@ -161,7 +161,18 @@ def test_a_prediction_no_better_than_the_mean_is_said():
     rng = np.random.default_rng(0)
     noise = rate.copy(data=0.3 * rng.standard_normal(rate.shape).astype(np.float32))
     with pytest.warns(PopdynWarning, match="predicted no better than by a mean"):
-        fit_lowrank(noise, inputs, 1, **QUICK)
+        fit = fit_lowrank(noise, inputs, 1, **QUICK)
+    assert "no better than a mean (r2 = 0): do not read it" in fit.attrs["note"]
+
+
+def test_a_prediction_no_better_than_one_without_inputs_is_said():
+    rate, inputs = given()
+    # The same in all trials: their average is all there is to know.
+    same = rate.copy(data=np.repeat(rate.values[:, :, :1], 24, axis=2))
+    with pytest.warns(
+        PopdynWarning, match=r"than by the average of the other conditions \(r2 = 1\)"
+    ):
+        fit_lowrank(same, inputs, 1, **QUICK)
 
 
 def test_activity_that_is_no_rate_of_the_network_is_doubted():

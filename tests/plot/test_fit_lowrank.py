@@ -42,6 +42,14 @@ def test_each_rank_is_drawn_beside_what_it_stands_beside():
     assert "rank that is chosen: 2" in words
     assert "full rank" in words
     assert ax.get_ylim()[0] < -0.2
+    assert ax.get_ylim()[1] == pytest.approx(1.06)
+
+
+def test_little_that_is_explained_fills_the_picture():
+    scores = [name for name in result() if str(name).endswith(("r2", "r2_bound"))]
+    little = result().assign({name: result()[name] / 50 for name in scores})
+    low, high = fit_lowrank(little).get_ylim()
+    assert (low, high) == pytest.approx((-0.004 - 0.00115, 0.019 + 0.00115))
 
 
 def test_a_fit_without_full_rank_is_drawn():

@@ -160,13 +160,16 @@ def check_rank(recording: Recording, n_ranks: int) -> None:
     Raises
     ------
     FitError
-        With the number it has.
+        With the number it has, or if that is none.
     """
     counts, values = recording.counts, recording.values
     mean = values.sum(axis=(0, 1)) / np.maximum(counts.sum(axis=(0, 1)), 1)
     centered = np.where(counts, values - mean, 0.0).reshape(-1, values.shape[2])
     size = np.sqrt(np.maximum(np.linalg.eigvalsh(centered.T @ centered), 0.0))
     n_dimensions = int((size > _NO_DIMENSION * size.max()).sum()) if size.max() > 0 else 0
+    if not n_dimensions:
+        message = "the activity does not vary, of any neuron: there is nothing to fit"
+        raise FitError(message)
     if n_ranks > n_dimensions:
         message = (
             f"n_ranks={n_ranks} is above the {n_dimensions} dimensions of the activity "

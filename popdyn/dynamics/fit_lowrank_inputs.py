@@ -29,6 +29,12 @@ def read_inputs(inputs: Any, activity: xr.DataArray, width: float, every: int, l
     item = str(activity.dims[2])
     steps = width / every
     per_bin = 1
+    if isinstance(inputs, xr.Dataset) and item == "condition":
+        message = (
+            "the activity is of conditions and the inputs of single trials: give a DataArray "
+            "(channel, time, condition) with what the neurons hear in each condition"
+        )
+        raise TensorError(message)
     if isinstance(inputs, xr.Dataset):
         inputs, per_bin = _of_trials(inputs, activity, steps), every
     expected = ("channel", "time", item)

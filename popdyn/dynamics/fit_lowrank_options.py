@@ -133,6 +133,12 @@ def _observation(tensor: Any, given: Any) -> tuple[Observation, bool]:
             "from pdn.align; averages and rates are fitted with observation='rate'"
         )
         raise TensorError(message)
+    if given != "poisson" and counted:
+        message = (
+            f"observation={given!r} is of rates or states, the activity is the counts of single "
+            "trials: leave it out (they are fitted as counts), or give pdn.rate(tensor)"
+        )
+        raise TensorError(message)
     units = getattr(tensor, "attrs", {}).get("units")
     if isinstance(tensor, xr.Dataset) and tensor.attrs.get("variable") in tensor:
         units = tensor[tensor.attrs["variable"]].attrs.get("units", units)

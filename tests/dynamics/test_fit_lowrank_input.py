@@ -73,6 +73,25 @@ def test_a_rank_above_the_dimensions_of_the_activity_is_refused():
     refused(FitError, "is above the 1 dimensions of the activity", doubled, n_ranks=2)
 
 
+def test_activity_that_does_not_vary_is_refused():
+    words = "the activity does not vary, of any neuron: there is nothing to fit"
+    refused(FitError, words, lambda r, u: (r.copy(data=np.ones(r.shape)), u))
+
+
+def test_counts_that_are_called_rates_are_refused():
+    words = "observation='rate' is of rates or states, the activity is the counts of single trials"
+    refused(
+        TensorError, words, lambda r, u: (np.abs(r).rename("spike_count"), u), observation="rate"
+    )
+
+
+def test_trials_beside_averages_are_refused():
+    _, trials, rate = recorded(n_trials=24)
+    average = rate.drop_vars("trial").rename(trial="condition")
+    with pytest.raises(TensorError, match="activity is of conditions and the inputs of single"):
+        fit_lowrank(average, trials, 1, **QUICK)
+
+
 def test_inputs_that_do_not_vary_are_refused():
     refused(FitError, "channel 0 of the inputs does not vary", lambda r, u: (r, 0 * u + 1))
     same = "inputs are the same in all 24 trials: a network cannot tell them apart"

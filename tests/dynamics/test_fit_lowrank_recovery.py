@@ -2,22 +2,25 @@
 
 The committed table is written by
 ``OPENBLAS_NUM_THREADS=1 python -m tests.dynamics.test_fit_lowrank_recovery``,
-which goes on where it stopped.
+which goes on where it stopped, and in the end writes the means over seeds.
 """
 
 from __future__ import annotations
 
 import csv
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 import popdyn as pdn
 from tests.dynamics.planted import TASKS, cosines, recorded
 
 RESULTS = Path(__file__).parent / "results" / "fit_lowrank.csv"
+SUMMARY = RESULTS.with_name("fit_lowrank_summary.csv")
 COMMAND = "# OPENBLAS_NUM_THREADS=1 python -m tests.dynamics.test_fit_lowrank_recovery"
 N_NEURONS, N_TRIALS, N_SEEDS = 100, 40, 10
 TOLD = {"n_iterations": 200, "n_draws": 200, "ceiling": False}
@@ -86,17 +89,22 @@ def correlations(fit, net, rate):
     ]
 
 
-def cells():
-    """Every cell of the table: rates of a part of the neurons, counts of all."""
-    kinds = [
+def kinds():
+    """What is fitted: rates of a part of the neurons, counts of all."""
+    data = [
         ("1.0", "rates"),
         ("0.5", "rates"),
         ("0.1", "rates"),
         ("0.1", ALONE),
         ("1.0", "counts"),
     ]
-    every = [(task, rank, *kind) for task in TASKS for rank in (1, 2) for kind in kinds]
-    return [(*cell, seed) for seed in range(N_SEEDS) for cell in every]
+    return [(task, rank, *kind) for task in TASKS for rank in (1, 2) for kind in data]
+
+
+def cells():
+    """Every cell of the table; halves of the neurons come last."""
+    every = [(*kind, seed) for seed in range(N_SEEDS) for kind in kinds()]
+    return sorted(every, key=lambda cell: cell[2] == "0.5")
 
 
 def table():
@@ -114,6 +122,31 @@ def write(n_most=None):
         row = [*cell, *measure(*cell)]
         with RESULTS.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow(row)
+
+
+def summary(rows):
+    """Means over seeds with their 95 % intervals (Student), and how often each rank is chosen."""
+    lines = ["task,rank,recorded,R² of truth,ranks chosen,cosine of m,all weights,weights visited"]
+    for task, rank, part, data in kinds():
+        here = [r for r in rows if [r[name] for name in KEY[:4]] == [task, str(rank), part, data]]
+        if len(here) < 2:
+            continue
+        means = [
+            _interval(np.array([float(row[name]) for row in here]))
+            for name in ("r2_of_truth", "least_cosine", "raw", "effective")
+        ]
+        ranks = Counter(row["chosen_rank"] for row in here)
+        chosen = ", ".join(f"{number} × {ranks[number]}" for number in sorted(ranks))
+        what = f"{float(part):.0%}: {data}"
+        lines.append(",".join(f'"{x}"' for x in [task, rank, what, means[0], chosen, *means[1:]]))
+    return "\n".join(lines) + "\n"
+
+
+def _interval(values):
+    """The mean of some values, and how far its interval reaches, in words."""
+    half = t.ppf(0.975, values.size - 1) * values.std(ddof=1) / values.size**0.5
+    digits = 2 if half > 0.005 else 3 if half > 0.0005 else 4
+    return f"{values.mean():.{digits}f} ± {half:.{digits}f}"
 
 
 @pytest.fixture(scope="module")
@@ -140,5 +173,11 @@ def test_what_weights_do_to_the_activity_repeats_better_than_the_weights(rows):
     assert np.median(effective) > np.median(raw)
 
 
+def test_the_means_are_of_the_table(rows):
+    if len(rows) == len(cells()):
+        assert SUMMARY.read_text() == summary(rows)
+
+
 if __name__ == "__main__":
     write()
+    SUMMARY.write_text(summary(table()))

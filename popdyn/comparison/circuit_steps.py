@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,7 +23,7 @@ from popdyn.errors import TensorError
 from popdyn.network.low_rank import LowRank
 from popdyn.simulation.run import simulate
 from popdyn.tensor.contract import column_names
-from popdyn.tensor.view import group_conditions
+from popdyn.tensor.view import group_conditions, mean_and_error
 
 Earlier = Mapping[str, xr.Dataset]
 
@@ -61,6 +60,7 @@ def run_flow(source: Prepared, spec: Spec, seed: int, earlier: Earlier) -> xr.Da
     names = xr.DataArray(list(contexts), dims="condition", name="condition")
     result = xr.concat(flows, dim=names, join="outer", combine_attrs="drop_conflicts")
     told = {"seed": str(seed), "parameters": flows[0].attrs["parameters"]}
+    told |= {key: source.tensor.attrs[key] for key in ("align", "bin_width")}
     return result.merge(paths).assign_attrs(told | _said(settings))
 
 
@@ -187,25 +187,33 @@ def _trajectories(
     sim = simulate(
         net, trials, rng=seed, record=("latent",), task=performed.task, **performed.noise
     )
-    latent = sim["latent"].transpose("latent", "time", "trial").to_numpy()
-    found: dict[str, Any] = {"trajectory": [], "trajectory_condition": []}
-    for number in range(len(groups.labels)):
-        own = groups.index == number
-        found["trajectory"].append(np.nanmean(latent[..., own], axis=-1))
-        found["trajectory_condition"].append(context[own][0])
+    latent = _aligned(sim["latent"].transpose("trial", "latent", "time"), source.tensor, trials)
+    members = [groups.index == number for number in range(len(groups.labels))]
+    means = [mean_and_error(np.moveaxis(latent[own], 0, -1))[0] for own in members]
+    dims, units = ("latent", "time", "trial"), {"units": "1"}
     return xr.Dataset(
         {
-            "trajectory": (
-                ("latent", "trial_time", "trial"), np.stack(found["trajectory"], -1), {"units": "1"}
-            ),
-            "trajectory_condition": ("trial", found["trajectory_condition"]),
+            "trajectory": (dims, np.stack(means, axis=-1), units),
+            "trajectory_condition": ("trial", [context[own][0] for own in members]),
         },
         coords={
             "latent": [f"latent {1 + k}" for k in range(net.n_ranks)],
-            "trial_time": ("trial_time", sim["time"].to_numpy(), {"units": "s"}),
+            "time": source.tensor["time"],
             "trial": np.asarray(groups.labels, dtype=np.str_),
         },
-    )  # fmt: skip
+    )
+
+
+def _aligned(latent: xr.DataArray, tensor: xr.DataArray, trials: xr.Dataset) -> NDArray[np.float64]:
+    """Return latents (trial, latent, time) at the times of a tensor, NaN outside of trials."""
+    zero = tensor["align_time"].to_numpy() - trials["start_time"].to_numpy()
+    own, wanted = latent["time"].to_numpy(), tensor["time"].to_numpy()
+    return np.array(
+        [
+            [np.interp(wanted + at, own, one, left=np.nan, right=np.nan) for one in of_trial]
+            for at, of_trial in zip(zero, latent.to_numpy(), strict=True)
+        ]
+    )
 
 
 def _numbered(result: xr.Dataset) -> xr.Dataset:

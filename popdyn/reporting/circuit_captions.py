@@ -269,7 +269,7 @@ def of_context(result: xr.Dataset, name: str) -> xr.Dataset:
     xarray.Dataset
         As of ``pdn.dynamics.flow``.
     """
-    own = result.drop_dims(["trial", "trial_time"], errors="ignore").sel(condition=name)
+    own = result.drop_dims(["trial", "time"], errors="ignore").sel(condition=name)
     own = own.isel(fixed_point=np.flatnonzero(np.isfinite(own["fixed_latent"].values).all(axis=1)))
     return own.assign(stable=own["stable"] > 0)
 

@@ -26,7 +26,7 @@ def _draw_flow(result: xr.Dataset, color: str, ax: Axes) -> None:
         return
     ax.set_axis_off()
     grid = spec.subgridspec(1, max(len(names), 2))
-    paths = result["trajectory"].rename(trial_time="time")
+    paths = result["trajectory"]
     for place, name in enumerate(names):
         panel = style_axes(whole.add_subplot(grid[place]))
         own = np.flatnonzero(result["trajectory_condition"].values.astype(str) == name)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import xarray as xr
 
-from popdyn.reporting.phrases import short
+from popdyn.reporting.phrases import setting, short
 from popdyn.reporting.provenance import parameters
 
 _DUBREUIL = "Dubreuil et al. 2022"
@@ -54,7 +54,7 @@ def flow_methods(result: xr.Dataset) -> list[str]:
         "The latents κ of the low-rank network follow τ dκ/dt = −κ + ⟨n f(m κ + B u)⟩, where the "
         "mean is taken over the Gaussians of its populations (Beiran et al. 2021); u is the "
         f"{_mean_input(result)}. Fixed points are its zeros. Trajectories are the latents of the "
-        "network itself, averaged over the trials of each condition.",
+        f"network itself {setting(result)}, averaged over the trials of each condition.",
     ]
 
 

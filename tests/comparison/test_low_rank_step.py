@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import popdyn as pdn
-from popdyn.comparison.drive import inputs_of
+from popdyn.comparison.drive import average_inputs, inputs_of
 from popdyn.comparison.network_source import draft, run
+from popdyn.comparison.sources import Prepared
 from popdyn.comparison.spec import load_spec
 from popdyn.errors import SpecError
 from tests.comparison.conftest import LACKING
@@ -106,6 +107,27 @@ def test_inputs_of_a_network_are_those_of_its_task_summed_over_bins():
         assert inputs.values[:, at, k] == pytest.approx(expected)
     assert inputs["time"].values[0] == pytest.approx(0.02 - 2 * 0.06 + 0.03)
     assert zero.max() == pytest.approx(0.1)
+
+
+def test_columns_are_inputs_in_their_windows_numbers_over_the_largest_text_by_value():
+    time, side = 0.1 * np.arange(4) + 0.05, ["left", "right", "left"]
+    table = {"stimulus": [-2.0, 1.0, 0.0], "side": side}
+    tensor = pdn.make_tensor(np.ones((2, 4, 3)), time, table)
+    columns = {"stimulus": (0.05, 0.3), "side": (0.3, 0.4)}
+    inputs = inputs_of(Prepared("a", "tensor", tensor), columns)
+    assert inputs["channel"].values.tolist() == ["stimulus", "side=left", "side=right"]
+    share = np.array([0.5, 1, 1, 0])
+    assert inputs[0].values == pytest.approx(share[:, None] * [-1.0, 0.5, 0.0])
+    assert inputs[1].values == pytest.approx(np.array([0, 0, 0, 1])[:, None] * [1, 0, 1])
+    assert inputs[1:].sum("channel").values[3] == pytest.approx(1.0)
+    average = average_inputs(inputs, tensor, ["side"])
+    assert average.sel(condition="left").values[0] == pytest.approx(share * -0.5)
+
+
+def test_a_trial_without_a_value_of_an_input_is_refused():
+    tensor = pdn.make_tensor(np.ones((2, 4, 2)), 0.1 * np.arange(4), {"side": ["left", ""]})
+    with pytest.raises(pdn.TensorError, match="1 of 2 trials have no 'side', which is to be an"):
+        inputs_of(Prepared("a", "tensor", tensor), {"side": (0.0, 0.2)})
 
 
 @LACKING
@@ -264,7 +286,7 @@ def test_flow_holds_the_function_and_mean_trajectories_of_the_simulated_latent(r
     for context, expected in (("color", by_hand), ("motion", by_hand_motion)):
         own = result.sel(condition=context)
         assert own["velocity"].values == pytest.approx(expected["velocity"].values, abs=0.3)
-    ends = result["trajectory"].isel(latent=0, trial_time=-1).values
+    ends = result["trajectory"].isel(latent=0, time=-1).values
     assert len(ends) == 4
     assert np.abs(ends).max() <= extent
     assert set(result["trajectory_condition"].values.tolist()) == {"color", "motion"}
@@ -288,6 +310,33 @@ def test_contexts_are_read_under_their_mean_input_in_the_window_that_is_given():
     assert found["stimulus"] == {"all trials": [pytest.approx(0.3)]}
     # The bin from -0.04 to 0.02 s holds 0.02 s of the stimulus.
     assert found["fixation"]["all trials"][0] == pytest.approx(0.3 * 0.02 / 0.12)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*the network itself is right in", "ignore:.*reaches past what was simulated"
+)
+def test_trajectories_are_means_over_trials_from_the_event_on_as_long_as_trials_last(tmp_path):
+    net, path = pdn.network.LowRank.random(30, n_ranks=2, rng=3).canonical(), tmp_path / "net.nc"
+    pdn.save(net, path)
+    task = {"name": "PerceptualDecision", "stimuli": [-0.4, 0.4], "stimulus_duration": [0.1, 0.4]}
+    few = {"n_populations": 1, "n_resamples": 1, "n_trials": 8, "n_starts": 1}
+    source = {**NETWORK, "network": {"path": str(path)}, "task": task, "simulate": {"n_trials": 8}}
+    source.pop("train")
+    spec = spec_of(source, window=(-0.1, 0.5), analyses={"populations": few, "flow": {}})
+    spec["analyses"].pop("fit_lowrank")
+    result = node(pdn.compare(spec), "flow", "network")
+    performed = run(draft(load_spec(spec).sources[0], 3), load_spec(spec)).performed
+    shown = performed.trials
+    sim = pdn.simulate(net, shown, record=("latent",), bin_width=0.02)["latent"]
+    own = np.flatnonzero(shown["stimulus"].values == 0.4)
+    # The event is 0.1 s after the start of each trial.
+    at = np.round((result["time"].values + 0.1 - 0.01) / 0.02).astype(int)
+    seen = sim.transpose("latent", "time", "trial").values[:, :, own]
+    seen = np.pad(seen, ((0, 0), (0, 50), (0, 0)), constant_values=np.nan)[:, at]
+    assert np.isnan(seen).any()
+    expected = np.nansum(seen, axis=-1) / np.isfinite(seen).sum(axis=-1)
+    found = result["trajectory"].sel(trial="0.4").values
+    assert found == pytest.approx(expected, nan_ok=True)
 
 
 def test_without_a_population_its_context_is_lost(read):

@@ -36,6 +36,16 @@ def test_without_a_population_its_context_is_lost_and_the_other_is_not(populatio
     assert (upper < 0).all()
 
 
+def test_responses_change_by_what_each_condition_answers_more(populations_out):
+    result = populations_out.sel(inactivation="motion")
+    change = result["response"] - result["control_response"]
+    expected = change.groupby(result["context"]).mean().sel(context=["color", "motion"])
+    found = result["response_change"].sel(condition=["color", "motion"])
+    assert found.values == pytest.approx(expected.values)
+    lower, upper = result["response_change_bound"].sel(condition="color").values
+    assert lower < float(found[0]) < upper
+
+
 def test_distances_are_those_of_mean_rates_of_the_neurons_left_alone():
     net, out = gating_network(n_neurons=60), np.arange(60) < 20
     result = pdn.dynamics.inactivate(net, {"some": out}, TRIALS, by="context", n_draws=5)
@@ -147,6 +157,7 @@ def test_percentiles_hold_equal_numbers_of_neurons_lowest_first():
     groups = pdn.dynamics.percentile_groups(score, 4)
     assert sum(groups.values()).tolist() == [1] * 103
     assert {member.sum() for member in groups.values()} == {25, 26}
+    assert list(pdn.dynamics.percentile_groups(score, 3))[1] == "33.3 to 66.7 %"
     lowest, *_, highest = groups.values()
     assert score[lowest].max() < np.median(score) < score[highest].min()
 

@@ -356,7 +356,9 @@ def test_a_network_of_full_rank_gets_a_reason_in_every_step_of_the_mechanism(rea
     assert "Not computed for this source" not in text
     assert "variational Bayes" in text
     assert "mean input of each context from 0 to 0.8 s" in text
-    assert "without population 1" in text
+    assert "Inactivations, gating. as it was " in text
+    assert "Flow of the latents, gating. color: " in text
+    assert "Effective circuit, gating. color: onto latent 1 from latent 1 " in text
     figures = tmp_path / "report_files" / "figures"
     for name in ("population-loadings", "needed-populations", "latent-flow", "circuit"):
         assert (figures / f"{name}_gating.svg").exists()

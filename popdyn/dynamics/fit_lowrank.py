@@ -79,7 +79,7 @@ def fit_lowrank(
         or a count with a mean of ``log(1 + exp(.))`` of its rate.  By default ``"poisson"`` for
         counts of single trials, else ``"rate"``.
     n_neurons : int, optional
-        Neurons of the network, if it has more than were recorded.
+        Neurons of the network, if it has more than were recorded: 100, say, where few were.
     nonlinearity : str
         From state to rate, as in `popdyn.network.LowRank`.
     tau : float
@@ -162,7 +162,9 @@ def fit_lowrank(
     The smallest rank is as good as the best if its error on held-out conditions is larger by no
     more than twice the standard error of the difference over conditions, or by .001 of what the
     best explains.
-    Recorded neurons that are no part of the low-rank dynamics are fitted by their inputs.
+    Recorded neurons that are no part of the low-rank dynamics are fitted by their inputs.  Counts
+    are fitted with a prior: values that are learned are normal around their start, deviation 1;
+    ``loss`` holds it.
 
     References
     ----------

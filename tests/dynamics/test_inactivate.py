@@ -188,6 +188,11 @@ def test_a_network_close_to_the_source_foretells_its_inactivations(groups, obser
     lower, upper = agreement["correlation_bound"].sel(measure="mean_distance").values
     assert lower <= float(correlation) <= upper
     assert float(agreement["same_choice_before"]) > 0.9
+    same = (predicted["choice"] == observed["choice"]).mean("trial")
+    assert agreement["same_choice"].values == pytest.approx(same.values)
+    for name, one in {"predicted": predicted, "observed": observed}.items():
+        change = agreement[f"{name}_change"].sel(measure="mean_distance")
+        assert change.values == pytest.approx(one["mean_distance"].values)
 
 
 def test_an_unrelated_network_does_not(groups, observed):

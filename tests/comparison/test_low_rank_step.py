@@ -21,7 +21,7 @@ NETWORK = {
     "id": "network",
     "kind": "network",
     "align": "stimulus_on_time",
-    "network": {"kind": "low_rank", "n_neurons": 40},
+    "network": {"kind": "low_rank", "n_neurons": 40, "tau": 0.08},
     "task": {"name": "PerceptualDecision", "stimuli": [-0.4, -0.2, 0.2, 0.4]},
     "train": {"rule": "backprop", "n_trials": 640, "n_validation": 40},
     "simulate": {"n_trials": 40, "noise_step": 0.02},
@@ -66,8 +66,9 @@ def tree(tmp_path_factory):
 
 def test_each_source_is_fitted_and_has_a_row_for_what_is_predicted_and_one_for_the_rank(tree):
     card = tree["comparison/scorecard"].to_dataset()
-    for name in ("recording", "network"):
+    for name, tau in (("recording", 0.1), ("network", 0.08)):
         result = tree[f"sources/{name}/fit_lowrank"].to_dataset()
+        assert json.loads(result.attrs["parameters"])["tau"] == tau
         assert result["n_ranks"].values.tolist() == [1, 2]
         own = result.sel(n_ranks=int(result["chosen_rank"]))
         assert float(own["r2"]) > 0.8
@@ -289,6 +290,9 @@ def test_flow_holds_the_function_and_mean_trajectories_of_the_simulated_latent(r
     ends = result["trajectory"].isel(latent=0, time=-1).values
     assert len(ends) == 4
     assert np.abs(ends).max() <= extent
+    assert extent > 1.1 * float(np.abs(result["fixed_latent"]).max())
+    usual = pdn.dynamics.flow(net, [0, 0, 0, 0.5], n_points=3)["first"].max()
+    assert extent > 0.9 * float(usual)
     assert set(result["trajectory_condition"].values.tolist()) == {"color", "motion"}
 
 

@@ -143,8 +143,8 @@ def scored(*errors):
 
 def test_the_smallest_rank_that_is_as_good_as_the_best_is_chosen():
     best = np.array([1.0, 2.0, 1.5, 1.0])
-    # Sums of .8 and .4, whose standard errors over four conditions are .23 and .73.
-    sure, unsure = np.array([0.1, 0.3, 0.3, 0.1]), np.array([-0.3, 0.3, 0.5, -0.1])
+    # Sums of .8, whose standard errors over four conditions are .23 and .52.
+    sure, unsure = np.array([0.1, 0.3, 0.3, 0.1]), np.array([-0.1, 0.3, 0.5, 0.1])
     assert chosen(scored(best + sure, best)) == 1
     assert chosen(scored(best + unsure, best)) == 0
     # Less than .001 of the 34.5 that the best explains.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import xarray as xr
 
-from popdyn.errors import TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.network.low_rank import LowRank
 from popdyn.network.rate import Rate
 from popdyn.network.real_numbers import real_number
@@ -20,6 +22,8 @@ from popdyn.train.backprop_learner import (
     BackpropSettings,
     TrialLessons,
     check_fits,
+    lesson_of_trials,
+    loss_of_outputs,
 )
 from popdyn.train.begin import begin, positive
 from popdyn.train.course import Course, check_count, run_course
@@ -31,6 +35,8 @@ Network = TypeVar("Network", Rate, LowRank)
 
 # Batches that are drawn at once.
 _N_DRAWN = 10
+# Trials that tell the loss of outputs that stay 0, and times that loss which are too much.
+_N_SHOWN, _FAR = 64, 2.0
 
 
 def backprop(
@@ -116,8 +122,9 @@ def backprop(
         network, excitatory or inhibitory, that no longer hold are left out.
     history : xarray.Dataset
         ``n_trials (checkpoint)`` learned so far; ``loss (checkpoint)`` of the trials since the
-        last test, with its penalties; ``validation_loss (checkpoint)``, ``accuracy (checkpoint)``
-        and ``accuracy_bound (bound, checkpoint)``, its 95 % Wilson interval, on fresh trials;
+        last test, with its penalties; ``validation_loss (checkpoint)``, the same without them,
+        ``accuracy (checkpoint)`` and ``accuracy_bound (bound, checkpoint)``, its 95 % Wilson
+        interval, on fresh trials;
         ``best``, the position of the test that was chosen, ``final_accuracy`` and
         ``final_accuracy_bound (bound)`` of that network on other fresh trials, and
         ``n_restarts``, divergences survived.
@@ -135,7 +142,8 @@ def backprop(
     -----
     PopdynWarning
         If learning diverged and went on half as fast, or ended with the best network before it,
-        or if the checkpoint could not be written.
+        if what came back is worse than outputs that stay 0, or if the checkpoint could not be
+        written.
 
     See Also
     --------
@@ -202,6 +210,7 @@ def backprop(
         continuous=False,
         n_block=_N_DRAWN * batch,
         patience=patience,
+        loss_of=partial(loss_of_outputs, noise_step=noise_step),
         softened="learning goes on half as fast",
         advice="lower learning_rate or clip, or the weights it starts from",
     )
@@ -209,9 +218,29 @@ def backprop(
     lessons = TrialLessons(task, net.dt, Filters.of(0.0, 0.0, net.dt), start.seeds)
     trained: Any
     trained, history = run_course(learner, lessons, course, start.checkpoint, start.about)
+    _say_worse_than_nothing(history, task, net.dt)
     if isinstance(net, Rate):
         trained = honest_populations(trained, net)
     return trained, history
+
+
+def _say_worse_than_nothing(history: xr.Dataset, task: Task, dt: float) -> None:
+    """Warn of a network whose loss is far larger than that of outputs that stay 0.
+
+    Warns
+    -----
+    PopdynWarning
+        With both.
+    """
+    lesson = lesson_of_trials(task.sample(_N_SHOWN, 0, dt=dt), np.zeros(_N_SHOWN, np.uint64))
+    silent = float(np.nansum(lesson.weight * lesson.target**2)) / _N_SHOWN
+    loss = float(history["validation_loss"][int(history["best"])])
+    if silent > 0 and loss > _FAR * silent:
+        warn(
+            f"the network that comes back has a loss of {loss:.2g} on fresh trials, outputs that "
+            f"stay 0 one of {silent:.2g}: learning did not settle. Lower learning_rate or clip, or "
+            "the weights it starts from"
+        )
 
 
 def _price(name: str, given: float) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from popdyn.train.backprop_functions import activate, times_slope
 from popdyn.train.backprop_loss import REORDERED, STATE, Constants, Lesson, step_loss
-from popdyn.train.backprop_noise import add_drive
+from popdyn.train.backprop_noise import add_inputs, add_noise
 
 Array = NDArray[Any]
 
@@ -50,13 +50,19 @@ def _sweep_forward(
 
     ``x`` and ``rate`` become those after the step.
     """
-    normal = np.empty(before.shape[1], np.float32)
+    std, first = c.numbers[0], c.numbers[2]
     for trial in range(x.shape[0]):
         x1, x0 = x[trial], before[trial]
         for i in range(x1.size):
             x1[i] += c.keep[i] * x0[i] + w.bias[i]
-        noise = (c.numbers[0], lesson.keys[trial], t)
-        add_drive(x1, w.input, lesson.inputs[trial, t], noise, normal)
+        # What a trial is shown after its end may be anything.
+        if t < lesson.n_steps[trial]:
+            add_inputs(x1, w.input, lesson.inputs[trial, t])
+        if t == 0 and first != 1:
+            for i in range(x1.size):
+                x1[i] = x0[i] + first * (x1[i] - x0[i])
+        if std != 0:
+            add_noise(x1, std, lesson.keys[trial], t)
         activate(c.kind, c.gain, x1, rate[trial])
 
 
@@ -135,11 +141,17 @@ def _forth_and_back(w: FullRankWeights, c: Constants, lesson: Lesson, d: FullRan
         behind = (later, product)
         loss += _sweep_back(w, c, lesson, t, state, rates[t + 1], behind, slopes[t], d)
         later = slopes[t]
+        first = c.numbers[2]
+        if t == 0 and first != 1:
+            d.initial[...] += (1 - first) * later.sum(axis=0)
+            later *= first
         product = np.matmul(later, w.recurrent, out=room)
     _sweep_start(c, w.initial, rates[0, 0], (later, product), d.initial)
     flat = slopes.reshape(n_steps * n_trials, -1).T
     d.recurrent[...] += flat @ rates[:-1].reshape(n_steps * n_trials, -1)
-    inputs = lesson.inputs[:, :n_steps].transpose(1, 0, 2).reshape(n_steps * n_trials, -1)
+    shown = np.arange(n_steps)[None, :, None] < lesson.n_steps[:, None, None]
+    inputs = np.where(shown, lesson.inputs[:, :n_steps], 0)
+    inputs = inputs.transpose(1, 0, 2).reshape(n_steps * n_trials, -1)
     d.input[...] += (flat @ inputs).T
     d.bias[...] += flat.sum(axis=1)
     return loss

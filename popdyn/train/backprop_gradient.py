@@ -51,6 +51,8 @@ class Circuit:
         Price of the mean squared rate, over the steps of all trials.
     dtype : {"float64", "float32"}
         Precision of the kernels.
+    first : float
+        Part of the first step that is made: with 0.5 states are those halfway through steps.
     """
 
     share: Array
@@ -61,6 +63,7 @@ class Circuit:
     noise_step: float = 0.0
     activity: float = 0.0
     dtype: str = "float32"
+    first: float = 1.0
 
     def constants(self, lesson: Lesson) -> Constants:
         """Return what the kernels need beside weights and trials."""
@@ -69,7 +72,7 @@ class Circuit:
         return Constants(
             keep=(1.0 - self.share).astype(kind),
             gain=self.gain.astype(kind),
-            numbers=np.array([self.noise_step, price], kind),
+            numbers=np.array([self.noise_step, price, self.first], kind),
             kind=KINDS[self.nonlinearity],
             held=_HELD[self.held],
             poisson=int(self.poisson),

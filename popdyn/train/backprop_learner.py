@@ -99,6 +99,43 @@ def lesson_of_trials(trials: xr.Dataset, keys: NDArray[np.uint64]) -> Lesson:
     return Lesson(inputs, target, shape, n_steps, keys)
 
 
+def loss_of_outputs(
+    net: RateLike, trials: xr.Dataset, rng: np.random.Generator, noise_step: float = 0.0
+) -> float:
+    """Return the loss of a network on trials, without penalties.
+
+    Parameters
+    ----------
+    net : Rate or LowRank
+        The network.
+    trials : Dataset
+        From a task's ``sample``.
+    rng : Generator
+        Of the noise.
+    noise_step : float
+        Its standard deviation.
+    """
+    n_trials = trials.sizes["trial"]
+    lesson = lesson_of_trials(trials, rng.integers(0, 2**32, n_trials, dtype=np.uint64))
+    lesson = lesson._replace(weight=lesson.weight / n_trials)
+    weights = {name: values_of(net, name) for name in LEARNABLE[isinstance(net, LowRank)]}
+    loss, _ = loss_and_gradient(weights, circuit_of(net, noise_step, "float32"), lesson)
+    return loss
+
+
+def circuit_of(net: RateLike, noise_step: float, dtype: str, activity: float = 0.0) -> Circuit:
+    """Return what of a network is not learned, as the kernels take it."""
+    n = net.n_neurons
+    return Circuit(
+        share=np.broadcast_to(net.dt / net.tau, n),
+        gain=np.ones(n) if net.gain is None else net.gain,
+        nonlinearity=net.nonlinearity,
+        noise_step=noise_step,
+        activity=activity,
+        dtype=dtype,
+    )
+
+
 class BackpropLearner:
     """Backpropagation through time with Adam.
 
@@ -111,16 +148,9 @@ class BackpropLearner:
     """
 
     def __init__(self, net: RateLike, settings: BackpropSettings) -> None:
-        n = net.n_neurons
         self._net, self._settings = net, settings
-        self._circuit = Circuit(
-            share=np.broadcast_to(net.dt / net.tau, n),
-            gain=np.ones(n) if net.gain is None else net.gain,
-            nonlinearity=net.nonlinearity,
-            noise_step=settings.noise_step,
-            activity=settings.activity_penalty,
-            dtype=settings.precision,
-        )
+        price = settings.activity_penalty
+        self._circuit = circuit_of(net, settings.noise_step, settings.precision, price)
         all_of_it = {name: values_of(net, name) for name in LEARNABLE[isinstance(net, LowRank)]}
         self._learned = {name: all_of_it[name].copy() for name in settings.learn}
         self._fixed = {name: a for name, a in all_of_it.items() if name not in settings.learn}

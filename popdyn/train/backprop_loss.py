@@ -34,8 +34,9 @@ class Constants(NamedTuple):
     ----------
     keep, gain : ndarray, shape (neuron,)
         What is left of a state after a step, and the slope of each neuron.
-    numbers : ndarray, shape (2,)
-        Standard deviation of the noise of a step, and the price of a squared rate.
+    numbers : ndarray, shape (3,)
+        Standard deviation of the noise of a step, the price of a squared rate, and the part of the
+        first step that is made.
     kind : int
         Nonlinearity, see `popdyn.train.kernels.KINDS`.
     held : int

@@ -138,7 +138,7 @@ def _forward(
     rank, n_inputs = w.m.shape[0], w.input.shape[0]
     n_read = rank + w.output.shape[0]
     every = trace.states.shape[0] > 2
-    std = c.numbers[0]
+    std, first = c.numbers[0], c.numbers[2]
     trace.states[0, :] = w.initial
     activate(c.kind, c.gain, trace.states[0], trace.rates[0])
     _products(stacks.read, n_read, trace.rates[0], trace.found[0])
@@ -154,6 +154,9 @@ def _forward(
         for i in range(x.size):
             x[i] = c.keep[i] * before[i]
         _add_rows(x, stacks.into, drive)
+        if t == 0 and first != 1:
+            for i in range(x.size):
+                x[i] = before[i] + first * (x[i] - before[i])
         if std != 0:
             add_noise(x, std, key, t)
         rate = trace.rates[t + 1]
@@ -210,6 +213,7 @@ def _backward(
     # Taken out of the tuples once: each time that one is handed on, all its arrays are counted.
     observed = (w.scale, w.offset, d.scale, d.offset)
     bias, d_bias, keep, price = w.output_bias, d.output_bias, c.keep, c.numbers[1]
+    first, d_initial = c.numbers[2], d.initial
     target, weight = lesson
     rank = w.m.shape[0]
     zero = w.m.dtype.type(0)
@@ -237,6 +241,10 @@ def _backward(
         times_slope(c.kind, c.gain, x, rate, q)
         for i in range(g.size):
             g[i] = keep[i] * g[i] + q[i] + direct[i]
+        if t == 0 and first != 1:
+            for i in range(g.size):
+                d_initial[i] += g[i] - first * g[i]
+                g[i] = first * g[i]
         _add_products(d_stacks.into, trace.drive[t], g)
     if n_steps > 0:
         _products(stacks.into, rank, g, slopes)
@@ -246,7 +254,7 @@ def _backward(
         _add_products(d_stacks.read, slopes, trace.rates[0])
         times_slope(c.kind, c.gain, trace.states[0], trace.rates[0], q)
         for i in range(g.size):
-            d.initial[i] += c.keep[i] * g[i] + q[i]
+            d_initial[i] += keep[i] * g[i] + q[i]
     return loss
 
 

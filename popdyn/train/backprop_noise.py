@@ -129,13 +129,8 @@ def add_noise(x: Array, std: Any, key: Any, step: int) -> None:  # pragma: no co
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
-def add_drive(
-    x: Array, weights: Array, inputs: Array, noise: tuple[Any, Any, int], normal: Single
-) -> None:  # pragma: no cover - compiled
-    """Add inputs ``(channel,)`` by way of `weights (channel, neuron)`, and noise, to states.
-
-    ``noise`` are its standard deviation, the key and the step; `normal (neuron,)` is room.
-    """
+def add_inputs(x: Array, weights: Array, inputs: Array) -> None:  # pragma: no cover - compiled
+    """Add inputs ``(channel,)`` by way of `weights (channel, neuron)` to states."""
     zero = x.dtype.type(0)
     for k in range(inputs.size):
         value = inputs[k]
@@ -143,8 +138,3 @@ def add_drive(
             row = weights[k]
             for i in range(x.size):
                 x[i] += value * row[i]
-    std, key, step = noise
-    if std != zero:
-        draw_normal(normal, key, step)
-        for i in range(x.size):
-            x[i] += std * normal[i]

@@ -39,13 +39,18 @@ class Checkpoint:
         The file, ``.npz``.
     run : mapping of str to text or number
         What the training is: rule, task, network, arguments, seed.  A file of another is refused.
+    name : str
+        What messages call it: a training, or a fit.
     """
 
     path: Path
     run: Mapping[str, Any]
+    name: str = "training"
 
     @classmethod
-    def at(cls, path: str | os.PathLike[str], run: Mapping[str, Any]) -> Checkpoint:
+    def at(
+        cls, path: str | os.PathLike[str], run: Mapping[str, Any], name: str = "training"
+    ) -> Checkpoint:
         """Check the place.
 
         Raises
@@ -61,7 +66,7 @@ class Checkpoint:
         if not place.parent.is_dir():
             message = f"the folder of the checkpoint {str(path)!r} does not exist: make it first"
             raise SourceError(message)
-        return cls(place, run)
+        return cls(place, run, name)
 
     def write(self, arrays: Mapping[str, NDArray[Any]], progress: Mapping[str, Any]) -> None:
         """Replace the file at once: whoever reads it finds the old state or the new one.
@@ -94,7 +99,7 @@ class Checkpoint:
             kept = "the one before is kept" if self.path.exists() else "there is none before it"
             warn(
                 f"the checkpoint {str(self.path)!r} could not be written ({error.strerror}): "
-                f"training goes on, {kept}. Make room, or choose another place for it"
+                f"the {self.name} goes on, {kept}. Make room, or choose another place for it"
             )
 
     def read(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
@@ -120,7 +125,7 @@ class Checkpoint:
             _refuse_damaged(arrays, header.get("arrays", {}))
         except _DAMAGE as error:
             message = (
-                f"{str(self.path)!r} is no checkpoint of popdyn.train, or is damaged ({error}): "
+                f"{str(self.path)!r} is no checkpoint of a {self.name}, or is damaged ({error}): "
                 "remove it to start anew, or give another place"
             )
             raise SourceError(message) from None
@@ -145,7 +150,7 @@ class Checkpoint:
         if not said:
             return
         message = (
-            f"the checkpoint {str(self.path)!r} is of another training ({said}): repeat the call "
+            f"the checkpoint {str(self.path)!r} is of another {self.name} ({said}): repeat the call "
             "it came from to go on, or give another place or remove it to start anew"
         )
         raise SourceError(message)

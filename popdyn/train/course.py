@@ -6,7 +6,7 @@ interrupted goes on to the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -129,6 +129,9 @@ class Course:
         Trials that are drawn at once.
     patience : int or None
         Tests in a row without a higher accuracy after which training ends.
+    loss_of : function or None
+        Gives the loss of a network on the trials of a test, if it is no squared error of outputs
+        averaged over 10 ms.
     softened, advice : str
         What is done when learning diverged, and what can be done by who reads it.
     """
@@ -141,6 +144,7 @@ class Course:
     continuous: bool = True
     n_block: int = _BLOCK
     patience: int | None = None
+    loss_of: Callable[[Any, Any, np.random.Generator], float] | None = None
     softened: str = "the inverse correlations start anew"
     advice: str = "raise regularization, or lower the weights, the noise or the size of the inputs"
 
@@ -313,6 +317,7 @@ def _score(net: Network, lessons: Lessons, course: Course, kind: int, number: in
         course.noise_density,
         noise_step=course.noise_step,
         continuous=course.continuous,
+        loss_of=course.loss_of,
     )
 
 

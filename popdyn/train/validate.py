@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import FitError
@@ -27,7 +30,8 @@ class Score:
     bound : ndarray, shape (2,)
         Its 95 % Wilson interval.
     loss : float
-        Mean squared error of the output, averaged over 10 ms, on the steps that count.
+        Mean squared error of the output, averaged over 10 ms, on the steps that count, or what
+        the rule means by its loss.
     """
 
     accuracy: float
@@ -44,6 +48,7 @@ def validate(
     *,
     noise_step: float = 0.0,
     continuous: bool = True,
+    loss_of: Callable[[Any, xr.Dataset, np.random.Generator], float] | None = None,
 ) -> Score:
     """Run a network through fresh trials, and judge it by its task.
 
@@ -63,6 +68,8 @@ def validate(
         As in `popdyn.simulate`.
     continuous : bool
         Whether the network is never reset.
+    loss_of : function, optional
+        Gives the loss of a network on trials, if it is another.
 
     Returns
     -------
@@ -101,6 +108,13 @@ def validate(
         )
         raise FitError(message)
     bound = np.array(wilson_interval(float(correct.sum()), correct.size))
+    if loss_of is not None:
+        return Score(float(correct.mean()), bound, loss_of(net, trials, rng))
+    return Score(float(correct.mean()), bound, _squared_error(sim, trials, every))
+
+
+def _squared_error(sim: xr.Dataset, trials: xr.Dataset, every: int) -> float:
+    """Return the mean squared error of the outputs, averaged over bins of so many steps."""
     output = sim["output"].transpose("output", "time", "trial").to_numpy()
     target = trials["target"].transpose("output", "step_time", "trial").to_numpy()
     # As outputs are averaged: of the straight lines between steps.
@@ -109,7 +123,7 @@ def validate(
     squared = ((output - target[:, : output.shape[1]]) ** 2).mean(axis=0)
     # A bin that a trial does not fill to its end is not observed.
     counts = counts[: output.shape[1]] & np.isfinite(squared)
-    return Score(float(correct.mean()), bound, float(np.mean(squared[counts])))
+    return float(np.mean(squared[counts]))
 
 
 def _binned(values: NDArray[np.generic], every: int) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from popdyn.network import LowRank, Rate
 from popdyn.train import backprop
 from popdyn.train.adam import Adam
 from popdyn.train.backprop_gradient import Circuit, loss_and_gradient
-from popdyn.train.backprop_learner import lesson_of_trials
+from popdyn.train.backprop_learner import lesson_of_trials, loss_of_outputs
 
 EASY = pdn.tasks.PerceptualDecision(stimuli=(-0.4, 0.4))
 SHORT = {"n_trials": 96, "n_validation": 20, "validate_every": 32, "batch": 16}
@@ -257,3 +257,47 @@ class NoTarget:
 def test_a_task_without_target_is_refused():
     with pytest.raises(TensorError, match="target"):
         backprop(low_rank(), NoTarget(), **SHORT)
+
+
+def test_the_loss_on_fresh_trials_is_the_loss_that_is_learned():
+    """Of the steps that count, at their ends, without the penalties."""
+    start = low_rank(n_neurons=100)
+    told = {"n_trials": 640, "validate_every": 64, "n_validation": 64, "activity_penalty": 0.5}
+    _, history = backprop(start, EASY, **told)
+    rates = history["loss"] - history["validation_loss"]
+    assert 0.85 < float(history["validation_loss"][0]) < 1.1  # of outputs near 0, targets of 1
+    assert (rates > -0.1).all()
+    net, history = backprop(low_rank(n_neurons=100), EASY, n_trials=1600, noise_step=0.0)
+    trials = EASY.sample(64, 3, dt=net.dt)
+    sim = pdn.simulate(net, trials, bin_width=net.dt, dtype="float64")
+    ends = np.zeros((64, 1 + sim.sizes["time"]))
+    means = sim["output"].transpose("trial", "time", "output").to_numpy()[..., 0]
+    for step in range(means.shape[1]):
+        ends[:, step + 1] = 2 * means[:, step] - ends[:, step]
+    counts = trials["mask"].transpose("trial", "step_time").to_numpy() > 0
+    target = trials["target"].transpose("trial", "step_time", "output").to_numpy()[..., 0]
+    expected = ((ends[:, 1:] - target) ** 2)[counts].mean()
+    found = loss_of_outputs(net, trials, np.random.default_rng(0))
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_what_is_worse_than_no_answer_is_said():
+    with pytest.warns(PopdynWarning, match="outputs that stay 0 one of 1: learning did not settle"):
+        backprop(low_rank(), EASY, **SHORT, learning_rate=10.0)
+
+
+@pytest.mark.parametrize("price", [0.0, 3.0])
+def test_the_first_step_goes_down_the_loss_and_the_price_of_weights(price, monkeypatch):
+    """Adam would hide a wrong size of the penalty's slope: it is read before it gets there."""
+    seen = []
+
+    def step(self, gradient, rate):
+        seen.append({name: slope.copy() for name, slope in gradient.items()})
+
+    monkeypatch.setattr(Adam, "step", step)
+    net = low_rank()
+    told = {**SHORT, "n_trials": 16, "clip": 1e9, "learn": ("m",), "n_validation": 2}
+    backprop(net, EASY, **told)
+    backprop(net, EASY, **told, weight_penalty=price)
+    free, dear = (one["m"] for one in seen)
+    assert dear - free == pytest.approx(2 * price * net.m / net.n_neurons, abs=1e-12)

@@ -108,9 +108,11 @@ def test_the_kernels_equal_the_plain_form(rank, nonlinearity):
         assert difference(loss_and_gradient(p, circuit, lesson), expected) < bound
 
 
+@pytest.mark.parametrize("first", [1.0, 0.5])
 @pytest.mark.parametrize("name", ["rank_2_tanh_output", "full_sigmoid_rate_poisson"])
-def test_the_kernels_equal_finite_differences(name):
-    given, circuit = case_of(name)
+def test_the_kernels_equal_finite_differences(name, first):
+    """Also where half of the first step is made, so that states are halfway through steps."""
+    given, circuit = case_of(name, first=first)
     p, lesson = given["parameters"], lesson_of(given)
     _, gradient = loss_and_gradient(p, circuit, lesson)
     rng = np.random.default_rng(1)
@@ -122,6 +124,33 @@ def test_the_kernels_equal_finite_differences(name):
         ]
         along = (gradient[key] * direction).sum()
         assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(along, rel=1e-6, abs=1e-9), key
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_half_a_first_step_is_the_middle_of_a_whole_one(rank):
+    """By its loss, with a state at the start and a bias; noise comes on top."""
+    p, lesson = drawn(rank, "state", False)
+    lesson = lesson._replace(
+        n_steps=np.ones_like(lesson.n_steps), target=np.zeros(lesson.target.shape)
+    )
+    share = np.full(FAST["n"], 0.3)
+    circuit = Circuit(share, np.ones(FAST["n"]), "tanh", "state", dtype="float64", first=0.5)
+    loss, _ = loss_and_gradient(p, circuit, lesson)
+    recurrent = p["m"] @ p["n"].T / FAST["n"] if rank else p["recurrent"]
+    drive = recurrent @ np.tanh(p["initial"]) + lesson.inputs[:, 0] @ p["input"].T + p["bias"]
+    middle = p["initial"] + 0.15 * (drive - p["initial"])
+    expected = lesson.weight[:, 0] * (p["scale"] * middle + p["offset"]) ** 2
+    assert loss == pytest.approx(expected.sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_what_a_trial_is_shown_after_its_end_may_be_anything(rank):
+    p, lesson = drawn(rank, "output", False)
+    circuit = Circuit(np.full(FAST["n"], 0.3), np.ones(FAST["n"]), "tanh", dtype="float64")
+    after = np.arange(FAST["n_steps"])[None, :, None] >= lesson.n_steps[:, None, None]
+    nothing = lesson._replace(inputs=np.where(after, np.nan, lesson.inputs))
+    found, expected = (loss_and_gradient(p, circuit, one) for one in (nothing, lesson))
+    assert difference(found, expected) < 1e-14
 
 
 @pytest.mark.parametrize("rank", [0, 2])

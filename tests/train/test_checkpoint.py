@@ -194,7 +194,7 @@ OTHERS = (no_zip, one_array, without_header, header_of_another, header_without_f
 @pytest.mark.parametrize("make", OTHERS, ids=lambda make: make.__name__)
 def test_whatever_else_the_file_is_it_is_refused_in_one_sentence(place, make):
     make(place.path)
-    with pytest.raises(SourceError, match="run.npz' is no checkpoint of popdyn.train, or is dam"):
+    with pytest.raises(SourceError, match="run.npz' is no checkpoint of a training, or is dam"):
         place.read()
 
 

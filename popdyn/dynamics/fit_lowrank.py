@@ -89,7 +89,8 @@ def fit_lowrank(
     mask : array of bool (time,) or DataArray, optional
         True where activity counts; a DataArray has any dims of the activity.
     lag : float or sequence of float
-        Seconds from an input to its effect, one or one for each channel, in whole steps.
+        Seconds from an input to its effect, one or one for each channel: whole steps.  The network
+        that comes out does not delay its inputs itself.
     learn : sequence of {"bias", "initial", "scale", "offset"}, optional
         What is learned beside `m`, `n` and `input`: a constant input to each neuron, the state
         before the first step, and from rate or state to the unit of the activity.  By default
@@ -110,7 +111,7 @@ def fit_lowrank(
         Bootstrap draws of neurons and conditions behind the intervals.
     checkpoint : path, optional
         File (``.npz``) that keeps each fit as it ends: the same call goes on from it to the same
-        bits.
+        bits, and one of other ranks or more starts uses what is there.
     n_jobs : int, optional
         Fits at once, in threads (joblib); None is one, or what ``joblib.parallel_config`` says.
     rng : int or numpy.random.Generator
@@ -122,11 +123,13 @@ def fit_lowrank(
         ``popdyn.network.LowRank.from_dataset(result)`` is the network.  ``r2 (n_ranks)`` with
         ``r2_bound``: part of the variance of held-out conditions that is predicted, ``1 - sum(y -
         ŷ)² / sum(y - ȳ)²`` over all entries, of counts the part of the deviance; ``neuron_r2
-        (n_ranks, neuron)`` the same of each neuron about its own mean.  Beside it
+        (n_ranks, neuron)`` the same of each neuron about its own mean, with ``neuron_r2_bound``
+        over conditions.  Beside it
         ``pca_r2 (n_ranks)`` (held-out activity projected on as many components of the rest:
         these see the activity, the network sees inputs), ``average_r2`` (the average over the
         other conditions), ``shuffled_r2`` (networks of the largest rank fitted with inputs
-        exchanged between conditions) and ``ceiling_r2`` (full weights).  ``chosen_rank``, and of
+        exchanged between conditions, if two or more remain; one start) and ``ceiling_r2`` (full
+        weights, one start).  ``chosen_rank``, and of
         it ``m``, ``n (neuron, latent)``, ``input (neuron, channel)``, ``bias``, ``initial``,
         ``scale``, ``offset (neuron)``; ``observed``, ``predicted`` (fitted to everything) and
         ``held_out (neuron, time, trial or condition)``; ``loss (start, iteration)``,
@@ -203,10 +206,13 @@ def fit_lowrank(
     )  # fmt: skip
     told = options.words() | {"ceiling": bool(ceiling), "lag": lag, "inputs": digest(inputs)}
     told["mask"] = None if mask is None else digest(xr.DataArray(mask))
+    # Parts of the file: other ranks or more starts go on from it.
+    more = ("ranks", "n_starts", "n_draws", "ceiling")
+    kept = {name: value for name, value in told.items() if name not in more}
     fits = Fits(
         model, recording, fold, entropy=entropy, n_iterations=options.n_iterations,
         n_jobs=n_jobs, checkpoint=checkpoint,
-        run={"rule": "fit_lowrank", **told, "tensor": digest(tensor), "seed": seed},
+        run={"method": "fit_lowrank", **kept, "tensor": digest(tensor), "seed": seed},
     )  # fmt: skip
     found = _validated(fits, options, bool(ceiling))
     jobs = [Job(found.n_ranks, EVERYTHING, start) for start in range(options.n_starts)]
@@ -240,7 +246,10 @@ def _validated(fits: Fits, options: Options, ceiling: bool) -> Found:
     recording, poisson = fits.recording, options.observation == "poisson"
     folds, starts = range(options.n_folds), range(options.n_starts)
     jobs = [Job(rank, fold, start) for rank in options.ranks for fold in folds for start in starts]
-    others = [Job(options.ranks[-1], fold, 0, shuffled=True) for fold in folds]
+    # Inputs of a single condition cannot be exchanged.
+    least = min(np.unique(recording.condition[fits.fold != fold]).size for fold in folds)
+    last = options.ranks[-1]
+    others = [Job(last, fold, 0, shuffled=True) for fold in folds] if least > 1 else []
     full = [Job(FULL, fold, 0) for fold in folds] if ceiling else []
     solutions = dict(
         zip([*jobs, *others, *full], fits.run([*jobs, *others, *full], "fitting"), strict=True)
@@ -252,7 +261,8 @@ def _validated(fits: Fits, options: Options, ceiling: bool) -> Found:
             # The start that fits the other folds best.
             best = min((job for job in of if job.fold == fold), key=lambda j: solutions[j].loss[-1])
             out = fits.fold == fold
-            part = fits.model.predicted(solutions[best].parameters, recording, out)
+            model = fits.model_of(best)
+            part = model.predicted(solutions[best].parameters, recording, out)
             predicted[out] = part
         return score(recording, predicted, poisson), predicted
 
@@ -265,7 +275,7 @@ def _validated(fits: Fits, options: Options, ceiling: bool) -> Found:
         held_out=by_rank[position][1],
         fold=fits.fold,
         beside={
-            "shuffled": scored(others)[0],
+            **({"shuffled": scored(others)[0]} if others else {}),
             "average": score(recording, average_prediction(recording, fits.fold), poisson),
             **({"ceiling": scored(full)[0]} if ceiling else {}),
         },

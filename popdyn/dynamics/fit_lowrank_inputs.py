@@ -91,7 +91,9 @@ def _of_trials(trials: xr.Dataset, activity: xr.DataArray, dt: float) -> xr.Data
         )
         raise TensorError(message)
     coords: dict[str, Any] = {
-        name: given[name] for name in ("trial", "channel") if name in given.coords
+        str(name): coord
+        for name, coord in given.coords.items()
+        if coord.dims in (("trial",), ("channel",))
     }
     coords["time"] = (np.arange(values.shape[1]) + 0.5) * dt
     return xr.DataArray(values, dims=("trial", "time", "channel"), coords=coords)
@@ -109,17 +111,60 @@ def _same_items(inputs: xr.DataArray, activity: xr.DataArray) -> xr.DataArray:
     wanted = activity[item].to_numpy().astype(str)
     if item not in inputs.coords:
         if inputs.sizes[item] == len(wanted):
-            return inputs
+            return _same_columns(inputs, activity)
         found = f"{inputs.sizes[item]} without ids"
     else:
         ids = inputs[item].to_numpy().astype(str)
         place = {name: at for at, name in enumerate(ids.tolist())}
         if all(name in place for name in wanted.tolist()):
-            return inputs.isel({item: [place[name] for name in wanted.tolist()]})
+            ordered = inputs.isel({item: [place[name] for name in wanted.tolist()]})
+            return _same_columns(ordered, activity)
         lost = [name for name in wanted.tolist() if name not in place]
         found = f"none for {', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}"
     message = f"inputs must be of the {len(wanted)} {item}s of the activity; found {found}"
     raise TensorError(message)
+
+
+def _same_columns(inputs: xr.DataArray, activity: xr.DataArray) -> xr.DataArray:
+    """Return inputs of trials, whose columns are those of the activity where both have them.
+
+    Times of events may be on other clocks.
+
+    Raises
+    ------
+    TensorError
+        Naming the column in which most trials disagree.
+    """
+    shared = [
+        str(name)
+        for name, column in inputs.coords.items()
+        if column.dims == ("trial",)
+        and name != "trial"
+        and not str(name).endswith("_time")
+        and name in activity.coords
+        and activity[name].dims == ("trial",)
+    ]
+    differ = {name: _differ(inputs[name].to_numpy(), activity[name].to_numpy()) for name in shared}
+    worst = max(shared, key=lambda name: int(differ[name].sum()), default="")
+    if worst and differ[worst].any():
+        where = differ[worst]
+        first = int(where.argmax())
+        heard, seen = (of[worst].to_numpy()[first] for of in (inputs, activity))
+        message = (
+            f"inputs are of other trials than the activity: their {worst!r} disagrees in "
+            f"{int(where.sum())} of {where.size} trials (first: {heard} of the inputs, {seen} of "
+            "the activity). Give the trials in which the activity was recorded; a column that may "
+            f"differ is left out with .drop_vars({worst!r})"
+        )
+        raise TensorError(message)
+    return inputs
+
+
+def _differ(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where two columns of trials differ by more than rounding."""
+    if one.dtype.kind in "biuf" and other.dtype.kind in "biuf":
+        return ~np.isclose(one.astype(float), other.astype(float), rtol=1e-5, equal_nan=True)
+    return np.asarray(one.astype(str) != other.astype(str))
 
 
 def _on_time(inputs: xr.DataArray, activity: xr.DataArray, width: float, every: int) -> Array:
@@ -188,7 +233,7 @@ def _delayed(values: Array, lag: Any, dt: float) -> Array:
     Raises
     ------
     TensorError
-        If a lag is no number of seconds within the inputs.
+        If a lag is no number of seconds within the inputs, or no whole number of steps.
     """
     n_steps, n_channels = values.shape[1:]
     try:
@@ -208,6 +253,15 @@ def _delayed(values: Array, lag: Any, dt: float) -> Array:
             f"seconds (50 ms is 0.05)"
         )
         raise TensorError(message)
+    between = np.abs(lags / dt - shift) > _ROUNDING
+    if between.any():
+        lag = float(lags[between][0])
+        near = [number * dt for number in (np.floor(lag / dt), np.ceil(lag / dt))]
+        message = (
+            f"lag must be a whole number of steps of {dt:g} s, found {lag:g} s; the nearest are "
+            f"{near[0]:g} and {near[1]:g} s. Shorter steps (dt) allow others"
+        )
+        raise TensorError(message)
     later = np.maximum(np.arange(n_steps)[:, None] - shift, 0)
     return np.ascontiguousarray(values[:, later, np.arange(n_channels)])
 
@@ -217,8 +271,9 @@ def _halfway(values: Array) -> Array:
 
     Activity in a bin is the mean over it, as `simulate` records it, which is where the straight
     line of a step is halfway.  Means of neighboring states follow the same equation, but for the
-    bend of the nonlinearity, with means of neighboring inputs.
+    bend of the nonlinearity, with means of neighboring inputs.  Of the first step half is made
+    (`Circuit.first`), with its own inputs.
     """
-    halfway: Array = values / 2
-    halfway[:, 1:] += values[:, :-1] / 2
+    halfway: Array = values.astype(np.float64)
+    halfway[:, 1:] = (values[:, 1:] + values[:, :-1]) / 2
     return halfway

@@ -95,7 +95,7 @@ class Fits:
     ) -> None:
         self.model, self.recording, self.fold = model, recording, fold
         self._entropy, self._n_iterations, self._n_jobs = entropy, n_iterations, n_jobs
-        self._file = None if checkpoint is None else Checkpoint.at(checkpoint, run)
+        self._file = None if checkpoint is None else Checkpoint.at(checkpoint, run, "fit")
         self._done: dict[str, Solution] = {}
         found = None if self._file is None else self._file.read()
         if found is not None:
@@ -135,9 +135,13 @@ class Fits:
         """Return the items that a fit sees."""
         return np.flatnonzero(self.fold != job.fold)
 
+    def model_of(self, job: Job) -> Model:
+        """Return the model of a fit, which knows nothing of items that are held out."""
+        return self.model.in_units_of(self.recording, self.items(job))
+
     def _one(self, job: Job) -> Solution:
         """Fit one."""
-        model, rng = self.model, job.generator(self._entropy)
+        model, rng = self.model_of(job), job.generator(self._entropy)
         start = model.start(job.n_ranks or None, rng)
         items = self.items(job)
         lesson = model.lesson(self.recording, items)

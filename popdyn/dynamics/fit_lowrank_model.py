@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -64,6 +64,16 @@ class Model:
     def n_neurons(self) -> int:
         """Number of neurons of the network."""
         return int(self.center.size)
+
+    def in_units_of(self, recording: Recording, items: NDArray[np.intp]) -> Model:
+        """Return the model with center and unit of some items: others are not known to it."""
+        part = recording.values[items], recording.counts[items]
+        observation: Observation = "poisson" if self.circuit.poisson else "rate"
+        center, unit = np.zeros(self.n_neurons), np.ones(self.n_neurons)
+        n_recorded = part[0].shape[2]
+        found = _units_of(*part, observation, "scale" in self.learned)
+        center[:n_recorded], unit[:n_recorded] = found
+        return replace(self, center=center, unit=unit)
 
     def start(self, n_ranks: int | None, rng: np.random.Generator) -> dict[str, Array]:
         """Draw what the fit starts from; without a number of ranks, with full weights."""
@@ -138,7 +148,8 @@ class Model:
                 heard = heard + rate @ full["n"] / self.n_neurons @ full["m"].T
             else:
                 heard = heard + rate @ full["recurrent"].T
-            x = states[:, t] = (1 - share) * x + share * heard
+            made = share if t else self.circuit.first * share
+            x = states[:, t] = x + made * (heard - x)
         return states
 
     def predicted(self, parameters: Parameters, recording: Recording, items: Any = ...) -> Array:
@@ -166,10 +177,6 @@ def make_model(
     initial: Array | None,
 ) -> Model:
     """Return the model of a recording: units of the activity, and what is learned by default."""
-    n_recorded = recording.values.shape[2]
-    center, unit = np.zeros(n_neurons), np.ones(n_neurons)
-    own_center, own_unit = _units_of(recording, observation, "scale" in learned)
-    center[:n_recorded], unit[:n_recorded] = own_center, own_unit
     held: Any = "state" if observation == "state" else "rate"
     circuit = Circuit(
         share=np.full(n_neurons, recording.dt / tau),
@@ -178,22 +185,35 @@ def make_model(
         held=held,
         poisson=2 if observation == "poisson" else 0,
         dtype="float64",
+        first=0.5,
     )
     fixed = {} if initial is None else {"initial": initial}
-    return Model(circuit, center, unit, fixed, learned, recording.inputs.shape[2])
+    nothing = np.zeros(n_neurons), np.ones(n_neurons)
+    model = Model(circuit, *nothing, fixed, learned, recording.inputs.shape[2])
+    return model.in_units_of(recording, np.arange(len(recording.values)))
 
 
-def _units_of(recording: Recording, observation: Observation, scaled: bool) -> tuple[Array, Array]:
-    """Return center and unit of the activity of each recorded neuron."""
-    n = np.maximum(recording.counts.sum(axis=(0, 1)), 1)
-    mean = recording.values.sum(axis=(0, 1)) / n
+def _units_of(
+    values: Array, counts: NDArray[np.bool_], observation: Observation, scaled: bool
+) -> tuple[Array, Array]:
+    """Return center and unit of the activity of each recorded neuron.
+
+    Neurons that are not observed have those of the others.
+    """
+    n_seen = counts.sum(axis=(0, 1))
+    n = np.maximum(n_seen, 1)
+    mean = np.where(counts, values, 0.0).sum(axis=(0, 1)) / n
+    seen = n_seen > 0
     if observation == "poisson":
         return np.zeros(mean.size), np.where(mean > 0, mean, mean[mean > 0].mean()) / _LINEAR
     if not scaled:
         return np.zeros(mean.size), np.ones(mean.size)
-    square = np.where(recording.counts, (recording.values - mean) ** 2, 0.0).sum(axis=(0, 1)) / n
+    square = np.where(counts, (values - mean) ** 2, 0.0).sum(axis=(0, 1)) / n
     spread = np.sqrt(square)
-    return mean, np.where(spread > 1e-9 * max(spread.max(), 1e-300), 2 * spread, 1.0)
+    varies = spread > 1e-9 * max(spread.max(), 1e-300)
+    usual = 2 * spread[varies].mean() if varies.any() and not seen.all() else 1.0
+    unit = np.where(varies, 2 * spread, np.where(seen, 1.0, usual))
+    return np.where(seen, mean, mean[seen].mean()), unit
 
 
 def errors(values: Array, counts: NDArray[np.bool_], predicted: Any, poisson: bool) -> Array:

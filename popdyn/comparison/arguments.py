@@ -99,6 +99,10 @@ def _check_network(source: Model, where: str) -> None:
     if kind not in KINDS:
         message = f"'{where}network.kind': there is no kind {kind!r}; "
         raise SpecError(message + nearest_name(str(kind), sorted(KINDS)))
+    for key in ("n_inputs", "n_outputs"):
+        if key in source.network:
+            message = f"'{where}network.{key}' comes from the task, which sets it: leave it out"
+            raise SpecError(message)
     saved = "path" in source.network
     build: Callable[..., Any] = _saved_network if saved else KINDS[kind].random
     extra = {} if saved else {"kind": str, **(_SPIKING if kind == "spiking" else {})}

@@ -136,6 +136,10 @@ def heard_by_network(net: LowRank, coefficients: Array) -> Array:
 def _axes(latents: Any, n_ranks: int) -> list[int]:
     """Return which latents the grid is of."""
     if n_ranks == 1:
+        # The default does for a line too.
+        if tuple(latents) not in ((0,), (0, 1)):
+            message = f"the network has one latent, number 0: leave latents out; found {latents}"
+            raise TensorError(message)
         return [0]
     axes = [value for value in latents if isinstance(value, (int, np.integer))]
     if len(axes) != 2 or len(set(axes)) != 2 or not all(0 <= axis < n_ranks for axis in axes):

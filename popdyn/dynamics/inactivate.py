@@ -13,7 +13,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from popdyn.dynamics.inactivate_arguments import check_current, check_trials
+from popdyn.dynamics.inactivate_arguments import (
+    check_clamp,
+    check_current,
+    check_readout,
+    check_trials,
+)
 from popdyn.dynamics.inactivate_network import (
     Member,
     clamped,
@@ -21,6 +26,7 @@ from popdyn.dynamics.inactivate_network import (
     read_what,
     without_latent,
 )
+from popdyn.dynamics.inactivate_shares import change_bounds, share_bounds
 from popdyn.dynamics.inactivate_trajectories import Trajectories
 from popdyn.network.kinds import Network
 from popdyn.network.real_numbers import real_number
@@ -98,13 +104,15 @@ def inactivate(
         changed in the mean rate; ``mean_distance (inactivation, condition)``, its mean over time;
         ``modulation (inactivation)``, by how much mean rates of the control vary over conditions
         and time (a standard deviation), to compare with.  Each measure has ``_bound (bound, ...)``,
-        95 % over trials.  ``n_inactivated (inactivation)`` neurons.
+        95 % over trials: shares at least those of Wilson, distances without what noise adds to
+        them.  ``n_inactivated (inactivation)`` neurons.
 
     Raises
     ------
     TensorError
-        If `what` is nothing that the network has, or all of its neurons; an argument is no number;
-        trials lack a column or event; or a spiking network should be held at a rate.
+        If `what` is nothing that the network has, or all of its neurons; an argument is no number,
+        or a rate that its neurons cannot have; trials lack a column or event, or have answers and
+        the network no readout; or a spiking network should be held at a rate.
     FitError
         If rates grow beyond all bounds.
 
@@ -126,6 +134,7 @@ def inactivate(
     chosen = read_what(net, what)
     rate = real_number("clamp", clamp, "a number, the rate at which neurons are held")
     check_trials(trials)
+    check_clamp(net, rate)
     check_current(trials, current, during, rate, chosen)
     check_whole("n_draws", n_draws, "draw of trials")
     generator, seed = as_generator(rng)
@@ -145,6 +154,7 @@ def inactivate(
         )
 
     control = run(net, trials)
+    check_readout(net, control)
     labels = ["all"] if conditions is None else conditions.labels
     index = np.zeros(len(plan.trial), dtype=np.intp) if conditions is None else conditions.index
     trajectories = Trajectories(control["rate"], index, len(labels), weights)
@@ -223,24 +233,30 @@ def _behavior(
         variables[f"control_{name}"] = ("trial", values)
         variables[name] = (("inactivation", "trial"), each[name])
     draws: dict[str, tuple[tuple[str, ...], Array]] = {}
+    bounds: dict[str, Array] = {}
     if "correct" in before:
         control, now = _mean(before["correct"], weights), _mean(each["correct"], weights)
         change = _mean(each["correct"] - before["correct"], weights)
         draws["control_accuracy"] = ((), control)
         draws |= {"accuracy": (("inactivation",), now)}
         draws |= {"accuracy_change": (("inactivation",), change)}
+        bounds["control_accuracy"] = share_bounds(before["correct"], control[1:])
+        bounds["accuracy"] = share_bounds(each["correct"], now[1:])
+        bounds["accuracy_change"] = change_bounds(before["correct"], each["correct"], change[1:])
     if "choice" in before:
         other = np.where(
             np.isfinite(before["choice"]), (each["choice"] != before["choice"]) * 1.0, np.nan
         )
         draws["choice_changed"] = (("inactivation",), _mean(other, weights))
+        bounds["choice_changed"] = share_bounds(other, draws["choice_changed"][1][1:])
     if "response" in before:
         change = each["response"] - before["response"]
         parts = [_mean(change[:, index == i], weights[:, index == i]) for i in range(n_conditions)]
         draws["response_change"] = (("inactivation", "condition"), np.stack(parts, axis=-1))
     for name, (dims, values) in draws.items():
         variables[name] = (dims, values[0])
-        variables[f"{name}_bound"] = (("bound", *dims), percentile_bounds(values[1:]))
+        bound = bounds[name] if name in bounds else percentile_bounds(values[1:])
+        variables[f"{name}_bound"] = (("bound", *dims), bound)
     return variables
 
 
@@ -249,9 +265,12 @@ def _moved(moved: list[tuple[Array, Array, float]], units: str) -> dict[str, Any
     distance, mean, modulation = (np.array(each) for each in zip(*moved, strict=True))
     dims = ("inactivation", "condition")
     about = {"units": units}
+    drawn = percentile_bounds(mean[:, 1:], axis=1)
+    # What is known of a distance holds the distance that was found.
+    bounds = np.stack([np.fmin(drawn[0], mean[:, 0]), np.fmax(drawn[1], mean[:, 0])])
     return {
         "distance": ((*dims, "time"), distance, about),
         "mean_distance": (dims, mean[:, 0], about),
-        "mean_distance_bound": (("bound", *dims), percentile_bounds(mean[:, 1:], axis=1), about),
+        "mean_distance_bound": (("bound", *dims), bounds, about),
         "modulation": ("inactivation", modulation, about),
     }

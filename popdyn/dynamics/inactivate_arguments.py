@@ -8,7 +8,18 @@ import numpy as np
 import xarray as xr
 
 from popdyn.errors import TensorError
+from popdyn.network.kinds import Network
 from popdyn.network.real_numbers import real_number
+from popdyn.network.spiking import Spiking
+
+# Rates that neurons can have, where there are bounds.
+_RATES = {
+    "tanh": (-1.0, 1.0),
+    "erf": (-1.0, 1.0),
+    "sigmoid": (0.0, 1.0),
+    "relu": (0.0, np.inf),
+    "softplus": (0.0, np.inf),
+}
 
 
 def check_trials(trials: Any) -> None:
@@ -27,6 +38,43 @@ def check_trials(trials: Any) -> None:
         raise TensorError(message)
     if not trials.sizes.get("trial"):
         message = "trials must hold at least one trial, found none"
+        raise TensorError(message)
+
+
+def check_clamp(net: Network, rate: float) -> None:
+    """Refuse rates that no neuron of the network can have.
+
+    Raises
+    ------
+    TensorError
+        Saying which it can have.
+    """
+    nonlinearity = None if isinstance(net, Spiking) else net.nonlinearity
+    low, high = _RATES.get(str(nonlinearity), (-np.inf, np.inf))
+    if not low <= rate <= high:
+        end = f"to {high:g}" if np.isfinite(high) else "upwards"
+        message = (
+            f"clamp must be a rate that {nonlinearity} neurons can have, from {low:g} {end}, found "
+            f"{rate:g}"
+        )
+        raise TensorError(message)
+
+
+def check_readout(net: Network, control: xr.Dataset) -> None:
+    """Refuse to judge the answers of a network whose outputs are always 0.
+
+    Raises
+    ------
+    TensorError
+        Saying how to give it a readout.
+    """
+    judged = [name for name in ("response", "choice", "correct") if name in control.coords]
+    if judged and not isinstance(net, Spiking) and not net.output.any():
+        message = (
+            f"the outputs of this network are all 0, it has no readout and its {judged[0]} means "
+            "nothing: give it that of the source, dataclasses.replace(net, output=source.output), "
+            "of a network of some of its neurons output=source.output[:, recorded]"
+        )
         raise TensorError(message)
 
 

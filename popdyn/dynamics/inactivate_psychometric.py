@@ -73,7 +73,7 @@ def inactivation_psychometric(
     -----
     PopdynWarning
         If all choices are alike, or one stimulus parts them (none is wrong, say): threshold and
-        slope are NaN there.
+        slope are NaN there.  If contexts are taken together.
 
     See Also
     --------
@@ -143,7 +143,9 @@ def _shown(
     result: xr.Dataset, trials: xr.Dataset, stimulus: Any, by: Any
 ) -> tuple[Array, NDArray[np.intp], list[str]]:
     """Return the stimulus of each trial, its condition, and the names of these."""
-    values = np.asarray(column_of(behavior_table(trials), stimulus, "stimulus"))
+    table = behavior_table(trials)
+    values = np.asarray(column_of(table, stimulus, "stimulus"))
+    _say_contexts(table, by)
     if values.dtype.kind not in "biuf":
         message = f"stimulus must be numbers, found {np.unique(values.astype(str))[:4].tolist()}"
         raise TensorError(message)
@@ -151,6 +153,17 @@ def _shown(
         return values.astype(np.float64), np.zeros(values.size, dtype=np.intp), ["all"]
     conditions = group_conditions(result, by)
     return values.astype(np.float64), conditions.index, conditions.labels
+
+
+def _say_contexts(table: pd.DataFrame, by: Any) -> None:
+    """Warn of curves that mix contexts."""
+    contexts = table["context"].dropna().unique() if "context" in table else ()
+    if len(contexts) > 1 and "context" not in ([by] if isinstance(by, str) else by or ()):
+        listed = ", ".join(str(context) for context in contexts[:4])
+        warn(
+            f"one curve of all contexts together ({listed}): choices may follow another stimulus "
+            'in each. For a curve of each say by="context"'
+        )
 
 
 def _fit(shown: Array, choice: Array, weights: Array, lost: int) -> Array:

@@ -50,7 +50,7 @@ class Trajectories:
         distance : ndarray, shape (condition, time)
             Root mean square over neurons of the change of the mean rate.
         mean : ndarray, shape (draw, condition)
-            Its mean over time, in each draw.
+            Its mean over time; in each draw without what noise adds to it.
         modulation : float
             Standard deviation of mean rates of the control, over conditions and time.
         """
@@ -64,7 +64,11 @@ class Trajectories:
 
     @staticmethod
     def _distances(change: Array, weights: Array) -> Array:
-        """Return distances ``(draw, time)`` of changes ``(neuron, time, trial)``."""
+        """Return distances ``(draw, time)`` of changes ``(neuron, time, trial)``.
+
+        Noise makes the square of a mean larger by its variance, and that of a drawn mean by twice
+        as much: draws, all but the first, are without it.
+        """
         found = np.full((len(weights), change.shape[1]), np.nan)
         for step in range(change.shape[1]):
             own = change[:, step]
@@ -75,7 +79,10 @@ class Trajectories:
                 drawn = weights[:, known]
                 n = drawn.sum(axis=1)
                 square = np.maximum(((drawn @ products) * drawn).sum(axis=1), 0.0)
-                np.divide(np.sqrt(square), n, out=found[:, step], where=n > 0)
+                np.divide(square, n**2, out=found[:, step], where=n > 0)
+                noise = (np.trace(products) / n[0] - found[0, step]) / max(n[0] - 1, 1)
+                found[1:, step] -= 2 * noise
+                found[:, step] = np.sqrt(np.maximum(found[:, step], 0.0))
         return found
 
 

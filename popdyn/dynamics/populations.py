@@ -142,7 +142,7 @@ def populations(
         own, for_tests = spawn(generator, 2)
         found = zero_mean_mixture(cloud, number, own, n_starts=n_starts)
         if len(found.weight) < number:
-            _say_fewer(len(found.weight), number)
+            _say_fewer(len(found.weight), number, n_populations == "auto")
             if tried:
                 break
         mixture = found
@@ -243,9 +243,10 @@ class _Drawn(NamedTuple):
         ).accuracy
 
 
-def _say_fewer(found: int, number: int) -> None:
+def _say_fewer(found: int, number: int, is_search: bool) -> None:
     """Warn that some Gaussians have no neuron."""
-    warn(f"of {number} populations {found} have neurons: the loadings do not call for more")
+    tried = f'"auto" tried a mixture of {number}, and ' if is_search else ""
+    warn(f"{tried}of {number} populations {found} have neurons: the loadings do not call for more")
 
 
 def _described(net: LowRank, mixture: Mixture, cloud: Array) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from popdyn.dynamics.reduce import first_coefficients, reduce
 from popdyn.dynamics.reduced_form import count, mixture_of, names_of
 from popdyn.network.low_rank import LowRank
+from popdyn.network.low_rank_factors import latent_weights
 from popdyn.resample import Seed
 from popdyn.simulation.bin_means import BinMeans
 from popdyn.simulation.label import behavior_of, judges
@@ -59,7 +60,9 @@ def simulate_reduced(
     -------
     xarray.Dataset
         ``network_latent (latent, time, trial)`` and ``network_output (output, time, trial)``,
-        ``reduced_latent`` and ``reduced_output``;
+        ``reduced_latent`` and ``reduced_output``; latents are what the states tell of them, see
+        ``record="latent"`` of `popdyn.simulate`: where an input is parallel to `m` they share
+        its drive;
         ``latent_distance (latent)`` and ``output_distance (output)``: root mean square of their
         difference over that of the network's; with a task that has a choice
         ``reduced_choice (trial)`` and ``choice_agreement``, the share of trials with the same
@@ -129,6 +132,8 @@ def _run(net: LowRank, reduced: xr.Dataset, run: TrialInputs, std: float) -> Arr
     """Return latents and outputs at the start and the end of each step, ``(step, trial, both)``."""
     mixture, n_ranks, n_inputs = mixture_of(reduced), net.n_ranks, net.n_inputs
     share = net.dt / float(net.tau)
+    # What is read from states as latents, as in `simulate`: where loadings are parallel, not k.
+    told = latent_weights(net) @ np.column_stack([net.m, net.input, net.bias])
     first = np.concatenate([first_coefficients(net), np.ones(count(reduced, "initial"))])
     state = np.tile(first, (run.n_trials, 1))
     # Where coefficients go: latents to what they hear, inputs to theirs, bias to 1, the rest to 0.
@@ -138,7 +143,7 @@ def _run(net: LowRank, reduced: xr.Dataset, run: TrialInputs, std: float) -> Arr
     both, variance = np.empty((len(run.inputs) + 1, run.n_trials, n_ranks + net.n_outputs)), 0.0
     for step in range(len(both)):
         heard = mixture.read(state, variance * square_gain)
-        both[step, :, :n_ranks] = state[:, :n_ranks]
+        both[step, :, :n_ranks] = state[:, : told.shape[1]] @ told.T
         both[step, :, n_ranks:] = heard[:, n_ranks:]
         if step < len(run.inputs):
             goal[:, :n_ranks] = heard[:, :n_ranks]

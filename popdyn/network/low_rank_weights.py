@@ -125,7 +125,8 @@ def _from_lint(weights: Mapping[str, Any], scaling: str) -> dict[str, Any]:
     if bias.any():
         warn(
             "LINT reads outputs from the states without the bias b; this network reads them from "
-            "its rates, which have it: outputs differ, states do not after the first step"
+            "its rates, which have it: outputs differ, and so do the first states, less with each "
+            "step"
         )
     if (start + bias).any():
         fields["initial"] = start + bias

@@ -71,6 +71,15 @@ _PICTURES = {
     **dict.fromkeys(("discrimination_estimates", "production_estimates"), "estimates"),
     "separatrix_bisect": "separatrix_distance",
 }
+# Results that are drawn through another one.
+_ELSEWHERE = {
+    "reduce": "plot.flow(pdn.dynamics.flow(this)) draws where its latents go, "
+    "plot.effective_couplings(pdn.dynamics.effective_couplings(this)) its circuit, and "
+    "plot.loadings(net) the loadings of the network",
+    "mean_field": "plot.flow(pdn.dynamics.flow(net, inputs)) draws them among the velocities",
+    "dpca_significance": "plot.dpca(result of the DPCA, significance=this) draws it beside the "
+    "components it is of",
+}
 _OBSERVERS = ("discrimination_observer", "production_observer")
 # Pictures that share a module of another name.
 _MODULES = {
@@ -124,11 +133,8 @@ def show(result: Any, **options: Any) -> Axes:
             f"show draws results of {', '.join(_METHODS)}; found {found}. Run one of these "
             "analyses first, or use a function of popdyn.plot"
         )
-        if method == "dpca_significance":
-            message = (
-                "a significance is drawn beside the components it is of: "
-                "plot.dpca(result of the DPCA, significance=this)"
-            )
+        if method in _ELSEWHERE:
+            message = f"{method} has no picture of its own: {_ELSEWHERE[method]}"
         raise PopdynError(message)
     if method in _OBSERVERS and "value" not in dataset:
         message = (

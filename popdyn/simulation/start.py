@@ -101,7 +101,8 @@ def _inputs(net: Network, trials: Any) -> Array:
     if inputs.sizes["channel"] != net.n_inputs:
         message = (
             f"the trials have {inputs.sizes['channel']} input channels, the network takes "
-            f"{net.n_inputs}: make it with n_inputs={inputs.sizes['channel']}"
+            f"{net.n_inputs}: take trials of the task it was made for, or make it with "
+            f"n_inputs={inputs.sizes['channel']}"
         )
         raise TensorError(message)
     _check_step(net, trials)

@@ -208,6 +208,8 @@ def test_a_model_takes_options_over_its_file_and_refuses_unknown_ones(tmp_path):
     assert model.seed == 4
     with pytest.raises(SpecError, match=r"model.toml: unknown key 'network.G'"):
         load_model(path, {"network": {"G": 0.5}})
+    with pytest.raises(SpecError, match=r"'network.n_inputs' comes from the task.*leave it out"):
+        load_model(path, {"network": {"n_inputs": 4}})
 
 
 def test_the_shipped_specs_are_valid():

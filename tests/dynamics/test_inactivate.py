@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import popdyn as pdn
+from popdyn.dynamics.inactivate_shares import change_bounds, share_bounds
+from popdyn.dynamics.inactivate_trajectories import Trajectories
 from popdyn.errors import FitError, PopdynWarning, TensorError
 from tests.dynamics.gating_network import TASK as DIFFICULT
 from tests.dynamics.gating_network import gating_network
@@ -57,6 +60,72 @@ def test_distances_are_those_of_mean_rates_of_the_neurons_left_alone():
     assert found.values == pytest.approx(expected, abs=1e-6)
     mean = result["mean_distance"].sel(inactivation="some", condition="color")
     assert float(mean) == pytest.approx(expected.mean(), rel=1e-5)
+    control = pdn.simulate(net, TRIALS)["rate"][20:].groupby("context").mean("trial")
+    about = control - control.mean(("context", "time"))
+    assert float(result["modulation"][0]) == pytest.approx(float(np.sqrt((about**2).mean())))
+
+
+def test_bounds_of_a_distance_are_without_what_noise_adds_to_it():
+    """A shift of 0.3 in 500 neurons: the noise of 50 trials makes 0.33 of it, of draws 0.36."""
+    rng = np.random.default_rng(0)
+    control = xr.DataArray(np.zeros((500, 2, 50)), dims=("neuron", "time", "trial"))
+    weights = np.vstack([np.ones(50), rng.multinomial(50, np.full(50, 0.02), 200)])
+    trajectories = Trajectories(control, np.zeros(50, dtype=np.intp), 1, weights)
+    noise = rng.standard_normal(control.shape)
+    mean = trajectories.moved(control + 0.3 + noise, np.ones(500, dtype=bool))[1]
+    assert float(mean[0, 0]) == pytest.approx(np.sqrt(0.11), abs=0.01)
+    assert np.median(mean[1:]) == pytest.approx(0.3, abs=0.015)
+    assert np.median(trajectories.moved(control + noise, np.ones(500, dtype=bool))[1][1:]) < 0.05
+
+
+def test_bounds_of_shares_hold_changes_that_are_rare():
+    from statsmodels.stats.proportion import proportion_confint
+
+    rng = np.random.default_rng(0)
+    none = share_bounds(np.zeros(24), np.zeros(100))
+    assert none == pytest.approx(proportion_confint(0, 24, method="wilson"))
+    lost, weights = rng.random((400, 100)), rng.multinomial(100, np.full(100, 0.01), 200)
+    lost = (lost < 0.02) * 1.0
+    before = np.ones(100)
+    low, high = change_bounds(before, 1.0 - lost, weights @ -lost.T / 100)
+    assert ((low <= -0.02) & (high >= -0.02)).mean() > 0.95
+    low, high = share_bounds(lost, weights @ lost.T / 100)
+    assert ((low <= 0.02) & (high >= 0.02)).mean() > 0.95
+    gained = change_bounds(np.zeros(100), lost, weights @ lost.T / 100)
+    assert gained == pytest.approx(
+        -change_bounds(before, 1.0 - lost, weights @ -lost.T / 100)[::-1]
+    )
+
+
+def test_a_part_that_changes_no_choice_leaves_open_how_rarely_it_does():
+    result = pdn.dynamics.inactivate(NET, {"one": [0]}, TRIALS, **FEW)
+    assert float(result["choice_changed"][0]) == 0
+    assert float(result["choice_changed_bound"].sel(bound="upper")[0]) > 0.05
+    low, high = result["accuracy_change_bound"][:, 0].values
+    assert low < -0.05 < 0.05 < high
+
+
+def test_answers_of_a_network_without_a_readout_are_refused():
+    silent = replace(NET, output=np.zeros_like(NET.output))
+    half = replace(silent, **{name: getattr(NET, name)[:300] for name in ("m", "n", "input", "bias")},
+                   output=np.zeros((1, 300)), population=NET.population[:300])  # fmt: skip
+    words = r"no readout and its response means .*output=source.output\), of .*\[:, recorded\]"
+    for net in (silent, half):
+        with pytest.raises(TensorError, match=words):
+            pdn.dynamics.inactivate(net, [0], TRIALS)
+    read = replace(half, output=NET.output[:, :300])
+    assert float(pdn.dynamics.inactivate(read, [0], TRIALS, n_draws=5)["control_accuracy"]) > 0.4
+
+
+@pytest.mark.parametrize(
+    ("nonlinearity", "clamp", "says"),
+    [("tanh", 5.0, "from -1 to 1, found 5"), ("relu", -0.5, "from 0 upwards, found -0.5")],
+)
+def test_rates_that_neurons_cannot_have_are_refused(nonlinearity, clamp, says):
+    net = replace(NET, nonlinearity=nonlinearity)
+    words = f"clamp must be a rate that {nonlinearity} neurons can have, {says}"
+    with pytest.raises(TensorError, match=words):
+        pdn.dynamics.inactivate(net, [0], TRIALS, clamp=clamp)
 
 
 def rates_by_hand(net, trials, silent, value):
@@ -187,6 +256,7 @@ def test_a_network_close_to_the_source_foretells_its_inactivations(groups, obser
     assert float(correlation) > 0.9
     lower, upper = agreement["correlation_bound"].sel(measure="mean_distance").values
     assert lower <= float(correlation) <= upper
+    assert upper - lower > 1e-4
     assert float(agreement["same_choice_before"]) > 0.9
     same = (predicted["choice"] == observed["choice"]).mean("trial")
     assert agreement["same_choice"].values == pytest.approx(same.values)

@@ -94,6 +94,8 @@ def test_intervals_of_a_change_are_of_the_same_trials():
 
 def test_conditions_have_curves_of_their_own():
     given = observers().assign_coords(context=("trial", np.resize(["a", "b", "b"], 480)))
+    with pytest.warns(PopdynWarning, match=r'all contexts together \(a, b\).* say by="context"'):
+        pdn.dynamics.inactivation_psychometric(given, n_draws=20)
     both = pdn.dynamics.inactivation_psychometric(given, by="context", n_draws=50)
     alone = given.isel(trial=given["context"].values == "b")
     own = pdn.dynamics.inactivation_psychometric(alone, n_draws=50)

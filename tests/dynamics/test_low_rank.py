@@ -263,6 +263,16 @@ def test_the_reduction_runs_beside_the_network():
     assert np.array_equal(both["choice"], sim["choice"])
 
 
+def test_a_latent_that_shares_its_direction_with_an_input_is_read_alike_from_both():
+    rng = np.random.default_rng(0)
+    m = rng.standard_normal((4000, 1))
+    net = LowRank(m, 1.5 * m + rng.standard_normal((4000, 1)), m.copy(), m.T)
+    trials = pdn.tasks.PerceptualDecision().sample(6, rng=0, dt=net.dt)
+    both = pdn.dynamics.simulate_reduced(net, trials)
+    assert float(both["latent_distance"][0]) < 0.02
+    assert float(both["output_distance"][0]) < 0.02
+
+
 def test_one_population_does_not_do_for_a_network_of_two():
     net = gating_networks()
     inputs = np.zeros((2, 60, 1))
@@ -315,13 +325,17 @@ def test_after_the_end_of_a_trial_nothing_is_known():
             r"latents must have shape \(1,\) or \(1, 1\).*found \(2,\)",
         ),
         (lambda: pdn.dynamics.flow(two_latents(n_neurons=9), latents=(0, 2)), "two different ones"),
+        (
+            lambda: pdn.dynamics.flow(exact_rank_one(1), latents=(0, 3)),
+            r"has one latent, number 0: leave latents out; found \(0, 3\)",
+        ),
         (lambda: pdn.dynamics.flow(exact_rank_one(1), extent=-1), "extent must be a positive number"),
         (lambda: pdn.dynamics.flow(exact_rank_one(1), at=[1, 2]), "at must be 1 finite numbers"),
         (lambda: pdn.dynamics.simulate_reduced(pdn.network.Rate.random(4), None), "found Rate"),
     ],
     ids=[
         "text", "tau", "populations", "dataset", "channels", "conditions", "starts", "latents", "axes",
-        "extent", "at", "rate",
+        "line", "extent", "at", "rate",
     ],
 )  # fmt: skip
 def test_what_cannot_be_reduced_is_refused(call, words):

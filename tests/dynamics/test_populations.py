@@ -10,6 +10,7 @@ from scipy.integrate import quad
 from sklearn.metrics import adjusted_rand_score
 
 import popdyn as pdn
+from popdyn.dynamics.populations import _mean_bounds
 from popdyn.errors import FitError, PopdynWarning, TensorError
 from tests.dynamics.gating_network import TASK, gating_network
 
@@ -38,11 +39,25 @@ def test_a_network_that_decides_by_context_needs_the_two_populations_it_was_made
     assert (upper >= found["mean_accuracy"].values).all()
 
 
+def test_bounds_of_an_accuracy_are_of_student_and_at_least_those_of_the_trials():
+    from scipy import stats
+    from statsmodels.stats.proportion import proportion_confint
+
+    scattered, alike = np.array([0.5, 0.7, 0.6, 0.9]), np.ones(4)
+    low, high = _mean_bounds(np.stack([scattered, alike]), 50)
+    student = stats.t.interval(0.95, 3, scattered.mean(), stats.sem(scattered))
+    assert (low[0], high[0]) == pytest.approx((student[0], min(student[1], 1.0)))
+    assert (low[1], high[1]) == pytest.approx(proportion_confint(200, 200, method="wilson"))
+
+
 def test_no_more_populations_are_tried_than_the_loadings_have():
     """A criterion that is out of reach ends the search, not the largest number."""
     with pytest.warns(PopdynWarning) as said:
         found = pdn.dynamics.populations(gating_network(), task=TASK, accuracy=1.0, **FEW)
-    assert "of 3 populations 2 have neurons" in str(said[0].message)
+    words = '"auto" tried a mixture of 3, and of 3 populations 2 have neurons'
+    assert words in str(said[0].message)
+    with pytest.warns(PopdynWarning, match="^of 3 populations 2 have neurons"):
+        pdn.dynamics.populations(gating_network(), 3)
     assert found["tried"].values.tolist() == [1, 2]
     assert np.isnan(found["n_populations"])
     assert found.sizes["population"] == 2

@@ -82,7 +82,7 @@ def test_the_other_scaling_is_converted_and_doubted_where_it_is_not_said(inputs)
 
 def test_a_bias_that_lint_does_not_read_out_is_said(inputs):
     state = lint() | {"b": np.full(N, 0.3, np.float32), "h0": np.zeros(N, np.float32)}
-    with pytest.warns(PopdynWarning, match="reads outputs from the states without the bias"):
+    with pytest.warns(PopdynWarning, match="differ, and so do the first states, less with"):
         net = LowRank.from_weights(state)
     far = np.abs(ends_of_steps(net, inputs) - lint_outputs(state, inputs, 0.2)).max()
     assert far > 1e-3

@@ -86,6 +86,18 @@ def test_what_cannot_be_drawn_is_refused(net, call, words):
         call(net)
 
 
+def test_what_is_drawn_through_another_result_says_through_which(net):
+    reduced = pdn.dynamics.reduce(net)
+    words = r"reduce has no picture of its own: plot\.flow\(.*plot\.effective_coup.*plot\.loadings"
+    with pytest.raises(pdn.PopdynError, match=words):
+        pdn.show(reduced)
+    with pytest.raises(pdn.PopdynError, match=r"mean_field has no picture .* plot\.flow\("):
+        pdn.show(xr.Dataset(attrs={"method": "mean_field"}))
+    # What the message says can be done.
+    assert pdn.plot.flow(pdn.dynamics.flow(reduced, n_points=5)).get_xlabel()
+    assert pdn.plot.effective_couplings(pdn.dynamics.effective_couplings(reduced))
+
+
 def test_the_reduction_is_dashed_beside_the_network(net):
     task = pdn.tasks.PerceptualDecision()
     one_input = pdn.network.LowRank(net.m, net.n, net.input[:, :1], net.output)

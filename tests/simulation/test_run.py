@@ -302,7 +302,8 @@ def test_what_cannot_be_run_is_refused_in_plain_words(net, trials, arguments, wo
 def test_trials_that_do_not_fit_the_network_are_refused(net, trials):
     with pytest.raises(TensorError, match=r"steps of 0.02 s, the network has dt=0.01 s.*net.dt"):
         pdn.simulate(net, PerceptualDecision().sample(2, dt=0.02))
-    with pytest.raises(TensorError, match=r"1 input channels, the network takes 3.*n_inputs=1"):
+    words = r"1 input channels, the network takes 3: take trials of the task.*n_inputs=1"
+    with pytest.raises(TensorError, match=words):
         pdn.simulate(Rate.random(5, n_inputs=3), trials)
     with pytest.raises(TensorError, match="expected trials with inputs .* found ndarray"):
         pdn.simulate(net, np.zeros(3))

@@ -163,7 +163,8 @@ def _same_columns(inputs: xr.DataArray, activity: xr.DataArray) -> xr.DataArray:
 def _differ(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
     """Return where two columns of trials differ by more than rounding."""
     if one.dtype.kind in "biuf" and other.dtype.kind in "biuf":
-        return ~np.isclose(one.astype(float), other.astype(float), rtol=1e-5, equal_nan=True)
+        close = np.isclose(one.astype(float), other.astype(float), rtol=1e-5, equal_nan=True)
+        return np.asarray(~close)
     return np.asarray(one.astype(str) != other.astype(str))
 
 

@@ -71,12 +71,7 @@ def make_fit(
     variables = {
         **_network(best.parameters, model, recording, options),
         **_activity(recording, predicted, found.held_out),
-        **_scores(found, np.random.default_rng([entropy, 2]), options.n_draws),
-        "neuron_r2": (
-            ("n_ranks", "neuron"),
-            [_padded(one.neuron_r2, model.n_neurons) for one in found.scores],
-            {"units": "1"},
-        ),
+        **_scores(found, np.random.default_rng([entropy, 2]), options.n_draws, model.n_neurons),
         **_repeats(found, best, model, recording, options),
         "fold": ((recording.item,), found.fold),
     }
@@ -92,14 +87,16 @@ def make_fit(
     )  # fmt: skip
     result.attrs["nonlinearity"] = options.nonlinearity
     result.attrs["observation"] = options.observation
+    result.attrs["lag"] = np.asarray(told["lag"], dtype=float).tolist()
     result.attrs["note"] = _note(result)
     rival = _rival(result)
     if rival:
+        low, high = result["r2_bound"].sel(n_ranks=found.n_ranks).values
         warn(
             f"held-out conditions are predicted no better than by {rival}, with r2 = "
-            f"{float(result['r2'].sel(n_ranks=found.n_ranks)):.3g}: inputs say little of the "
-            "activity, they are not those that it follows (another lag or tau?), or there are too "
-            "few conditions"
+            f"{float(result['r2'].sel(n_ranks=found.n_ranks)):.3g} ({low:.3g} to {high:.3g}): "
+            "inputs say little of the activity, they are not those that it follows (another lag "
+            "or tau?), or there are too few conditions"
         )
     return result
 
@@ -151,7 +148,7 @@ def _activity(recording: Recording, predicted: Array, held_out: Array) -> dict[s
     }
 
 
-def _scores(found: Found, rng: np.random.Generator, n_draws: int) -> dict[str, Any]:
+def _scores(found: Found, rng: np.random.Generator, n_draws: int, n_neurons: int) -> dict[str, Any]:
     """Return explained parts with their intervals, all over the same draws."""
     drawn = draws(found.scores[0].error.shape, n_draws, rng)
     units = {"units": "1"}
@@ -167,6 +164,10 @@ def _scores(found: Found, rng: np.random.Generator, n_draws: int) -> dict[str, A
     variables = of("r2", found.scores, ("n_ranks",)) | of("pca_r2", found.pca, ("n_ranks",))
     for name, one in found.beside.items():
         variables |= of(f"{name}_r2", [one], ())
+    own = [_padded(one.neuron_r2, n_neurons) for one in found.scores]
+    bounds = [_padded(one.neuron_bounds(drawn[1]), n_neurons) for one in found.scores]
+    variables["neuron_r2"] = ("n_ranks", "neuron"), own, units
+    variables["neuron_r2_bound"] = ("bound", "n_ranks", "neuron"), np.stack(bounds, 1), units
     return variables | {"chosen_rank": ((), found.n_ranks)}
 
 
@@ -198,14 +199,18 @@ def _repeats(
 
 def _rival(result: xr.Dataset) -> str:
     """Return what predicts as well as the network without knowing the inputs, or nothing."""
-    r2 = float(result["r2"].sel(n_ranks=int(result["chosen_rank"])))
+    own = result.sel(n_ranks=int(result["chosen_rank"]))
     rivals = {
         "a mean": 0.0,
-        "the average of the other conditions": float(result["average_r2"]),
-        "networks with inputs exchanged": float(result["shuffled_r2"]),
+        "the average of the other conditions": float(own["average_r2"]),
+        "networks with inputs exchanged": float(own.get("shuffled_r2", -np.inf)),
     }
     name = max(rivals, key=rivals.__getitem__)
-    return "" if r2 > rivals[name] else f"{name} (r2 = {rivals[name]:.3g})"
+    if float(own["r2"]) > rivals[name]:
+        if float(own["r2_bound"].min()) > 0:
+            return ""
+        name = "a mean"
+    return f"{name} (r2 = {rivals[name]:.3g})"
 
 
 def _note(result: xr.Dataset) -> str:
@@ -215,6 +220,8 @@ def _note(result: xr.Dataset) -> str:
     rival = _rival(result)
     said = f"A network of rank {rank} explains {r2:.3f} ({low:.3f} to {high:.3f}) of held-out "
     said += f"conditions, no better than {rival}: do not read it. " if rival else "conditions. "
+    if np.max(result.attrs["lag"]) > 0:
+        said += f"It was fitted with lag={result.attrs['lag']} s: delay what it is shown as much. "
     if n_starts < 2:
         return said + "How far its weights are determined is unknown: fit from n_starts=2 or more."
     raw, effective = (float(result[f"{name}_correlation"]) for name in ("raw", "effective"))
@@ -237,7 +244,9 @@ def _neurons(recording: Recording, n_neurons: int) -> NDArray[Any]:
 
 
 def _padded(values: Array, n: int) -> Array:
-    return np.concatenate([values, np.full(n - values.size, np.nan)])
+    """Return values (..., neuron) with NaN for neurons that were not recorded."""
+    more = np.full((*values.shape[:-1], n - values.shape[-1]), np.nan)
+    return np.concatenate([values, more], axis=-1)
 
 
 def _coords(activity: xr.DataArray) -> dict[str, Any]:

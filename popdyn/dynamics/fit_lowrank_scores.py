@@ -25,10 +25,9 @@ class Score:
 
     Attributes
     ----------
-    error, null : ndarray, shape (neuron, condition)
-        Of the prediction, and of predicting the mean of all that was recorded.
-    own_null : ndarray, shape (neuron,)
-        Of predicting each neuron's mean.
+    error, null, own_null : ndarray, shape (neuron, condition)
+        Of the prediction, of predicting the mean of all that was recorded, and of predicting each
+        neuron's mean.
     """
 
     error: Array
@@ -43,8 +42,13 @@ class Score:
     @property
     def neuron_r2(self) -> Array:
         """The same of each neuron, whose mean is its own; NaN where it never varies."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(self.own_null > 0, 1.0 - self.error.sum(axis=1) / self.own_null, np.nan)
+        return _explained(self.error.sum(axis=1), self.own_null.sum(axis=1))
+
+    def neuron_bounds(self, conditions: Array) -> Array:
+        """Return the 95 % interval of `neuron_r2` (bound, neuron) over draws of conditions."""
+        return percentile_bounds(
+            _explained(conditions @ self.error.T, conditions @ self.own_null.T)
+        )
 
     def bounds(self, neurons: Array, conditions: Array) -> Array:
         """Return the 95 % interval of `r2` over draws of neurons and conditions.
@@ -67,7 +71,13 @@ def score(recording: Recording, predicted: Array, poisson: bool) -> Score:
     error = errors(values, counts, predicted[..., : values.shape[2]], poisson)
     null = null_errors(values, counts, poisson)
     own = null_errors(values, counts, poisson, by_neuron=True)
-    return Score(_by_condition(error, recording), _by_condition(null, recording), own.sum((0, 1)))
+    return Score(*(_by_condition(part, recording) for part in (error, null, own)))
+
+
+def _explained(error: Array, null: Array) -> Array:
+    """Return the explained part, NaN where nothing varies."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(null > 0, 1.0 - error / null, np.nan)
 
 
 def _by_condition(error: Array, recording: Recording) -> Array:

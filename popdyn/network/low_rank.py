@@ -360,5 +360,10 @@ nonlinearity='tanh')
         ------
         TensorError
             If a variable or the nonlinearity is missing.
+
+        Warns
+        -----
+        PopdynWarning
+            If it was fitted with a lag, by which its inputs are to be delayed.
         """
         return cls(**restored(dataset))

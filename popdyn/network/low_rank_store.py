@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
+from popdyn.errors import warn
 from popdyn.network.low_rank_fields import DIMS, OPTIONAL_DIMS
 from popdyn.network.rate_store import dataset_of, fields_of
 
@@ -25,5 +27,17 @@ def restored(dataset: xr.Dataset) -> dict[str, Any]:
     ------
     TensorError
         If a variable or the nonlinearity is missing.
+
+    Warns
+    -----
+    PopdynWarning
+        If it was fitted with a lag, which a network has not.
     """
+    lag = np.atleast_1d(dataset.attrs.get("lag", 0.0))
+    if (lag > 0).any():
+        warn(
+            f"the network was fitted with lag={', '.join(f'{one:g}' for one in lag)} s and does "
+            "not delay its inputs itself: delay what it is shown by as much, its first value held "
+            "before, or it is heard too early"
+        )
     return fields_of(dataset, DIMS, OPTIONAL_DIMS, "low-rank")

@@ -74,8 +74,9 @@ def fit_details(result: xr.Dataset) -> list[str]:
     low, high = own["r2_bound"].values
     told = [
         f"rank {rank}, R² {number(float(own['r2']), spread=high - low)} ({band(low, high)})",
-        f"inputs exchanged {number(float(result['shuffled_r2']))}",
     ]
+    if "shuffled_r2" in result:
+        told.append(f"inputs exchanged {number(float(result['shuffled_r2']))}")
     if "ceiling_r2" in result:
         told.append(f"full rank {number(float(result['ceiling_r2']))}")
     n_items = result.sizes[str(result["observed"].dims[2])]

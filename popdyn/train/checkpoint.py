@@ -150,8 +150,8 @@ class Checkpoint:
         if not said:
             return
         message = (
-            f"the checkpoint {str(self.path)!r} is of another {self.name} ({said}): repeat the call "
-            "it came from to go on, or give another place or remove it to start anew"
+            f"the checkpoint {str(self.path)!r} is of another {self.name} ({said}): repeat the "
+            "call it came from to go on, or give another place or remove it to start anew"
         )
         raise SourceError(message)
 

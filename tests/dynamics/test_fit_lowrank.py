@@ -187,6 +187,22 @@ def test_a_lag_delays_the_inputs():
     assert not np.array_equal(read_inputs(earlier, rate, lag=0.04, **told)[:, 4:], shown[:, 4:])
 
 
+def test_the_network_of_a_fit_with_a_lag_asks_for_later_inputs():
+    _, trials, rate = recorded()
+    # What was heard 60 ms later in the recording.
+    earlier = trials.assign(inputs=trials["inputs"].shift(step_time=-3, fill_value=0.0))
+    fit = fit_lowrank(rate, earlier, 1, lag=0.06, **QUICK)
+    assert fit.attrs["lag"] == 0.06
+    assert "fitted with lag=0.06 s: delay what it is shown as much" in fit.attrs["note"]
+    with pytest.warns(PopdynWarning, match=r"with lag=0.06 s and does not delay its inputs itself"):
+        net = LowRank.from_dataset(fit)
+    at = np.maximum(np.arange(51) - 3, 0)
+    later = earlier.assign(inputs=earlier["inputs"].copy(data=earlier["inputs"].values[:, at]))
+    early, right = (pdn.simulate(net, shown, bin_width=0.02)["rate"] for shown in (earlier, later))
+    assert np.abs(right.values - fit["predicted"].values).max() < 0.03
+    assert np.abs(early.values - fit["predicted"].values).max() > 0.2
+
+
 def test_steps_may_be_shorter_than_bins():
     net, trials, _ = recorded()
     rate = pdn.simulate(net, trials, bin_width=0.06)["rate"]
@@ -218,8 +234,57 @@ def test_a_fit_goes_on_from_its_file_to_the_same_bits(tmp_path, monkeypatch):
     n_all = 2 * 2 * 2 + 2 + 2
     assert len(calls) == n_all - 4
     assert again.identical(whole)
-    with pytest.raises(SourceError, match="rng|seed"):
+    words = r"fit.npz' is of another fit \(seed: 0, now 1\)"
+    with pytest.raises(SourceError, match=words):
         fit_lowrank(rate, trials, [1, 2], checkpoint=tmp_path / "fit.npz", rng=1, **told)
+
+
+def test_other_ranks_and_more_starts_use_what_the_file_holds(tmp_path, monkeypatch):
+    _, trials, rate = recorded()
+    more = {**QUICK, "n_iterations": 10, "n_starts": 2, "ceiling": True}
+    whole = fit_lowrank(rate, trials, [1, 2], **more)
+    file = tmp_path / "fit.npz"
+    fit_lowrank(rate, trials, 2, checkpoint=file, **{**more, "n_starts": 1, "ceiling": False})
+    from popdyn.dynamics import fit_lowrank_jobs as jobs
+
+    solve, calls = jobs.solve, []
+    monkeypatch.setattr(jobs, "solve", lambda *given: calls.append(1) or solve(*given))
+    again = fit_lowrank(rate, trials, [1, 2], checkpoint=file, **more)
+    # Held out: rank 2 of the first start and exchanged inputs were there; and full weights.
+    n_folds, n_held_out = 2, 2 * 2 * 2 + 2 + 2
+    n_there = n_folds + n_folds + int(whole["chosen_rank"] == 2)
+    assert len(calls) == n_held_out + 2 - n_there
+    assert again.identical(whole)
+
+
+def test_a_file_that_is_no_fit_is_refused_as_such(tmp_path):
+    _, trials, rate = recorded()
+    file = tmp_path / "fit.npz"
+    file.write_bytes(b"other")
+    with pytest.raises(SourceError, match="fit.npz' is no checkpoint of a fit, or is damaged"):
+        fit_lowrank(rate, trials, 1, checkpoint=file, **QUICK)
+
+
+def test_inputs_of_a_single_condition_are_not_exchanged():
+    _, trials, rate = recorded()
+    two = slice(0, 2)
+    fit = fit_lowrank(rate.isel(trial=two), trials.isel(trial=two), 1, **QUICK)
+    assert "shuffled_r2" not in fit
+    assert "inputs exchanged" not in fit.attrs["note"]
+    assert pdn.plot.fit_lowrank(fit).get_legend() is not None
+
+
+def test_what_is_predicted_of_a_neuron_has_an_interval(fit):
+    own, bound = (fit[name].sel(n_ranks=1) for name in ("neuron_r2", "neuron_r2_bound"))
+    assert bound.dims == ("bound", "neuron")
+    assert bool(((bound[0] < own) & (own < bound[1])).all())
+    # A bootstrap of trials, by hand.
+    y, guess = (fit[name].values[7].astype(float) for name in ("observed", "held_out"))
+    error, null = ((y - guess) ** 2).sum(axis=0), ((y - y.mean()) ** 2).sum(axis=0)
+    drawn = np.random.default_rng(5).integers(40, size=(4000, 40))
+    wanted = np.quantile(1 - error[drawn].sum(axis=1) / null[drawn].sum(axis=1), [0.025, 0.975])
+    width = wanted[1] - wanted[0]
+    assert bound.sel(neuron=7).values == pytest.approx(wanted, abs=0.6 * width)
 
 
 def test_a_diverging_fit_keeps_its_best(monkeypatch):

@@ -138,7 +138,7 @@ def test_a_neuron_turned_round_is_the_same_neuron():
 def scored(*errors):
     """Scores of ranks with errors (condition,) of one neuron; predicting a mean has 10 each."""
     null = np.full((1, len(errors[0])), 10.0)
-    return [Score(np.array([error]), null, null.sum(axis=1)) for error in errors]
+    return [Score(np.array([error]), null, null) for error in errors]
 
 
 def test_the_smallest_rank_that_is_as_good_as_the_best_is_chosen():

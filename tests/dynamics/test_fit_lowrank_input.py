@@ -54,6 +54,11 @@ def refused(error, words, change=lambda rate, inputs: (rate, inputs), n_ranks=1,
         ({"nonlinearity": "tan"}, "nonlinearity"),
         ({"lag": 50.0}, "lags are in seconds (50 ms is 0.05)"),
         ({"lag": [0.1, 0.2]}, "one number or one for each of 1 channels"),
+        (
+            {"lag": 0.01},
+            "whole number of steps of 0.02 s, found 0.01 s; the nearest are 0 and 0.02",
+        ),
+        ({"lag": [0.055]}, "found 0.055 s; the nearest are 0.04 and 0.06 s"),
         ({"lag": -0.1}, "lag must be seconds from an input to its effect, at least 0"),
         ({"mask": np.ones(3, bool)}, "mask must be True where activity counts"),
         ({"mask": np.ones(51)}, "found float64"),
@@ -132,6 +137,27 @@ def test_inputs_of_other_trials_are_refused():
     refused(TensorError, bare, lambda r, u: (r, u.isel(trial=slice(3)).drop_vars("trial")))
 
 
+def test_trials_of_another_sample_are_refused():
+    _, trials, rate = recorded(n_trials=24)
+    other = pdn.tasks.PerceptualDecision().sample(24, 9, dt=0.02)
+    names = ("stimulus", "measured_stimulus", "target_choice")
+    wrong = max(int((other[name].values != trials[name].values).sum()) for name in names)
+    words = rf"their 'stimulus' disagrees in {wrong} of 24 trials \(first: .* of the inputs, .* of"
+    with pytest.raises(TensorError, match=words):
+        fit_lowrank(rate, other, 1, **QUICK)
+    # Clocks may differ, and words that say the same.
+    moved = trials.assign_coords(
+        start_time=trials["start_time"] + 100, stimulus=trials["stimulus"].astype(np.float32)
+    )
+    fit_lowrank(rate.isel(trial=slice(None, None, -1)), moved, 1, **QUICK)
+    named = np.array(["a", "b"] * 12)
+    with pytest.raises(TensorError, match=r"their 'side' disagrees in 1 of 24 trials \(first: a"):
+        fit_lowrank(
+            rate.assign_coords(side=("trial", np.where(np.arange(24) == 4, "c", named))),
+            trials.assign_coords(side=("trial", named)), 1, **QUICK,
+        )  # fmt: skip
+
+
 def test_what_is_no_inputs_is_refused():
     refused(TensorError, "found ndarray", lambda r, u: (r, u.values))
     refused(TensorError, "inputs must be the trials of a task", lambda r, _: (r, xr.Dataset()))
@@ -182,6 +208,19 @@ def test_a_prediction_no_better_than_the_mean_is_said():
     with pytest.warns(PopdynWarning, match="predicted no better than by a mean"):
         fit = fit_lowrank(noise, inputs, 1, **QUICK)
     assert "no better than a mean (r2 = 0): do not read it" in fit.attrs["note"]
+
+
+def test_little_that_may_be_nothing_is_said_to_be_no_better_than_the_mean():
+    rate, inputs = given()
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(rate.shape).astype(np.float32)
+    with pytest.warns(PopdynWarning, match=r"no better than by a mean .r2 = 0., .* \(-.* to .*\)"):
+        fit = fit_lowrank(rate.copy(data=0.3 * rate.values + noise), inputs, 1, **{
+            **QUICK, "n_iterations": 30, "n_draws": 500, "learn": ("scale",)
+        })  # fmt: skip
+    low, high = fit["r2_bound"].values[:, 0]
+    assert low < 0 < float(fit["r2"][0]) < high
+    assert "do not read it" in fit.attrs["note"]
 
 
 def test_a_prediction_no_better_than_one_without_inputs_is_said():

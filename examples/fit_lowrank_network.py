@@ -5,11 +5,10 @@ A low-rank network fitted to activity
 Which small network does what was recorded? Here what was recorded is known: a network of rank 1,
 half of whose neurons are seen, with noise. The fit finds how many latents it has, predicts trials
 that it never saw, and says what of its weights is known and what is not. Of a recording that inputs
-explain little of, it says that as well.
+explain little of, the numbers beside the fit say that as well.
 """
 
 import dataclasses
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -62,14 +61,13 @@ average = pdn.condition_average(pdn.smooth(pdn.rate(counts), sigma=0.05), by="st
 after = ((average["time"] > 0) & (average["time"] < 0.5)).astype(float)
 kind = average["stimCategory"]
 inputs = xr.concat([after * (kind > 0), after * (kind == 2)], "channel")
-with warnings.catch_warnings(record=True) as told:
-    warnings.simplefilter("always", pdn.PopdynWarning)
-    fit = pdn.dynamics.fit_lowrank(average, inputs, [1, 2, 3], n_folds=3, n_iterations=100)
-print(told[0].message)
+fit = pdn.dynamics.fit_lowrank(average, inputs, [1, 2, 3], n_folds=3, n_iterations=100)
+explained = float(fit["r2"].sel(n_ranks=fit["chosen_rank"]))
+print(f"explained: {explained:.2f}, by the average of other clips: {float(fit['average_r2']):.2f}")
 
 # %%
 # Most of what is explained are differences between the means of neurons, which the average of the
-# other clips has as well. Of the course of a neuron next to nothing is.
+# other clips has as well: do not read this network. Of the course of a neuron next to nothing is.
 own = fit["neuron_r2"].sel(n_ranks=fit["chosen_rank"])
 print(f"explained about the mean of each neuron, median: {float(own.median()):.2f}")
 ax = pdn.plot.fit_lowrank(fit)

@@ -50,7 +50,7 @@ def test_counts_are_fitted_by_their_likelihood():
     net, trials, counts, hertz = counted()
     fit = fit_lowrank(counts, trials, 1, **QUICK)
     assert fit.attrs["observation"] == "poisson"
-    assert of_truth(fit, hertz) > 0.93
+    assert of_truth(fit, hertz) > 0.92
     assert cosines(fit["m"].values, net.m)[0] > 0.93
     assert 0 < float(fit["r2"][0]) < 0.3
     # With tanh a neuron whose scale and loadings change sign is the same neuron.

@@ -143,15 +143,10 @@ def inactivate(
     conditions = None if by is None else group_conditions(trials, by)
     same = int(generator.integers(2**63))
 
+    noise = {"noise_step": noise_step, "noise_density": noise_density}
+
     def run(own: Network, shown: xr.Dataset) -> xr.Dataset:
-        return simulate(
-            own,
-            shown,
-            rng=same,
-            task=task,
-            noise_step=noise_step,
-            noise_density=noise_density,
-        )
+        return simulate(own, shown, rng=same, task=task, **noise)
 
     control = run(net, trials)
     check_readout(net, control)
@@ -185,8 +180,7 @@ def inactivate(
             "current": current,
             "during": during,
             "by": by,
-            "noise_step": noise_step,
-            "noise_density": noise_density,
+            **noise,
             "n_draws": n_draws,
         },
         seed=seed,

@@ -78,3 +78,25 @@ def test_a_fitted_network_does_what_the_fit_says_from_its_first_bin_on(started):
     net = pdn.network.LowRank.from_dataset(fit)
     done = pdn.simulate(net, trials, bin_width=net.dt)["rate"].values
     assert np.abs(done - fit["predicted"].values)[:, :3].mean() < 0.005
+
+
+@pytest.mark.filterwarnings("ignore::popdyn.errors.PopdynWarning")
+def test_what_a_fit_stands_beside_knows_nothing_of_held_out_conditions_either(started):
+    """Components are those of scikit-learn, averages by hand, of the conditions that are kept."""
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    _, trials, rate = started
+    told = {**QUICK, "n_iterations": 5, "n_folds": 3}
+    fit = pdn.dynamics.fit_lowrank(rate, trials, [1, 2], **told)
+    values, fold = rate.transpose("trial", "time", "neuron").values, fit["fold"].values
+    total = ((values - values.mean()) ** 2).sum()
+    for rank in (1, 2):
+        left = 0.0
+        for number in range(3):
+            kept, out = values[fold != number], values[fold == number]
+            model = decomposition.PCA(rank).fit(kept.reshape(-1, values.shape[2]))
+            flat = out.reshape(-1, values.shape[2])
+            left += ((flat - model.inverse_transform(model.transform(flat))) ** 2).sum()
+        assert float(fit["pca_r2"].sel(n_ranks=rank)) == pytest.approx(1 - left / total, rel=1e-6)
+    parts = [(values[fold == k] - values[fold != k].mean(axis=0)) ** 2 for k in range(3)]
+    left = sum(part.sum() for part in parts)
+    assert float(fit["average_r2"]) == pytest.approx(1 - left / total, rel=1e-6)

@@ -143,7 +143,7 @@ def inactivate(
     conditions = None if by is None else group_conditions(trials, by)
     same = int(generator.integers(2**63))
 
-    noise = {"noise_step": noise_step, "noise_density": noise_density}
+    noise: dict[str, Any] = {"noise_step": noise_step, "noise_density": noise_density}
 
     def run(own: Network, shown: xr.Dataset) -> xr.Dataset:
         return simulate(own, shown, rng=same, task=task, **noise)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from popdyn.dynamics.fit_lowrank_data import Recording
 from popdyn.dynamics.fit_lowrank_model import errors, null_errors
@@ -17,6 +18,7 @@ Index = NDArray[np.intp]
 
 # Ranks that explain less than the best by this part of it are as good.
 TOLERANCE = 0.001
+_NORMAL, _LEAST = 1.959963984540054, 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,10 @@ class Score:
     def bounds(self, neurons: Array, conditions: Array) -> Array:
         """Return the 95 % interval of `r2` over draws of neurons and conditions.
 
+        Of ``log(error / null)``, whose percentiles are moved away from the estimate by what
+        draws of few conditions lack: ``sqrt(n / (n - 1))``, and the ratio of the quantiles of
+        Student's t and of the normal distribution.
+
         Parameters
         ----------
         neurons, conditions : ndarray, shape (draw, neuron), (draw, condition)
@@ -62,7 +68,14 @@ class Score:
             np.einsum("dn,nc,dc->d", neurons, part, conditions, optimize=True)
             for part in (self.error, self.null)
         ]
-        return percentile_bounds(1.0 - drawn[0] / np.maximum(drawn[1], 1e-300))
+        error, null = (np.maximum(part, _LEAST) for part in drawn)
+        left = np.log(error) - np.log(null)
+        middle = np.log(max(self.error.sum(), _LEAST)) - np.log(max(self.null.sum(), _LEAST))
+        # With two conditions Student's t knows nothing at all.
+        n = max(self.error.shape[1], 3)
+        wider = stdtrit(n - 1, 0.975) / _NORMAL * np.sqrt(n / (n - 1))
+        lower, upper = middle + wider * (percentile_bounds(left) - middle)
+        return np.array([1.0 - np.exp(upper), 1.0 - np.exp(lower)])
 
 
 def score(recording: Recording, predicted: Array, poisson: bool) -> Score:

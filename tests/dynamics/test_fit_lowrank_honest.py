@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 import popdyn as pdn
+from popdyn.dynamics.fit_lowrank_scores import Score, draws
 
 QUICK = {"n_folds": 2, "n_starts": 1, "n_iterations": 150, "n_draws": 20, "ceiling": False}
 
@@ -100,3 +101,27 @@ def test_what_a_fit_stands_beside_knows_nothing_of_held_out_conditions_either(st
     parts = [(values[fold == k] - values[fold != k].mean(axis=0)) ** 2 for k in range(3)]
     left = sum(part.sum() for part in parts)
     assert float(fit["average_r2"]) == pytest.approx(1 - left / total, rel=1e-6)
+
+
+@pytest.mark.parametrize(("n_conditions", "least"), [(4, 0.83), (12, 0.82), (36, 0.87)])
+def test_intervals_hold_the_truth_when_conditions_differ_in_how_well_they_are_predicted(
+    n_conditions, least
+):
+    """Errors that vary over conditions by a factor of 2.2 either way: as plain percentiles .72."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(200):
+        condition = rng.lognormal(0, 0.8, n_conditions)[None]
+        neuron = rng.gamma(4, 1 / 4, (60, 1))
+        error = 0.1 * condition * neuron * rng.gamma(8, 1 / 8, (60, n_conditions))
+        null = neuron * np.ones((1, n_conditions))
+        score = Score(error, null, null)
+        lower, upper = score.bounds(*draws((60, n_conditions), 200, rng))
+        held += lower <= 1 - 0.1 * np.exp(0.32) <= upper
+    assert least < held / 200 < 0.99
+
+
+def test_an_interval_of_a_perfect_prediction_is_no_nan():
+    null = np.ones((5, 4))
+    score = Score(0 * null, null, null)
+    assert score.bounds(*draws((5, 4), 50, np.random.default_rng(0))).tolist() == [1.0, 1.0]

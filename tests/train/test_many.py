@@ -250,7 +250,7 @@ def test_a_task_that_gives_no_trials_is_named_before_anything_is_trained(tmp_pat
 def test_a_damaged_file_costs_its_own_training_alone(tmp_path):
     (tmp_path / "sine_1.npz").write_text("junk")
     table = many(force, trainings(), tmp_path, **SHORT)
-    assert table["error"].str.contains("is no checkpoint of popdyn.train").tolist() == [
+    assert table["error"].str.contains("is no checkpoint of a training").tolist() == [
         False, True, False,
     ]  # fmt: skip
 

@@ -35,6 +35,10 @@ _NOISE_COSTS = (
     "with noise on both sides, which takes almost half of the time (2 ns a number); the bar is "
     "of a kernel without noise, and of a run in which torch took 101 ms for 32 trials x 100 steps"
 )
+_TORCH_IS_FASTER = (
+    "6.7 to 8.5 times in five runs: torch takes 29 to 36 ms for 32 trials x 100 steps where it took "
+    "101 when the bar was set, popdyn 3.4 to 4.4 where its design took 7.2"
+)
 _VARIES = (
     "with noise on both sides; in five runs the published loop took 82 to 116 ms and popdyn 64 to "
     "75 (matrix products are the same ones), 1.2 to 1.55 times"
@@ -225,7 +229,7 @@ def measure(rank: int, n_runs: int = 3) -> Outcome:
         if rank and "LINT loop" in least:
             ratio = round(least["LINT loop"] / least["popdyn"], 2)
             text = f"times faster than LINT loop, ours without noise, {case}"
-            outcome.bars.append(Bar(text, ratio, 8.0, at_most=False))
+            outcome.bars.append(Bar(text, ratio, 8.0, at_most=False, why=_TORCH_IS_FASTER))
         if "torch" in least:
             ratio = least["torch"] / least["popdyn"]
             outcome.remarks.append(f"{case}: {ratio:.1f} times faster than the lean loop of torch")

@@ -36,8 +36,8 @@ _NOISE_COSTS = (
     "of a kernel without noise, and of a run in which torch took 101 ms for 32 trials x 100 steps"
 )
 _TORCH_IS_FASTER = (
-    "6.7 to 8.5 times in five runs: torch takes 29 to 36 ms for 32 trials x 100 steps where it took "
-    "101 when the bar was set, popdyn 3.4 to 4.4 where its design took 7.2"
+    "6.7 to 8.5 times in five runs: torch takes 29 to 36 ms for 32 trials x 100 steps where it "
+    "took 101 when the bar was set, popdyn 3.4 to 4.4 where its design took 7.2"
 )
 _VARIES = (
     "with noise on both sides; in five runs the published loop took 82 to 116 ms and popdyn 64 to "

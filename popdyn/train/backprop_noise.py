@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from popdyn.simulation.rate_kernel import FUSED
 
 Array = NDArray[Any]
-Single = NDArray[np.float32]
 
 _MULTIPLIER, _KEY_STEP = np.uint64(0xD256D193), np.uint64(0x9E3779B9)
 _LOW, _HALF_WORD, _EIGHT = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(8)
@@ -77,20 +76,6 @@ def _minus_two_log(u: Any) -> Any:  # pragma: no cover - compiled
     return -_TWO * (np.float32(exponent) * _LOG2 + (p * y + _L[0]) * s)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
-def draw_normal(out: Single, key: Any, step: Any) -> None:  # pragma: no cover - compiled
-    """Fill `out (neuron,)` with the normal numbers of a step, for a key below 2^32."""
-    half = (out.size + 1) // 2
-    ahead, behind = out[:half], out[half:]
-    word = np.uint64(step)
-    for i in range(behind.size):
-        first, second = philox(np.uint64(i), word, key)
-        ahead[i], behind[i] = _pair(first, second)
-    if behind.size < half:
-        first, second = philox(np.uint64(half - 1), word, key)
-        ahead[half - 1], _ = _pair(first, second)
-
-
 @njit(inline="always", error_model="numpy", fastmath=FUSED)
 def _pair(first: Any, second: Any) -> Any:  # pragma: no cover - compiled
     """Turn two words of 32 bits into two normal numbers."""
@@ -114,7 +99,7 @@ def _pair(first: Any, second: Any) -> Any:  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
 def add_noise(x: Array, std: Any, key: Any, step: int) -> None:  # pragma: no cover - compiled
-    """Add `std` times the normal numbers of a step, as `draw_normal` has them, to `x (neuron,)`."""
+    """Add `std` times the normal numbers of a step to `x (neuron,)`, for a key below 2^32."""
     half = (x.size + 1) // 2
     ahead, behind = x[:half], x[half:]
     word = np.uint64(step)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from popdyn.train.backprop_functions import activate, times_slope
-from popdyn.train.backprop_noise import draw_normal, philox
+from popdyn.train.backprop_noise import add_noise, philox
 from popdyn.train.kernels import KINDS
 from tests.oracles.backprop import FUNCTIONS
 
@@ -55,7 +55,8 @@ def test_noise_is_normal_and_each_neuron_step_and_trial_has_its_own(n):
     noise = np.empty((4, 20_000 // n, n), np.float32)
     for key in range(len(noise)):
         for step, row in enumerate(noise[key]):
-            draw_normal(row, np.uint64(key), step)
+            row[:] = 0
+            add_noise(row, np.float32(1), np.uint64(key), step)
     assert stats.kstest(noise.ravel(), "norm").pvalue > 0.01
     assert np.abs(noise).max() < 5.8
     assert len(np.unique(noise)) > 0.97 * noise.size
@@ -68,7 +69,8 @@ def test_box_and_muller_are_followed():
     word = philox(np.uint64(2), np.uint64(5), np.uint64(77))
     u, v = ((int(one) >> 8) / 2**24 for one in word)
     row = np.empty(6, np.float32)
-    draw_normal(row, np.uint64(77), 5)
+    row[:] = 0
+    add_noise(row, np.float32(1), np.uint64(77), 5)
     radius = np.sqrt(-2 * np.log(u + 2**-24))
     expected = radius * np.cos(2 * np.pi * v), radius * np.sin(2 * np.pi * v)
     assert row[[2, 5]] == pytest.approx(expected, abs=2e-6)

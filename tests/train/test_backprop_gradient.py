@@ -9,7 +9,7 @@ import pytest
 
 from popdyn.train.backprop_gradient import Circuit, loss_and_gradient
 from popdyn.train.backprop_loss import Lesson
-from popdyn.train.backprop_noise import draw_normal
+from popdyn.train.backprop_noise import add_noise
 from tests.oracles import backprop as oracle
 from tests.oracles import torch_gradients
 
@@ -63,7 +63,8 @@ def noise_of(keys, n_steps, n):
     noise = np.empty((len(keys), n_steps, n))
     for trial, key in enumerate(keys):
         for step in range(n_steps):
-            draw_normal(row, key, step)
+            row[:] = 0
+            add_noise(row, np.float32(1), key, step)
             noise[trial, step] = row
     return noise
 

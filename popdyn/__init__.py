@@ -82,6 +82,7 @@ _FUNCTIONS = {
     "pool_decoding": "analysis.pooled_decoding",
     "encoding": "analysis.encoding",
     "timescale": "analysis.timescales",
+    "selectivity_test": "analysis.selectivity",
     "compare": "comparison.pipeline",
     "report": "reporting.chapters",
     "PopdynError": "errors",

@@ -36,6 +36,7 @@ from popdyn.plot.psychometric import psychometric
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
 from popdyn.plot.scorecard import scorecard
+from popdyn.plot.selectivity_test import selectivity_test
 from popdyn.plot.separatrix_distance import separatrix_distance
 from popdyn.plot.session_overview import population_rate, rate_distribution, session_overview
 from popdyn.plot.session_trials import event_rate, session_raster, trial_structure
@@ -92,6 +93,7 @@ __all__ = [
     "raster",
     "rate_distribution",
     "relative_distance",
+    "selectivity_test",
     "separatrix_distance",
     "scorecard",
     "session_overview",

@@ -62,6 +62,7 @@ _METHODS = (
     "inactivate",
     "inactivation_agreement",
     "simulate_reduced",
+    "selectivity_test",
 )
 # Methods whose picture has another name.
 _PICTURES = {

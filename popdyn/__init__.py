@@ -81,6 +81,7 @@ _FUNCTIONS = {
     "temporal_generalization": "analysis.generalization",
     "pool_decoding": "analysis.pooled_decoding",
     "encoding": "analysis.encoding",
+    "mixed_selectivity": "analysis.mixed_selectivity",
     "timescale": "analysis.timescales",
     "selectivity_test": "analysis.selectivity",
     "compare": "comparison.pipeline",

@@ -21,6 +21,7 @@ from popdyn.plot.inactivate import inactivate, inactivation_agreement
 from popdyn.plot.lesson import lesson
 from popdyn.plot.loadings import loadings
 from popdyn.plot.memory_capacity import memory_capacity
+from popdyn.plot.mixed_selectivity import mixed_selectivity
 from popdyn.plot.multi_tdr import multi_tdr
 from popdyn.plot.observer import (
     compare_observers,
@@ -84,6 +85,7 @@ __all__ = [
     "lesson",
     "loadings",
     "memory_capacity",
+    "mixed_selectivity",
     "multi_tdr",
     "output_against_target",
     "pca",

@@ -63,6 +63,7 @@ _METHODS = (
     "inactivation_agreement",
     "simulate_reduced",
     "selectivity_test",
+    "mixed_selectivity",
 )
 # Methods whose picture has another name.
 _PICTURES = {

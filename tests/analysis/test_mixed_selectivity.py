@@ -153,3 +153,17 @@ def test_silent_neurons_are_said_and_not_counted():
     assert float(result["share"].sel(selectivity_kind="none")[0]) == 0.0
     with pytest.raises(TensorError, match="no neuron varies"):
         pdn.mixed_selectivity(tensor * 0.0, ["motion", "color"])
+
+
+def test_an_epoch_is_the_mean_of_its_bins():
+    """Counts too: what matters is the mean, whatever the unit."""
+    first, second = made(planted(), seed=1), made(planted(), seed=2)
+    values = np.concatenate([first.values, second.values, 0 * first.values], axis=1)
+    trials = {"motion": first["motion"].values, "color": first["color"].values}
+    both = pdn.make_tensor(values, [0.0, 0.1, 0.2], trials, bin_width=0.1)
+    found = pdn.mixed_selectivity(both, ["motion", "color"], window=(-0.05, 0.15))
+    mean = first.copy(data=(first.values + second.values) / 2)
+    assert np.allclose(found["f"], pdn.mixed_selectivity(mean, ["motion", "color"])["f"])
+    assert found["time"].values == pytest.approx([0.05])
+    with pytest.raises(TensorError, match="time"):
+        pdn.mixed_selectivity(both, ["motion", "color"], window=(200.0, 800.0))

@@ -82,6 +82,7 @@ _FUNCTIONS = {
     "pool_decoding": "analysis.pooled_decoding",
     "encoding": "analysis.encoding",
     "mixed_selectivity": "analysis.mixed_selectivity",
+    "context_tuning": "analysis.context_tuning",
     "timescale": "analysis.timescales",
     "selectivity_test": "analysis.selectivity",
     "compare": "comparison.pipeline",

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from popdyn.analysis.design import Design, make_design, refuse_collinear
+from popdyn.analysis.epoch_mean import epoch_mean
 from popdyn.analysis.false_discovery import false_discovery_q
 from popdyn.analysis.least_squares import Fit, fit_least_squares
 from popdyn.errors import TensorError, warn
 from popdyn.network.real_numbers import real_number
-from popdyn.preprocess.select import select
 from popdyn.resample import BOUND
-from popdyn.tensor.contract import bin_width_of, check, column_names
+from popdyn.tensor.contract import check, column_names
 from popdyn.tensor.result import make_result
 from popdyn.tensor.roles import assign_roles
 from popdyn.tensor.view import group_conditions
@@ -111,7 +111,7 @@ def mixed_selectivity(
     ['pure', 'linear mixed', 'nonlinear mixed']
     """
     tensor = check(tensor if roles is None else assign_roles(tensor, roles))
-    tensor = tensor if window is None else _epoch(tensor, window)
+    tensor = tensor if window is None else epoch_mean(tensor, window)
     names = _factors(factors)
     limit = real_number("alpha", alpha, "a share of false discoveries")
     if not 0 < limit < 1:
@@ -151,15 +151,6 @@ def mixed_selectivity(
         parameters={"factors": names, "window": window, "alpha": limit, "roles": roles},
         source=tensor,
     )
-
-
-def _epoch(tensor: xr.DataArray, window: tuple[float, float]) -> xr.DataArray:
-    """Return a tensor of one bin, the mean over an epoch; NaN where part of it was not observed."""
-    part: xr.DataArray = select(tensor, time=window)
-    width = bin_width_of(part) * part.sizes["time"]
-    center = part["time"].values.mean(keepdims=True)
-    mean = part.mean("time", keepdims=True, skipna=False).assign_coords(time=center)
-    return mean.assign_attrs({**part.attrs, "bin_width": width})
 
 
 def _factors(factors: Any) -> list[str]:

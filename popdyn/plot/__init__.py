@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from popdyn.plot.behavior_by_class import behavior_by_class, choice_by_pair
 from popdyn.plot.condition_average import condition_average
+from popdyn.plot.context_tuning import context_tuning
 from popdyn.plot.contraction import contraction, serial_dependence
 from popdyn.plot.decode import decode
 from popdyn.plot.decode_quantity import decode_quantity
@@ -54,6 +55,7 @@ from popdyn.plot.warp import warp
 
 __all__ = [
     "compare_observers",
+    "context_tuning",
     "contraction",
     "detection",
     "discrimination_observer",

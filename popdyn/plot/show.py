@@ -64,6 +64,7 @@ _METHODS = (
     "simulate_reduced",
     "selectivity_test",
     "mixed_selectivity",
+    "context_tuning",
 )
 # Methods whose picture has another name.
 _PICTURES = {

@@ -10,30 +10,17 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from popdyn.analysis.selectivity_angles import centered, filled_axes
-from popdyn.analysis.selectivity_errors import noisy_draw
+from popdyn.analysis.selectivity_bingham import bingham_test
+from popdyn.analysis.selectivity_clusters import cluster_test
 from popdyn.analysis.selectivity_input import loadings_of
-from popdyn.analysis.selectivity_judged import judged
-from popdyn.analysis.selectivity_null import (
-    QUANTILE,
-    described,
-    draw_angles,
-    enough_neighbors,
-    gaussian_draw,
-    pivotal_null,
-)
-from popdyn.analysis.selectivity_variants import Variant, find_variant
-from popdyn.errors import TensorError, warn
+from popdyn.analysis.selectivity_neighbors import neighbor_test
+from popdyn.analysis.selectivity_null import QUANTILE
+from popdyn.analysis.selectivity_variants import VARIANTS, check_names
+from popdyn.errors import TensorError
 from popdyn.resample import Seed, as_generator
 from popdyn.simulation.arguments import check_whole
 from popdyn.tensor.result import make_result
-
-Array = NDArray[np.float64]
-
-_RADIANS = {"units": "rad"}
-_TARGET = np.pi / 4
 
 
 def selectivity_test(
@@ -59,14 +46,16 @@ def selectivity_test(
         A DataArray has the dimension ``neuron`` and one other; of a Dataset from `encoding`, at one
         time, the coefficients without the intercept are taken, with their standard errors; of one
         from `dynamics.populations` the loadings.
-    method : {"epairs", "pairs"}
-        Compared with a Gaussian cloud of any shape, or with one that is alike in all directions.
+    method : {"epairs", "pairs", "cluster", "bingham"}
+        Angles to neighbors beside those of a Gaussian cloud of any shape, or of one that is alike
+        in all directions; mixtures of Gaussians, several groups against one; whether some axes
+        hold more directions than others.
     variant : str
         ``"default"``, the test whose level was measured, or a published one as its code has it (see
         Notes).
     standard_error : ndarray or DataArray, optional
-        Of each loading.  The null then carries them (of the variants ``"default"`` and
-        ``"covariance"``): neurons with few trials can look like a group.
+        Of each loading.  The null then carries them (of epairs ``"default"`` and
+        ``"covariance"``, and of cluster): neurons with few trials can look like a group.
     n_neighbors : int, optional
         Neighbors over which angles are averaged; by default that of the variant, mostly 3.
     n_draws : int
@@ -80,12 +69,23 @@ def selectivity_test(
     Returns
     -------
     Dataset
-        ``angle (neuron)`` in rad, to the neighbors, and ``median_angle``; ``index``, by what share
-        it is smaller than by chance (0: random, 1: every neuron has neighbors of its direction,
-        negative: spread out); ``effect_size``, by how many standard deviations of the angles of
-        the null; ``z``, of its medians; ``p``, two-sided; ``p_clustered`` and ``p_dispersed``,
-        one-sided, of the median among those of the null; ``direction``; ``null_median_angle
-        (draw)``; ``null_angle (quantile)``, of all neurons and draws.
+        Of epairs and pairs ``angle (neuron)`` in rad, to the neighbors, and ``median_angle``;
+        ``index``, by what share it is smaller than by chance (0: random, 1: every neuron has
+        neighbors of its direction, negative: spread out); ``effect_size``, by how many standard
+        deviations of the angles of the null; ``z``, of its medians; ``p``, two-sided;
+        ``p_clustered`` and ``p_dispersed``, one-sided, of the median among those of the null;
+        ``direction``; ``null_median_angle (draw)``; ``null_angle (quantile)``, of all neurons and
+        draws.
+
+        Of cluster ``statistic``, the logarithm of the likelihood ratio of four groups against one
+        (per neuron), ``null_statistic (draw)`` and ``p``; ``held_out_gain (number)`` of each
+        number of groups over one, ``n_clusters``, the number with the largest; ``label (neuron)``,
+        ``probability (cluster, neuron)``, ``share (cluster)`` and ``center (cluster, feature)``;
+        ``stability``, the adjusted Rand index of the groups of two subsamples, beside
+        ``null_stability (surrogate)`` of clouds without groups.
+
+        Of bingham ``statistic``, ``p``, ``axis_share (axis)``, of the directions along each main
+        axis, and ``null_statistic (draw)``.
 
     Raises
     ------
@@ -120,6 +120,13 @@ def selectivity_test(
     counted as its own first neighbor, p from a normal.  Angles of neurons in one data set depend
     on each other, and p that take them for independent (rank-sum) are too small.
 
+    *cluster*: made round as the default; lengths are then replaced by those of a Gaussian cloud in
+    their order, as mixtures take heavy tails for groups.  Mixtures have means and covariances of
+    their own; a tenth of a second is needed for each draw of 150 neurons.
+
+    *bingham* of ``"dubreuil2022"`` takes p from the chi squared limit.  Clouds that are longer
+    along one axis are not alike in all directions: it says nothing about groups.
+
     *With errors*, ``p`` is that of draws from a Gaussian cloud of true loadings, whose covariance
     is estimated with the errors known, to which each neuron's error is added.
 
@@ -136,99 +143,59 @@ def selectivity_test(
     >>> float(result["p"]), str(result["direction"].values)
     (0.01, 'clustered')
     """
-    test = find_variant(method, variant)
+    check_names(method, variant)
     check_whole("n_draws", n_draws, "draw of the null")
+    if n_neighbors is not None and method not in VARIANTS:
+        message = f"n_neighbors is for epairs and pairs; {method} has none: leave it out"
+        raise TensorError(message)
     seed = as_generator(rng)[1]
     given = loadings_of(loadings, standard_error)
-    _check_errors(given.error, test, method, variant)
-    prepared = _prepared(test, given.values)
-    k = _neighbors(test, n_neighbors, prepared.shape)
-    pooled = None
-    if given.error is not None:
-        pooled = draw_angles(noisy_draw(test, given.values, given.error, k), n_draws, rng, n_jobs)
-    elif test.p == "rank_sum":
-        pooled = draw_angles(gaussian_draw(test, prepared, k), n_draws, rng, n_jobs)
-    if pooled is None:
-        null = pivotal_null(test, prepared.shape, k, n_draws, rng, n_jobs)
-    else:
-        null = described(pooled)
-    angle = test.angles(prepared, k)
-    result = make_result(
-        judged(test, angle, null, pooled) | {"angle": _of_all(angle, given.known)},
-        coords={
-            **{name: given.source.coords[name] for name in _neuron_coords(given.source)},
-            "draw": np.arange(n_draws), "quantile": QUANTILE,
-        },
-        method="selectivity_test",
-        parameters={
-            "method": method, "variant": variant, "n_neighbors": k, "n_draws": n_draws,
-            "standard_error": given.error is not None,
-        },
-        source=given.source.rename("loadings"),
-        seed=seed,
-    )  # fmt: skip
-    n_neurons, n_features = prepared.shape
-    return result.assign_attrs(
-        test=method, variant=variant, n_neurons=n_neurons, n_features=n_features, n_neighbors=k,
-        n_left_out=int((~given.known).sum()), n_duplicates=given.n_duplicates,
-    )  # fmt: skip
-
-
-def _check_errors(error: Array | None, test: Variant, method: str, variant: str) -> None:
-    """Refuse errors where the null cannot carry them."""
-    if error is not None and test.null != "own":
+    if given.error is not None and not (method == "cluster" or _carries_errors(method, variant)):
         message = (
             f"the null of {method} {variant!r} carries no errors: leave standard_error out "
             '(of a result of encoding give ["coefficient"] without the intercept), or take '
             'method="epairs", variant="default"'
         )
         raise TensorError(message)
+    draws = (n_draws, rng, n_jobs)
+    if method == "bingham":
+        variables, said = bingham_test(given.values, variant, *draws)
+    elif method == "cluster":
+        variables, said = cluster_test(given, *draws)
+    else:
+        test = VARIANTS[method][variant]
+        variables, said = neighbor_test(given, test, n_neighbors, *draws)
+    dims = {dim for variable in variables.values() for dim in np.atleast_1d(variable[0]).tolist()}
+    coords = {"draw": np.arange(n_draws), "quantile": QUANTILE, **_columns(given.source)}
+    kept = {name: own for name, own in coords.items() if name in dims or _dim_of(own) in dims}
+    result = make_result(
+        variables,
+        coords=kept,
+        method="selectivity_test",
+        parameters={
+            "method": method, "variant": variant, "n_draws": n_draws,
+            "standard_error": given.error is not None, **said,
+        },
+        source=given.source.rename("loadings"),
+        seed=seed,
+    )  # fmt: skip
+    n_neurons, n_features = given.values.shape
+    return result.assign_attrs(
+        {"n_neurons": n_neurons, "n_features": n_features, **said}, test=method, variant=variant,
+        n_left_out=int((~given.known).sum()), n_duplicates=given.n_duplicates,
+    )  # fmt: skip
 
 
-def _prepared(test: Variant, values: Array) -> Array:
-    """Prepare the vectors, and see how many dimensions they fill."""
-    n_features = values.shape[1]
-    prepared = test.prepare(values)
-    filled = filled_axes(centered(values)).shape[1]
-    if filled < 2 or (filled < n_features and prepared.shape[1] == n_features):
-        message = (
-            f"the loadings fill {filled} of {n_features} dimensions: leave out features that "
-            "follow from others or are the same for all neurons"
-        )
-        raise TensorError(message)
-    if filled < n_features:
-        warn(
-            f"the loadings fill {filled} of {n_features} dimensions, because features follow from "
-            f"others or are the same for all neurons: {filled} are tested"
-        )
-    return prepared
+def _carries_errors(method: str, variant: str) -> bool:
+    """Whether the null of a test of angles is prepared as the data, and so can carry errors."""
+    return method in VARIANTS and VARIANTS[method][variant].null == "own"
 
 
-def _neighbors(test: Variant, n_neighbors: Any, shape: tuple[int, ...]) -> int:
-    """Give the number of neighbors."""
-    n_neurons, n_features = shape
-    if n_neighbors is None:
-        n_neighbors = test.n_neighbors
-        if n_neighbors is None:
-            return enough_neighbors((n_neurons, n_features), _TARGET)
-    least = 1 + test.counts_itself
-    check_whole("n_neighbors", n_neighbors, "neighbor")
-    if not least <= n_neighbors < n_neurons:
-        message = (
-            f"n_neighbors must be from {least} to {n_neurons - 1}, less than the {n_neurons} "
-            f"neurons, found {n_neighbors}"
-        )
-        raise TensorError(message)
-    return int(n_neighbors)
+def _columns(source: xr.DataArray) -> dict[Any, Any]:
+    """Columns of neurons and of features."""
+    return {name: column for name, column in source.coords.items() if len(column.dims) == 1}
 
 
-def _neuron_coords(source: xr.DataArray) -> list[Any]:
-    """Names of the columns of neurons."""
-    return [name for name, column in source.coords.items() if column.dims == ("neuron",)]
-
-
-def _of_all(angle: Array, known: NDArray[np.bool_]) -> tuple[str, Array, dict[str, str]]:
-    """Angles of all neurons, NaN of those that take no part."""
-    values = np.full(known.size, np.nan)
-    values[known] = angle
-    return "neuron", values, _RADIANS
+def _dim_of(column: Any) -> Any:
+    """Dimension of a column."""
+    return column.dims[0] if isinstance(column, xr.DataArray) else None

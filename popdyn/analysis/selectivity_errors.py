@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from popdyn.analysis.selectivity_null import Draw
-from popdyn.analysis.selectivity_variants import Variant
 
 Array = NDArray[np.float64]
 
@@ -59,29 +58,24 @@ def true_covariance(values: Array, error: Array) -> Array:
     return np.asarray(covariance)
 
 
-def noisy_draw(test: Variant, values: Array, error: Array, n_neighbors: int) -> Draw:
-    """Say how the null that carries errors is drawn.
+def noisy_clouds(values: Array, error: Array) -> Draw:
+    """Say how vectors of a null that carries errors are drawn.
 
     Parameters
     ----------
-    test : Variant
-        The test; null vectors are prepared as the data.
     values, error : ndarray, shape (neuron, feature)
         The data and their standard errors.
-    n_neighbors : int
-        How many neighbors.
 
     Returns
     -------
     function
-        From a generator to the angle of each neuron.
+        From a generator to vectors ``(neuron, feature)``.
     """
     size, axes = np.linalg.eigh(true_covariance(values, error))
     root = np.sqrt(np.clip(size, 0.0, None))[:, None] * axes.T
 
     def draw(rng: np.random.Generator) -> Array:
         true = rng.standard_normal(values.shape) @ root
-        seen = true + error * rng.standard_normal(values.shape)
-        return test.angles(test.prepare(seen), n_neighbors)
+        return np.asarray(true + error * rng.standard_normal(values.shape))
 
     return draw

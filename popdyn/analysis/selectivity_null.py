@@ -58,13 +58,13 @@ def described(angles: Array) -> Null:
     )
 
 
-def draw_angles(draw: Draw, n_draws: int, rng: Seed, n_jobs: int | None = None) -> Array:
-    """Draw angles ``(draw, neuron)``, each draw with numbers of its own, whoever computes it.
+def draw_rows(draw: Draw, n_draws: int, rng: Seed, n_jobs: int | None = None) -> Array:
+    """Draw numbers, each draw with random numbers of its own, whoever computes it.
 
     Parameters
     ----------
     draw : function
-        From a generator to the angle of each neuron.
+        From a generator to a row of numbers, the angle of each neuron for instance.
     n_draws : int
         How often.
     rng : int or Generator
@@ -74,7 +74,7 @@ def draw_angles(draw: Draw, n_draws: int, rng: Seed, n_jobs: int | None = None) 
 
     Returns
     -------
-    ndarray, shape (draw, neuron)
+    ndarray, shape (draw, column)
     """
     with threadpool_limits(limits=1, user_api="blas"):
         results = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
@@ -154,7 +154,7 @@ def pivotal_null(
     if key in _kept:
         return _kept[key]
     draw = gaussian_draw(test, np.zeros(shape), n_neighbors)
-    null = described(draw_angles(draw, n_draws, rng, n_jobs))
+    null = described(draw_rows(draw, n_draws, rng, n_jobs))
     if key is not None:
         while len(_kept) >= _MOST_KEPT:
             _kept.pop(next(iter(_kept)))

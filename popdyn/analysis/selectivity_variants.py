@@ -87,22 +87,27 @@ VARIANTS = {
 }
 
 
-def find_variant(method: str, variant: str) -> Variant:
-    """Give a test by its name.
+# What the other tests are called.
+OTHERS = {"cluster": ("default",), "bingham": ("default", "dubreuil2022")}
+
+
+def check_names(method: str, variant: str) -> None:
+    """Refuse a test that there is not.
 
     Raises
     ------
     TensorError
-        If there is none, with the names that there are.
+        With the names that there are.
     """
-    for what, name, known in (("method", method, VARIANTS), ("variant", variant, None)):
-        names = VARIANTS[method] if known is None else known
-        if name not in names:
-            near = difflib.get_close_matches(str(name), names, 1)
-            hint = f" (do you mean {near[0]!r}?)" if near else ""
-            of = f" of {method!r}" if what == "variant" else ""
-            message = (
-                f"{what}{of} is one of {', '.join(map(repr, names))}; found {name!r:.60}{hint}"
-            )
-            raise TensorError(message)
-    return VARIANTS[method][variant]
+    methods = {**{name: tuple(own) for name, own in VARIANTS.items()}, **OTHERS}
+    _check_name("method", method, tuple(methods))
+    _check_name(f"variant of {method!r}", variant, methods[method])
+
+
+def _check_name(what: str, name: str, names: tuple[str, ...]) -> None:
+    """Refuse a name that is none, with the one nearest to it."""
+    if name not in names:
+        near = difflib.get_close_matches(str(name), names, 1)
+        hint = f" (do you mean {near[0]!r}?)" if near else ""
+        message = f"{what} is one of {', '.join(map(repr, names))}; found {name!r:.60}{hint}"
+        raise TensorError(message)

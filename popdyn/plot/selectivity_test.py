@@ -1,10 +1,11 @@
-"""Draw angles to the nearest neighbors beside those by chance."""
+"""Draw tests of selectivity: angles to the nearest neighbors, groups, axes."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from popdyn.plot.drawable import drawable
 from popdyn.plot.style import (
@@ -21,7 +22,7 @@ _LEAST_P = 0.001
 
 
 def selectivity_test(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
-    """Draw how far each neuron's vector is from its nearest neighbors.
+    """Draw what a test of selectivity found, beside chance.
 
     Parameters
     ----------
@@ -33,8 +34,10 @@ def selectivity_test(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Blue: neurons; gray: all draws of the null; dashed: the medians of both.  Blue to the left
-        of gray speaks of clusters.
+        Angles to neighbors, blue, beside all draws of the null, gray; dashed: the medians of both.
+        Blue to the left of gray speaks of clusters.  Of ``"cluster"`` how much better mixtures of
+        several groups predict held-out neurons than one does; of ``"bingham"`` the share of the
+        directions along each main axis, dashed what all would have alike.
 
     Raises
     ------
@@ -49,8 +52,17 @@ def selectivity_test(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> pdn.plot.selectivity_test(pdn.selectivity_test(loadings, n_draws=99)).get_xlabel()
     'angle to the 3 nearest neighbors (degrees)'
     """
+    test = str(result.attrs.get("test")) if isinstance(result, xr.Dataset) else ""
+    if test == "cluster":
+        return _gain(drawable(result, "selectivity_test", "held_out_gain"), new_axes(ax))
+    if test == "bingham":
+        return _axes_shares(drawable(result, "selectivity_test", "axis_share"), new_axes(ax))
     result = drawable(result, "selectivity_test", "angle", "null_angle")
-    ax = new_axes(ax)
+    return _angles(result, new_axes(ax))
+
+
+def _angles(result: xr.Dataset, ax: Axes) -> Axes:
+    """Draw angles of neurons beside those by chance."""
     angle = np.degrees(result["angle"].to_numpy())
     angle = angle[np.isfinite(angle)]
     null = np.degrees(result["null_angle"].to_numpy())
@@ -77,14 +89,51 @@ def _edges(largest: float, n_neurons: int) -> list[float]:
     return [float(edge) for edge in np.linspace(0.0, largest, n_edges)]
 
 
+def _gain(result: xr.Dataset, ax: Axes) -> Axes:
+    """Draw how well mixtures predict, by their number of groups."""
+    number, gain = result["number"].to_numpy(), result["held_out_gain"].to_numpy()
+    chosen = int(result["n_clusters"])
+    ax.axhline(0.0, color=GUIDE_COLOR, linestyle="--", linewidth=0.8)
+    ax.plot(number, gain, color=_COLOR, marker="o", markersize=3, linewidth=LINE_WIDTH)
+    ax.plot(chosen, gain[chosen - 1], "o", color=_COLOR, markersize=7, markerfacecolor="none")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("number of groups (1)")
+    ax.set_ylabel("held-out gain (nat/neuron)")
+    found = "1 group" if chosen == 1 else f"{chosen} groups"
+    if chosen > 1:
+        found += (
+            f", agreement {float(result['stability']):.2f} "
+            f"(by chance {float(result['null_stability'].mean()):.2f})"
+        )
+    ax.set_title(f"several groups: {_p_text(result)}; {found}", fontsize=SMALL_FONT_SIZE)
+    return ax
+
+
+def _axes_shares(result: xr.Dataset, ax: Axes) -> Axes:
+    """Draw the share of directions along each axis."""
+    share = result["axis_share"].to_numpy()
+    ax.bar(np.arange(1, share.size + 1), share, color=_COLOR, width=0.7)
+    ax.axhline(1.0 / share.size, color=GUIDE_COLOR, linestyle="--", linewidth=0.8)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("main axis (1)")
+    ax.set_ylabel("share of directions (1)")
+    ax.set_title(f"Bingham: {_p_text(result)}", fontsize=SMALL_FONT_SIZE)
+    return ax
+
+
+def _p_text(result: xr.Dataset) -> str:
+    """Write p."""
+    p = float(result["p"])
+    return f"p = {p:.2g}" if p >= _LEAST_P else f"p < {_LEAST_P:g}"
+
+
 def _title(result: xr.Dataset) -> str:
     """Say which test, its index and p."""
-    p, index = float(result["p"]), float(result["index"])
+    index = float(result["index"])
     name = {"epairs": "ePAIRS", "pairs": "PAIRS"}.get(str(result.attrs.get("test")), "")
     variant = str(result.attrs.get("variant", "default"))
     if variant != "default":
         name += f" ({variant})"
-    text = f"p = {p:.2g}" if p >= _LEAST_P else f"p < {_LEAST_P:g}"
     shown = f"{round(index, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
-    direction = f", {result['direction'].item()}" if p <= 0.05 else ""
-    return f"{name}: index {shown}, {text}{direction}"
+    direction = f", {result['direction'].item()}" if float(result["p"]) <= 0.05 else ""
+    return f"{name}: index {shown}, {_p_text(result)}{direction}"

@@ -239,7 +239,7 @@ def test_a_null_is_drawn_once_for_all_data_sets_of_a_size(monkeypatch):
     def refuse(*_):
         raise AssertionError
 
-    monkeypatch.setattr(selectivity_null, "draw_angles", refuse)
+    monkeypatch.setattr(selectivity_null, "draw_rows", refuse)
     second = pdn.selectivity_test(clusters(rng, 50, 3), n_draws=30, rng=9)
     xr.testing.assert_identical(first["null_median_angle"], second["null_median_angle"])
     with pytest.raises(AssertionError):
@@ -349,7 +349,7 @@ def test_features_that_follow_from_others_are_not_counted():
         (np.eye(3, 40), {}, r"40 features need at least 42 neurons .* found 3: is it \(neuron, f"),
         (np.ones(40), {}, r"loadings must be \(neuron, feature\), found 1 dimensions"),
         ([["a", "b"]], {}, "loadings must be numbers"),
-        (None, {"method": "pair"}, r"method is one of 'epairs', 'pairs'.* \(do you mean 'pairs'\?\)"),
+        (None, {"method": "pair"}, r"method is one of 'epairs', .* \(do you mean 'pairs'\?\)"),
         (None, {"variant": "dubreuil"}, r"variant of 'epairs' is one of .*do you mean 'dubreuil2022"),
         (None, {"n_neighbors": 40}, "n_neighbors must be from 1 to 39"),
         (None, {"n_neighbors": 0}, "n_neighbors must be at least 1"),

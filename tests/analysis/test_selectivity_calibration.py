@@ -18,16 +18,16 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from popdyn.analysis.selectivity_errors import noisy_draw
+from popdyn.analysis.selectivity_errors import noisy_clouds
 from popdyn.analysis.selectivity_judged import judged
 from popdyn.analysis.selectivity_null import (
     described,
-    draw_angles,
+    draw_rows,
     enough_neighbors,
     gaussian_draw,
     pivotal_null,
 )
-from popdyn.analysis.selectivity_variants import find_variant
+from popdyn.analysis.selectivity_variants import VARIANTS
 
 RESULTS = Path(__file__).parent / "results" / "selectivity.csv"
 COMMAND = "# OPENBLAS_NUM_THREADS=1 python -m tests.analysis.test_selectivity_calibration 2"
@@ -144,7 +144,8 @@ def jobs():
 
 
 def test_of(name):
-    return find_variant(*name.split())
+    method, variant = name.split()
+    return VARIANTS[method][variant]
 
 
 test_of.__test__ = False
@@ -155,9 +156,9 @@ def judge(job, test, k, null, pooled, cloud, rng):
     values, error = CLOUDS[cloud](rng, job.n, job.d)
     prepared = test.prepare(values)
     if job.with_errors:
-        pooled = draw_angles(noisy_draw(test, values, error, k), job.n_draws, rng)
+        pooled = draw_rows(noisy_clouds(test, values, error, k), job.n_draws, rng)
     elif not test.is_pivotal:
-        pooled = draw_angles(gaussian_draw(test, prepared, k), job.n_draws, rng)
+        pooled = draw_rows(gaussian_draw(test, prepared, k), job.n_draws, rng)
     found = judged(test, test.angles(prepared, k), null or described(pooled), pooled)
     return [found[name][1] for name in ("p", "p_clustered", "index")]
 
@@ -169,7 +170,7 @@ def answers(job, n_sets=None):
     null = pooled = None
     if not job.with_errors and test.is_pivotal:
         if test.p == "rank_sum":
-            pooled = draw_angles(gaussian_draw(test, np.zeros((job.n, job.d)), k), job.n_draws, 0)
+            pooled = draw_rows(gaussian_draw(test, np.zeros((job.n, job.d)), k), job.n_draws, 0)
             null = described(pooled)
         else:
             null = pivotal_null(test, (job.n, job.d), k, job.n_draws, 0)

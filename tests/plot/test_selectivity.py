@@ -35,6 +35,20 @@ def test_a_variant_is_named_and_no_direction_without_significance():
     assert "clustered" not in title
 
 
+def test_groups_and_axes_have_pictures_of_their_own():
+    vectors = np.random.default_rng(1).normal(size=(40, 2))
+    ax = pdn.show(pdn.selectivity_test(vectors, "cluster", n_draws=3))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (
+        "number of groups (1)",
+        "held-out gain (nat/neuron)",
+    )
+    assert ax.get_title().endswith("; 1 group")
+    np.testing.assert_array_equal(ax.lines[1].get_xdata(), np.arange(1, 7))
+    ax = pdn.show(pdn.selectivity_test(vectors, "bingham", n_draws=19))
+    assert ax.get_title().startswith("Bingham: p = ")
+    assert sum(bar.get_height() for bar in ax.containers[0]) == pytest.approx(1.0)
+
+
 def test_other_results_are_refused():
     with pytest.raises(TensorError, match="plot.selectivity_test draws angle and null_angle"):
         pdn.plot.selectivity_test(np.ones(3))

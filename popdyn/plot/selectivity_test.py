@@ -102,7 +102,7 @@ def _gain(result: xr.Dataset, ax: Axes) -> Axes:
     found = "1 group" if chosen == 1 else f"{chosen} groups"
     if chosen > 1:
         found += (
-            f", agreement {float(result['stability']):.2f} "
+            f"\nagreement {float(result['stability']):.2f} "
             f"(by chance {float(result['null_stability'].mean()):.2f})"
         )
     ax.set_title(f"several groups: {_p_text(result)}; {found}", fontsize=SMALL_FONT_SIZE)

@@ -169,16 +169,17 @@ def test_vectors_in_even_spread_are_said_to_be_spread_out():
     assert float(result["index"]) < 0.0
 
 
-def test_p_counts_the_draws():
-    vectors = np.random.default_rng(3).normal(size=(50, 3))
+@pytest.mark.parametrize("scatter", [0.8, 100.0])
+def test_p_counts_the_draws(scatter):
+    vectors = clusters(np.random.default_rng(3), 50, 3, scatter=scatter)
     result = pdn.selectivity_test(vectors, n_draws=99, rng=4)
     median, null = float(result["median_angle"]), result["null_median_angle"].to_numpy()
     smaller, larger = (null <= median).sum() + 1, (null >= median).sum() + 1
+    assert (smaller < larger) == (scatter < 1.0)
     assert float(result["p_clustered"]) == pytest.approx(smaller / 100)
     assert float(result["p_dispersed"]) == pytest.approx(larger / 100)
     assert float(result["p"]) == pytest.approx(min(1.0, 2 * min(smaller, larger) / 100))
-    spread = null.std(ddof=1)
-    assert float(result["z"]) == pytest.approx((null.mean() - median) / spread)
+    assert float(result["z"]) == pytest.approx((null.mean() - median) / null.std(ddof=1))
     assert float(result["index"]) == pytest.approx(1.0 - median / null.mean())
 
 
@@ -192,16 +193,16 @@ def noisy(rng, n_neurons=150):
 
 
 def test_neurons_with_few_trials_are_no_cluster_if_their_errors_are_known():
-    generators = np.random.default_rng(0).spawn(30)
-    p = [
+    generators = np.random.default_rng(0).spawn(12)
+    index = [
         [
-            float(pdn.selectivity_test(values, standard_error=given, n_draws=n, rng=1)["p"])
-            for given, n in ((None, 999), (error, 79))
+            float(pdn.selectivity_test(values, standard_error=given, n_draws=79)["index"])
+            for given in (None, error)
         ]
         for values, error in map(noisy, generators)
     ]
-    without, carried = (np.array(p) <= 0.05).mean(axis=0)
-    assert without > 0.25 > 0.14 > carried
+    without, carried = np.mean(index, axis=0)
+    assert without > 0.03 > 0.015 > abs(carried)
 
 
 def test_the_true_covariance_is_the_most_likely_one():

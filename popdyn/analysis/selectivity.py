@@ -19,7 +19,7 @@ from popdyn.analysis.selectivity_null import QUANTILE
 from popdyn.analysis.selectivity_variants import VARIANTS, check_names
 from popdyn.errors import TensorError
 from popdyn.resample import Seed, as_generator
-from popdyn.simulation.arguments import check_whole
+from popdyn.simulation.arguments import check_jobs, check_whole
 from popdyn.tensor.result import make_result
 
 
@@ -145,6 +145,7 @@ def selectivity_test(
     """
     check_names(method, variant)
     check_whole("n_draws", n_draws, "draw of the null")
+    check_jobs(n_jobs, "draws")
     if n_neighbors is not None and method not in VARIANTS:
         message = f"n_neighbors is for epairs and pairs; {method} has none: leave it out"
         raise TensorError(message)

@@ -168,7 +168,7 @@ def _groups(
         "label": ("neuron", names),
         "probability": (("cluster", "neuron"), of_all),
         "share": ("cluster", np.bincount(label, minlength=n_groups) / len(cloud)),
-        "center": (("cluster", given.source.dims[1]), center),
+        "center": (("cluster", "feature"), center),
     }
 
 

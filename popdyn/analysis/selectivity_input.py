@@ -66,7 +66,7 @@ def loadings_of(loadings: Any, standard_error: Any = None) -> Loadings:
     values = source.to_numpy()
     error = None if standard_error is None else _errors(standard_error, source)
     known = np.isfinite(values).all(axis=1)
-    _say_left_out(source, ~known, "are NaN")
+    _say_left_out(source, ~known, "are NaN or infinite")
     if error is not None:
         without = known & ~np.isfinite(error).all(axis=1)
         _say_left_out(source, without, "have a NaN as standard error")
@@ -139,7 +139,7 @@ def _matrix(x: Any, name: str) -> xr.DataArray:
             ": choose one time, .sel(time=0.3, method='nearest')" if "time" in others else ""
         )
         raise TensorError(message)
-    turned = x.transpose("neuron", ...)
+    turned = x.transpose("neuron", ...).rename({others[0]: "feature"})
     if "neuron" not in turned.coords:
         turned = turned.assign_coords(neuron=np.arange(turned.sizes["neuron"]))
     matrix: xr.DataArray = turned.copy(data=real_array(name, turned.to_numpy()))
@@ -166,10 +166,7 @@ def _errors(standard_error: Any, source: xr.DataArray) -> Array:
 
 def _aligned(errors: xr.DataArray, source: xr.DataArray) -> xr.DataArray:
     """Bring errors into the order of the loadings, by neuron and feature."""
-    for dim in source.dims:
-        if dim not in errors.dims:
-            message = f"standard_error must have the dimension {dim}, found {errors.dims}"
-            raise TensorError(message)
+    for dim in _DIMS:
         if dim in source.coords and dim in errors.coords:
             missing = ~np.isin(source[dim].to_numpy(), errors[dim].to_numpy())
             if missing.any():

@@ -308,7 +308,7 @@ def test_neurons_without_a_direction_are_left_out_and_named():
         result = pdn.selectivity_test(values, n_draws=20)
     said = [str(one.message) for one in caught]
     assert said == [
-        "1 of 50 neurons are NaN, left out: 9",
+        "1 of 50 neurons are NaN or infinite, left out: 9",
         "1 of 50 neurons are zero in all features and have no direction, left out: 4",
     ]
     assert np.flatnonzero(np.isnan(result["angle"])).tolist() == [4, 9]
@@ -359,12 +359,13 @@ def test_features_that_follow_from_others_are_not_counted():
             "n_neighbors must be from 2",
         ),
         (None, {"n_draws": 0}, "n_draws must be at least 1"),
+        (None, {"n_jobs": 0}, "n_jobs must be a whole number of draws at once"),
         (None, {"standard_error": np.ones((40, 3))}, r"shape of the loadings \(40, 2\), found"),
         (None, {"standard_error": -np.ones((40, 2))}, "standard_error must be at least 0, found -1"),
     ],
     ids=[
         "one feature", "turned", "one dimension", "text", "method", "variant", "many neighbors",
-        "no neighbors", "only itself", "draws", "shape of errors", "negative errors",
+        "no neighbors", "only itself", "draws", "jobs", "shape of errors", "negative errors",
     ],
 )  # fmt: skip
 def test_mistakes_are_refused_in_words(values, options, words):
@@ -387,8 +388,6 @@ def test_errors_of_other_neurons_are_refused():
     other = values.assign_coords(neuron=np.arange(1, 41))
     with pytest.raises(TensorError, match="standard_error has no neuron 0"):
         pdn.selectivity_test(values, standard_error=abs(other))
-    with pytest.raises(TensorError, match="standard_error must have the dimension feature"):
-        pdn.selectivity_test(values, standard_error=abs(values.rename(feature="other")))
 
 
 def test_vectors_on_one_line_are_refused():

@@ -32,7 +32,7 @@ def test_groups_are_found_with_their_number_and_their_neurons():
     assert adjusted_rand_score(group, result["label"]) > 0.8
     np.testing.assert_allclose(result["probability"].sum("cluster"), 1.0)
     np.testing.assert_allclose(result["share"], [0.4, 0.3, 0.3], atol=0.05)
-    assert result["center"].sel(cluster="1", regressor="stimulus") == pytest.approx(3.0, abs=0.3)
+    assert result["center"].sel(cluster="1", feature="stimulus") == pytest.approx(3.0, abs=0.3)
     assert result["stability"] > 0.8 > result["null_stability"].mean() + 0.1
 
 
@@ -71,7 +71,7 @@ def test_errors_are_carried_and_workers_make_no_difference():
 def test_neurons_that_take_no_part_have_no_group(tmp_path):
     values = heavy_tails(np.random.default_rng(1), 40, 2)
     values[5] = np.nan
-    with pytest.warns(PopdynWarning, match="1 of 40 neurons are NaN"):
+    with pytest.warns(PopdynWarning, match="1 of 40 neurons are NaN or infinite"):
         result = pdn.selectivity_test(values, "cluster", n_draws=3)
     assert result["label"].values[5] == ""
     assert np.isnan(result["probability"][:, 5]).all()

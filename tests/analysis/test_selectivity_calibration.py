@@ -163,7 +163,8 @@ def judge(job, test, k, null, pooled, cloud, rng):
     values, error = CLOUDS[cloud](rng, job.n, job.d)
     prepared = test.prepare(values)
     if job.with_errors:
-        pooled = draw_rows(noisy_clouds(test, values, error, k), job.n_draws, rng)
+        seen = noisy_clouds(values, error)
+        pooled = draw_rows(lambda own: test.angles(test.prepare(seen(own)), k), job.n_draws, rng)
     elif not test.is_pivotal:
         pooled = draw_rows(gaussian_draw(test, prepared, k), job.n_draws, rng)
     found = judged(test, test.angles(prepared, k), null or described(pooled), pooled)
@@ -299,6 +300,8 @@ def test_a_job_gives_a_share_for_each_cloud():
     assert (abs(found[:, 2]) < 0.03).all()
     mixtures = np.array(list(answers(Job("level", CLUSTER, NULLS, 40, 2, 5, 19))))
     assert (mixtures[:, 0] <= 0.6).all()
+    (noisy,) = answers(Job("level", OURS, ("few trials",), 40, 4, 6, 19, with_errors=True))
+    assert noisy[0] <= 0.5
     elongated = Job("level", "pairs default", ("elliptical",), 40, 3, 20, 99)
     assert next(answers(elongated))[0] > 0.3
 

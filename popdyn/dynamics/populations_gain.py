@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from popdyn.analysis.group_draws import group_weights, ratio, root_mean_square
 from popdyn.dynamics.populations_resample import labels_of
 from popdyn.errors import FitError, TensorError
 from popdyn.network.low_rank import LowRank
@@ -271,19 +272,10 @@ def _of_populations(
     values: _PerNeuron, of_neuron: NDArray[np.intp], n_draws: int, rng: np.random.Generator
 ) -> dict[str, Array]:
     """Return measures ``(draw, population, ...)``: the first draw holds each neuron once."""
-    square = values.slope**2 - values.error**2
     gains, tuning = [], []
-    for number in range(of_neuron.max() + 1):
-        own = np.flatnonzero(of_neuron == number)
-        drawn = rng.multinomial(own.size, np.full(own.size, 1 / own.size), size=n_draws)
-        weights = np.vstack([np.ones(own.size), drawn]) / own.size
+    for own, weights in group_weights(of_neuron, n_draws, rng):
         gains.append(weights @ values.gain[own])
-        tuning.append(np.sqrt(np.maximum(np.tensordot(weights, square[own], axes=1), 0.0)))
+        tuning.append(root_mean_square(values.slope[own], values.error[own], weights))
     measures = {"gain": np.stack(gains, axis=1), "tuning": np.stack(tuning, axis=1)}
-    for name in tuple(measures):
-        first = measures[name][..., :1]
-        known = first > 0
-        ratio = np.full(measures[name].shape, np.nan)
-        np.divide(measures[name], first, out=ratio, where=np.broadcast_to(known, ratio.shape))
-        measures[f"{name}_ratio"] = ratio
-    return measures
+    ratios = {f"{name}_ratio": ratio(found, found[..., :1]) for name, found in measures.items()}
+    return measures | ratios

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from popdyn.plot.behavior_by_class import behavior_by_class, choice_by_pair
 from popdyn.plot.condition_average import condition_average
+from popdyn.plot.context_tuning import context_tuning
 from popdyn.plot.contraction import contraction, serial_dependence
 from popdyn.plot.decode import decode
 from popdyn.plot.decode_quantity import decode_quantity
@@ -26,6 +27,7 @@ from popdyn.plot.inactivate import (
 from popdyn.plot.lesson import lesson
 from popdyn.plot.loadings import loadings
 from popdyn.plot.memory_capacity import memory_capacity
+from popdyn.plot.mixed_selectivity import mixed_selectivity
 from popdyn.plot.multi_tdr import multi_tdr
 from popdyn.plot.observer import (
     compare_observers,
@@ -41,6 +43,7 @@ from popdyn.plot.psychometric import psychometric
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
 from popdyn.plot.scorecard import scorecard
+from popdyn.plot.selectivity_test import selectivity_test
 from popdyn.plot.separatrix_distance import separatrix_distance
 from popdyn.plot.session_overview import population_rate, rate_distribution, session_overview
 from popdyn.plot.session_trials import event_rate, session_raster, trial_structure
@@ -57,6 +60,7 @@ from popdyn.plot.warp import warp
 
 __all__ = [
     "compare_observers",
+    "context_tuning",
     "contraction",
     "detection",
     "discrimination_observer",
@@ -90,6 +94,7 @@ __all__ = [
     "lesson",
     "loadings",
     "memory_capacity",
+    "mixed_selectivity",
     "multi_tdr",
     "output_against_target",
     "pca",
@@ -99,6 +104,7 @@ __all__ = [
     "raster",
     "rate_distribution",
     "relative_distance",
+    "selectivity_test",
     "separatrix_distance",
     "scorecard",
     "session_overview",

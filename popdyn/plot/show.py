@@ -64,6 +64,9 @@ _METHODS = (
     "inactivation_contraction",
     "inactivation_psychometric",
     "simulate_reduced",
+    "selectivity_test",
+    "mixed_selectivity",
+    "context_tuning",
 )
 # Methods whose picture has another name.
 _PICTURES = {

@@ -61,7 +61,7 @@ def check_whole(name: str, value: Any, what: str) -> None:
         raise TensorError(message)
 
 
-def check_jobs(n_jobs: Any) -> None:
+def check_jobs(n_jobs: Any, what: str = "trials") -> None:
     """Refuse what joblib does not take as a number of jobs.
 
     Raises
@@ -71,7 +71,7 @@ def check_jobs(n_jobs: Any) -> None:
     """
     if n_jobs is not None and (not _is_whole(n_jobs) or n_jobs == 0):
         message = (
-            "n_jobs must be a whole number of trials at once, -1 for one per core, or None; found "
+            f"n_jobs must be a whole number of {what} at once, -1 for one per core, or None; found "
             f"{n_jobs!r}"
         )
         raise TensorError(message)

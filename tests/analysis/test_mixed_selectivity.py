@@ -1,0 +1,169 @@
+"""Pure, linear and nonlinear mixed selectivity, against another library's analysis of variance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import popdyn as pdn
+from popdyn.analysis.mixed_selectivity import KINDS
+from popdyn.errors import PopdynWarning, TensorError
+
+
+def made(mean, n_repeats=12, noise=1.0, seed=0, drop=0):
+    """Neurons of given means of a 2 x 3 design ``(neuron, motion, color)``, trials unequal."""
+    rng = np.random.default_rng(seed)
+    motion, color = (a.ravel() for a in np.meshgrid([-1.0, 1.0], ["a", "b", "c"], indexing="ij"))
+    motion, color = np.repeat(motion, n_repeats)[drop:], np.repeat(color, n_repeats)[drop:]
+    cell = np.asarray(mean)[:, (motion > 0).astype(int), np.searchsorted(["a", "b", "c"], color)]
+    values = 50 + cell[:, None] + noise * rng.standard_normal((len(mean), 1, motion.size))
+    trials = {"motion": motion, "color": color}
+    return pdn.make_tensor(values, [0.0], trials, bin_width=0.1)
+
+
+def planted():
+    mean = np.zeros((4, 2, 3))
+    mean[1] += np.array([-1, 1])[:, None] * 2
+    mean[2] += np.array([-1, 1])[:, None] * 2 + np.array([-2, 0, 2.0])
+    mean[3] += np.array([-1, 1])[:, None] * np.array([-2, 0, 2.0])
+    return mean
+
+
+def test_kinds_that_were_planted_are_found():
+    result = pdn.mixed_selectivity(made(planted()), ["motion", "color"])
+    assert result["selectivity"].isel(time=0).values.tolist() == list(KINDS)
+    assert result["share"].isel(time=0).values.tolist() == [0.25] * 4
+    lower, upper = result["share_bound"].isel(time=0, selectivity_kind=0).values
+    assert (lower, upper) == pytest.approx((0.0456, 0.6994), abs=1e-4)  # Wilson, 1 of 4
+
+
+def test_tests_equal_the_analysis_of_variance_of_another_library():
+    """Type II, with unequal numbers of trials."""
+    stats = pytest.importorskip("statsmodels.stats.anova")
+    formula = pytest.importorskip("statsmodels.formula.api")
+    tensor = made(planted() / 4, drop=7)
+    result = pdn.mixed_selectivity(tensor, ["motion", "color"])
+    rows = {"motion": "C(motion)", "color": "C(color)", "interaction": "C(motion):C(color)"}
+    for neuron in range(4):
+        table = pd.DataFrame(
+            {
+                "y": tensor.values[neuron, 0],
+                "motion": tensor["motion"].values,
+                "color": tensor["color"].values,
+            }
+        )
+        model = formula.ols("y ~ C(motion) * C(color)", table).fit()
+        expected = stats.anova_lm(model, typ=2)
+        for effect, row in rows.items():
+            found = result.sel(effect=effect).isel(neuron=neuron, time=0)
+            assert float(found["f"]) == pytest.approx(expected.loc[row, "F"], rel=1e-9)
+            assert float(found["p"]) == pytest.approx(expected.loc[row, "PR(>F)"], rel=1e-8)
+
+
+def test_a_missing_trial_is_left_out_of_its_neuron_alone():
+    tensor = made(planted() / 4)
+    gone = tensor.copy(deep=True)
+    gone[1, 0, 3] = np.nan
+    result = pdn.mixed_selectivity(gone, ["motion", "color"])
+    others = pdn.mixed_selectivity(tensor, ["motion", "color"])
+    kept = np.delete(np.arange(tensor.sizes["trial"]), 3)
+    alone = pdn.mixed_selectivity(tensor.isel(trial=kept), ["motion", "color"])
+    assert np.allclose(result["f"][:, [0, 2, 3]], others["f"][:, [0, 2, 3]], rtol=1e-10)
+    assert np.allclose(result["f"][:, 1], alone["f"][:, 1], rtol=1e-10)
+    assert result["n_trials"].values.ravel().tolist() == [72, 71, 72, 72]
+
+
+@pytest.mark.parametrize("hertz", [5.0, 40.0])
+def test_no_more_is_called_an_effect_than_alpha_where_there_is_none(hertz):
+    """1,000 neurons of Poisson counts: each test is right in 95 %, and hardly any q is small."""
+    rng = np.random.default_rng(1)
+    n = 96
+    values = rng.poisson(hertz * 0.2, (1000, 1, n)).astype(float) / 0.2
+    trials = {"motion": np.arange(n) % 2, "color": np.arange(n) // 2 % 3}
+    tensor = pdn.make_tensor(values, [0.0], trials, bin_width=0.2)
+    result = pdn.mixed_selectivity(tensor, ["motion", "color"])
+    wrong = (result["p"] < 0.05).mean("neuron").values
+    assert (np.abs(wrong - 0.05) < 0.022).all()  # 3 standard errors
+    assert float(result["share"].sel(selectivity_kind="none")[0]) > 0.99
+    assert np.abs(result["explained_variance"].mean().item()) < 0.002
+
+
+def test_explained_variance_is_what_was_planted():
+    """Partial omega squared of a balanced design: signal over signal and noise."""
+    mean = np.zeros((400, 2, 3))
+    mean += np.array([-1, 1])[None, :, None]
+    found = pdn.mixed_selectivity(made(mean, n_repeats=10, noise=2.0), ["motion", "color"])
+    about = found["explained_variance"].mean(["neuron", "time"])
+    assert float(about.sel(effect="motion")) == pytest.approx(1 / 5, abs=0.01)
+    assert float(about.sel(effect="color")) == pytest.approx(0.0, abs=0.005)
+
+
+def test_three_factors_have_their_interactions_together():
+    rng = np.random.default_rng(0)
+    a, b, c = (np.arange(160) // k % 2 for k in (1, 2, 4))
+    values = 30 + 3.0 * (2 * a - 1) * (2 * b - 1) * (2 * c - 1) + rng.standard_normal((2, 1, 160))
+    tensor = pdn.make_tensor(values, [0.0], {"a": a, "b": b, "c": c}, bin_width=0.1)
+    result = pdn.mixed_selectivity(tensor, ["a", "b", "c"])
+    assert result["effect"].values.tolist() == ["a", "b", "c", "interaction"]
+    assert (result["selectivity"] == "nonlinear mixed").all()
+
+
+def test_roles_name_factors():
+    tensor = made(planted())
+    renamed = tensor.rename({"motion": "dots"})
+    result = pdn.mixed_selectivity(renamed, ["stimulus", "color"], roles={"stimulus": "dots"})
+    plain = pdn.mixed_selectivity(tensor, ["motion", "color"])
+    assert np.array_equal(result["f"].values, plain["f"].values)
+
+
+@pytest.mark.parametrize(
+    ("factors", "words"),
+    [
+        (["motion"], "two or more trial columns"),
+        ("motion", "two or more trial columns"),
+        (["motion", "motion"], "each once"),
+        (["motion", "colour"], "color"),
+        (["motion", "latency"], "has 72 values"),
+        (["motion", "copy"], "combinations of motion, copy have no trial"),
+    ],
+    ids=["one", "text", "twice", "misspelled", "number", "tied"],
+)
+def test_factors_that_tell_nothing_are_refused(factors, words):
+    tensor = made(planted())
+    motion = tensor["motion"].values
+    tensor = tensor.assign_coords(
+        latency=("trial", np.random.default_rng(0).random(72)), copy=("trial", -motion)
+    )
+    with pytest.raises(TensorError, match=words):
+        pdn.mixed_selectivity(tensor, factors)
+
+
+def test_an_alpha_that_is_no_share_is_refused():
+    with pytest.raises(TensorError, match="alpha must lie between 0 and 1, found 5"):
+        pdn.mixed_selectivity(made(planted()), ["motion", "color"], alpha=5)
+
+
+def test_silent_neurons_are_said_and_not_counted():
+    tensor = made(planted())
+    tensor[0] = 0.0
+    with pytest.warns(PopdynWarning, match="1 of 4 neurons never vary"):
+        result = pdn.mixed_selectivity(tensor, ["motion", "color"])
+    assert result["selectivity"].values[0, 0] == ""
+    assert float(result["share"].sel(selectivity_kind="none")[0]) == 0.0
+    with pytest.raises(TensorError, match="no neuron varies"):
+        pdn.mixed_selectivity(tensor * 0.0, ["motion", "color"])
+
+
+def test_an_epoch_is_the_mean_of_its_bins():
+    """Counts too: what matters is the mean, whatever the unit."""
+    first, second = made(planted(), seed=1), made(planted(), seed=2)
+    values = np.concatenate([first.values, second.values, 0 * first.values], axis=1)
+    trials = {"motion": first["motion"].values, "color": first["color"].values}
+    both = pdn.make_tensor(values, [0.0, 0.1, 0.2], trials, bin_width=0.1)
+    found = pdn.mixed_selectivity(both, ["motion", "color"], window=(-0.05, 0.15))
+    mean = first.copy(data=(first.values + second.values) / 2)
+    assert np.allclose(found["f"], pdn.mixed_selectivity(mean, ["motion", "color"])["f"])
+    assert found["time"].values == pytest.approx([0.05])
+    with pytest.raises(TensorError, match="time"):
+        pdn.mixed_selectivity(both, ["motion", "color"], window=(200.0, 800.0))

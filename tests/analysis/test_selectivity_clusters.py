@@ -1,0 +1,107 @@
+"""Mixtures find groups and their number, heavy tails are none, and Bingham's test is Bingham's."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from sklearn.metrics import adjusted_rand_score
+
+import popdyn as pdn
+from popdyn.analysis.selectivity_clusters import gaussian_lengths
+from popdyn.errors import PopdynWarning, TensorError
+from tests.analysis.test_selectivity import PUBLISHED, heavy_tails
+
+
+def three_groups(rng, n_neurons=100):
+    """Groups of 40, 30 and 30 % of the neurons, 120 degrees apart."""
+    group = rng.permutation(np.repeat([0, 0, 0, 0, 1, 1, 1, 2, 2, 2], n_neurons // 10))
+    angle = 2.0 * np.pi * group / 3.0
+    center = 3.0 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return center + 0.7 * rng.normal(size=(len(group), 2)), group
+
+
+def test_groups_are_found_with_their_number_and_their_neurons():
+    values, group = three_groups(np.random.default_rng(0))
+    values = xr.DataArray(
+        values, dims=("neuron", "regressor"), coords={"regressor": ["stimulus", "choice"]}
+    )
+    result = pdn.selectivity_test(values, "cluster", n_draws=19)
+    assert float(result["p"]) == pytest.approx(1 / 20)
+    assert int(result["n_clusters"]) == 3
+    assert result["held_out_gain"].sel(number=1) == 0.0
+    assert int(result["held_out_gain"].values.argmax()) == 2
+    assert adjusted_rand_score(group, result["label"]) > 0.8
+    np.testing.assert_allclose(result["probability"].sum("cluster"), 1.0)
+    np.testing.assert_allclose(result["share"], [0.4, 0.3, 0.3], atol=0.05)
+    assert result["center"].sel(cluster="1", feature="stimulus") == pytest.approx(3.0, abs=0.3)
+    assert result["stability"] > 0.8 > result["null_stability"].mean() + 0.1
+
+
+def test_one_cloud_with_heavy_tails_is_one_group():
+    cloud = heavy_tails(np.random.default_rng(1), 100, 2)
+    result = pdn.selectivity_test(cloud, "cluster", n_draws=19)
+    assert int(result["n_clusters"]) == 1
+    assert float(result["p"]) > 0.05
+    assert np.isnan(result["stability"])
+    assert set(result["label"].values) == {"1"}
+
+
+def test_lengths_are_those_of_a_gaussian_cloud_in_their_order():
+    vectors = heavy_tails(np.random.default_rng(0), 500, 3)
+    changed = gaussian_lengths(vectors)
+    before, after = (np.linalg.norm(x, axis=1) for x in (vectors, changed))
+    np.testing.assert_array_equal(before.argsort(), after.argsort())
+    np.testing.assert_allclose(changed / after[:, None], vectors / before[:, None])
+    expected = np.linalg.norm(np.random.default_rng(1).normal(size=(200_000, 3)), axis=1)
+    np.testing.assert_allclose(
+        np.quantile(after, [0.1, 0.5, 0.9]), np.quantile(expected, [0.1, 0.5, 0.9]), rtol=0.01
+    )
+
+
+def test_errors_are_carried_and_workers_make_no_difference():
+    values = heavy_tails(np.random.default_rng(1), 40, 2)
+    error = 0.5 * np.ones_like(values)
+    one, two = (
+        pdn.selectivity_test(values, "cluster", standard_error=error, n_draws=6, n_jobs=n)
+        for n in (1, 2)
+    )
+    xr.testing.assert_identical(one, two)
+    assert '"standard_error": true' in one.attrs["parameters"]
+
+
+def test_neurons_that_take_no_part_have_no_group(tmp_path):
+    values = heavy_tails(np.random.default_rng(1), 40, 2)
+    values[5] = np.nan
+    with pytest.warns(PopdynWarning, match="1 of 40 neurons are NaN or infinite"):
+        result = pdn.selectivity_test(values, "cluster", n_draws=3)
+    assert result["label"].values[5] == ""
+    assert np.isnan(result["probability"][:, 5]).all()
+    pdn.save(result, tmp_path / "clusters.nc")
+    xr.testing.assert_identical(pdn.load(tmp_path / "clusters.nc"), result)
+
+
+def test_mixtures_need_neurons():
+    values = np.random.default_rng(0).normal(size=(30, 7))
+    with pytest.raises(TensorError, match="7 dimensions need at least 32 neurons, found 30"):
+        pdn.selectivity_test(values, "cluster")
+    with pytest.raises(TensorError, match="n_neighbors is for epairs and pairs; cluster has none"):
+        pdn.selectivity_test(values, "cluster", n_neighbors=3)
+
+
+def test_bingham_equals_the_published_code():
+    """`bingham` of adrian-valente/populations_paper_code, on the same vectors."""
+    vectors = np.loadtxt(PUBLISHED, delimiter=",")
+    result = pdn.selectivity_test(vectors, "bingham", "dubreuil2022")
+    assert float(result["statistic"]) == pytest.approx(72.78209831103602, rel=1e-12)
+    assert float(result["p"]) == pytest.approx(2.6989753376866134e-14, rel=1e-9)
+    assert float(result["axis_share"].sum()) == pytest.approx(1.0)
+
+
+def test_bingham_by_draws_is_that_of_the_limit_for_many_neurons():
+    vectors = np.random.default_rng(8).normal(size=(400, 3))
+    by_draws = pdn.selectivity_test(vectors, "bingham")
+    limit = pdn.selectivity_test(vectors, "bingham", "dubreuil2022")
+    assert float(by_draws["p"]) == pytest.approx(float(limit["p"]), abs=0.05)
+    longer = vectors * [2.0, 1.0, 1.0]
+    assert float(pdn.selectivity_test(longer, "bingham")["p"]) == pytest.approx(1 / 1001)
+    with pytest.raises(TensorError, match="the null of bingham 'default' carries no errors"):
+        pdn.selectivity_test(longer, "bingham", standard_error=abs(longer))

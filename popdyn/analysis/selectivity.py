@@ -124,8 +124,11 @@ def selectivity_test(
     their order, as mixtures take heavy tails for groups.  Mixtures have means and covariances of
     their own; a tenth of a second is needed for each draw of 150 neurons.
 
-    *bingham* of ``"dubreuil2022"`` takes p from the chi squared limit.  Clouds that are longer
-    along one axis are not alike in all directions: it says nothing about groups.
+    *bingham*: clouds that are longer along one axis are not alike in all directions, so that it
+    says nothing about groups.  ``"covariance"``: data and draws are made round by their covariance,
+    which heavy tails mislead; ``"dubreuil2022"``: p from the chi squared limit;
+    ``"dubreuil2022_aligned"``: the same of the vectors that were not among half as many drawn ones,
+    along the axes of these.
 
     *With errors*, ``p`` is that of draws from a Gaussian cloud of true loadings, whose covariance
     is estimated with the errors known, to which each neuron's error is added.

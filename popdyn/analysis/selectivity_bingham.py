@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from popdyn.analysis.selectivity_angles import as_given, centered, covariance_whitened
 from popdyn.analysis.selectivity_null import draw_rows
-from popdyn.resample import Seed, upper_p_value
+from popdyn.resample import Seed, as_generator, upper_p_value
 
 Array = NDArray[np.float64]
 
@@ -23,8 +24,10 @@ def bingham_test(
     ----------
     values : ndarray, shape (neuron, feature)
         The data.
-    variant : {"default", "dubreuil2022"}
-        p by draws of isotropic vectors, or by the chi squared limit for many neurons.
+    variant : {"default", "covariance", "dubreuil2022", "dubreuil2022_aligned"}
+        p by draws of isotropic vectors, as they are or made round by their covariance like the
+        data; or by the chi squared limit for many neurons, of vectors as they are or of half of
+        them along the main axes of the other half.
     n_draws, rng, n_jobs
         As for `popdyn.selectivity_test`.
 
@@ -35,23 +38,58 @@ def bingham_test(
     said : dict
         What there is to say of it.
     """
-    n_neurons, n_features = values.shape
-    share = _shares(values)
-    statistic = _statistic(share, n_neurons)
+    if variant == "dubreuil2022_aligned":
+        tested = aligned(values, as_generator(rng)[0])
+    else:
+        tested = _PREPARED[variant](values)
+    share = _shares(tested)
+    statistic = _statistic(share, len(tested))
     variables: dict[str, Any] = {
         "statistic": ((), statistic),
         "axis_share": ("axis", share),
     }
-    if variant != "default":
-        freedom = (n_features - 1) * (n_features + 2) / 2
-        return variables | {"p": ((), float(chdtrc(freedom, statistic)))}, {}
+    said = {"n_directions": len(tested), "n_features": share.size}
+    if variant.startswith("dubreuil2022"):
+        freedom = (share.size - 1) * (share.size + 2) / 2
+        return variables | {"p": ((), float(chdtrc(freedom, statistic)))}, said
 
     def draw(own: np.random.Generator) -> Array:
-        return np.array([_statistic(_shares(own.standard_normal(values.shape)), n_neurons)])
+        cloud = _PREPARED[variant](own.standard_normal(tested.shape))
+        return np.array([_statistic(_shares(cloud), len(cloud))])
 
     null = draw_rows(draw, n_draws, rng, n_jobs)[:, 0]
     p = float(upper_p_value(statistic, null))
-    return variables | {"p": ((), p), "null_statistic": ("draw", null)}, {}
+    return variables | {"p": ((), p), "null_statistic": ("draw", null)}, said
+
+
+def aligned(values: Array, rng: np.random.Generator) -> Array:
+    """Vectors that were not drawn, along the main axes of those that were, at unit variance.
+
+    Parameters
+    ----------
+    values : ndarray, shape (neuron, feature)
+        The data.
+    rng : Generator
+        Draws half as many vectors as there are, some of them twice.
+
+    Returns
+    -------
+    ndarray, shape (neuron, feature)
+        About 0.6 of the vectors.
+    """
+    moved = centered(values)
+    drawn = rng.choice(len(moved), size=len(moved) // 2)
+    axes = np.linalg.eigh(moved[drawn].T @ moved[drawn])[1]
+    scaled = moved @ axes
+    scaled /= scaled.std(axis=0)
+    return np.delete(scaled, drawn, axis=0)
+
+
+_PREPARED = {
+    "default": as_given,
+    "covariance": covariance_whitened,
+    "dubreuil2022": as_given,
+}
 
 
 def _shares(values: Array) -> Array:

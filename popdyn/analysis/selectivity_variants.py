@@ -88,7 +88,10 @@ VARIANTS = {
 
 
 # What the other tests are called.
-OTHERS = {"cluster": ("default",), "bingham": ("default", "dubreuil2022")}
+OTHERS = {
+    "cluster": ("default",),
+    "bingham": ("default", "covariance", "dubreuil2022", "dubreuil2022_aligned"),
+}
 
 
 def check_names(method: str, variant: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ import pytest
 from scipy.stats import binom
 
 from popdyn.analysis.selectivity_angles import robustly_whitened
+from popdyn.analysis.selectivity_bingham import bingham_test
 from popdyn.analysis.selectivity_clusters import gaussian_lengths, log_ratio
 from popdyn.analysis.selectivity_errors import noisy_clouds
 from popdyn.analysis.selectivity_judged import judged
@@ -42,8 +44,12 @@ OURS = "epairs default"
 CLUSTER = "cluster default"
 SHARED = ("epairs covariance", "epairs dubreuil2022", "pairs default", "pairs raposo2014",
           "pairs hocker2021")  # fmt: skip
+BINGHAM = ("bingham default", "bingham covariance", "bingham dubreuil2022",
+           "bingham dubreuil2022_aligned")  # fmt: skip
 APART = ("epairs hirokawa2019", "epairs dubreuil2022_full", "epairs dubreuil2022_diagonal")
 NULLS = ("isotropic", "elliptical", "heavy tails")
+SIZES = [(n, d) for n in (2000, 500, 100, 30) for d in (12, 8, 4, 2)]
+POWER_SIZES = (1000, 500, 300, 200, 150, 100, 50, 30)
 RATIO = 20.0
 
 
@@ -72,12 +78,32 @@ def few_trials(rng, n, d):
     return true + error * rng.normal(size=(n, d)), error
 
 
+def correlated_errors(rng, n, d):
+    """The same, the errors of features correlated by 0.8, as those of similar regressors are."""
+    error = few_trials(rng, n, d)[1]
+    true = rng.normal(size=(n, d)) * np.where(np.arange(d) < d / 2, 1.0, 0.1)
+    noise = np.sqrt(0.2) * rng.normal(size=(n, d)) + np.sqrt(0.8) * rng.normal(size=(n, 1))
+    return true + error * noise, error
+
+
 def groups(rng, n, d, scatter, n_groups=6):
     """Groups of neurons, each with a direction (length root d) and a scatter about it."""
     centers = rng.normal(size=(n_groups, d))
     centers *= np.sqrt(d) / np.linalg.norm(centers, axis=1, keepdims=True)
     chosen = centers[rng.integers(0, n_groups, n)]
     return chosen + scatter * rng.normal(size=(n, d)), None
+
+
+def half_in_groups(rng, n, d, scatter):
+    """Every second neuron belongs to no group."""
+    values = groups(rng, n, d, scatter)[0]
+    values[::2] = rng.normal(size=values[::2].shape)
+    return values, None
+
+
+def pure(rng, n, d):
+    """Every feature by itself has heavy tails: neurons that stand out do so in one of them."""
+    return rng.standard_t(3, size=(n, d)), None
 
 
 def populations(rng, n, d, ratio):
@@ -97,16 +123,18 @@ CLOUDS = {
     "elliptical": elliptical,
     "heavy tails": heavy_tails,
     "few trials": few_trials,
-    **{f"6 groups, scatter {s:g}": lambda r, n, d, s=s: groups(r, n, d, s) for s in (0.25, 0.5, 1)},
-    **{
-        f"2 populations, variance ratio {v:g}": lambda r, n, d, v=v: populations(r, n, d, v)
-        for v in (5, 10, 20)
-    },
-    **{
-        f"6 groups, scatter 0.25, error {e:g}": lambda r, n, d, e=e: noisy_groups(r, n, d, e)
-        for e in (0.5, 1)
-    },
+    "few trials, errors correlated": correlated_errors,
 }
+for _scatter in (0.25, 0.5, 1):
+    CLOUDS[f"6 groups, scatter {_scatter:g}"] = partial(groups, scatter=_scatter)
+CLOUDS["3 groups, scatter 0.5"] = partial(groups, scatter=0.5, n_groups=3)
+CLOUDS["half in 6 groups, scatter 0.25"] = partial(half_in_groups, scatter=0.25)
+CLOUDS["features with heavy tails each"] = pure
+for _ratio in (5, 10, 20):
+    CLOUDS[f"2 populations, variance ratio {_ratio:g}"] = partial(populations, ratio=_ratio)
+NOISY = tuple(f"6 groups, scatter 0.25, error {error:g}" for error in (0.5, 1))
+CLOUDS |= {NOISY[i]: partial(noisy_groups, error=error) for i, error in enumerate((0.5, 1))}
+STRUCTURED = tuple(CLOUDS)[5:]
 
 
 class Job(NamedTuple):
@@ -128,26 +156,46 @@ class Job(NamedTuple):
 
 def jobs():
     """Every cell; long ones first."""
-    sizes = [(n, d) for n in (2000, 500, 100, 30) for d in (12, 8, 4, 2)]
-    for n, d in sizes:
+    yield from levels_of_ours()
+    yield from levels_of_published()
+    yield from powers()
+
+
+def levels_of_ours():
+    for n, d in SIZES:
         yield Job("level", OURS, NULLS, n, d, 100 if n == 2000 else 1000, 9999)
     for n, d in ((200, 8), (200, 4), (200, 2), (50, 4)):
-        yield Job("level", OURS, ("few trials",), n, d, 400, 199, with_errors=True)
+        for cloud in ("few trials", "few trials, errors correlated"):
+            yield Job("level", OURS, (cloud,), n, d, 400, 199, with_errors=True)
         yield Job("level", OURS, ("few trials",), n, d, 400, 9999)
-    for n, d in sizes[4:]:
+    for n, d in ((500, 2), (150, 8), (150, 4), (150, 2), (50, 4), (50, 2)):
+        yield Job("level", CLUSTER, NULLS, n, d, 400, 999)
+
+
+def levels_of_published():
+    for n, d in SIZES[4:]:
         for test in SHARED:
             yield Job("level", test, NULLS, n, d, 400, 999)
         if n <= 100 and d in (2, 4, 12):
             for test in APART:
                 yield Job("level", test, NULLS, n, d, 400, 100)
-    for n in (500, 150, 50):
+    for test in BINGHAM:
+        for n, d in ((500, 4), (100, 12), (100, 4), (100, 2)):
+            yield Job("level", test, NULLS, n, d, 400, 999)
+
+
+def powers():
+    for n in POWER_SIZES:
+        for d in (8, 4, 2):
+            yield Job("power", OURS, STRUCTURED, n, d, 400, 999)
+    yield Job("power", "epairs covariance", STRUCTURED, 150, 4, 400, 999)
+    yield Job("power", OURS, NOISY, 150, 4, 200, 199, with_errors=True)
+    for test in BINGHAM:
+        for n, d in ((150, 4), (500, 2)):
+            yield Job("power", test, STRUCTURED, n, d, 400, 999)
+    for n in (500, 300, 150, 100, 50):
         for d in (4, 2):
-            yield Job("power", OURS, tuple(CLOUDS)[4:], n, d, 400, 999)
-    yield Job("power", "epairs covariance", tuple(CLOUDS)[4:], 150, 4, 400, 999)
-    yield Job("power", OURS, tuple(CLOUDS)[10:], 150, 4, 200, 199, with_errors=True)
-    for n, d in ((150, 4), (150, 2), (50, 4), (50, 2)):
-        yield Job("level", CLUSTER, NULLS, n, d, 200, 999)
-    yield Job("power", CLUSTER, tuple(CLOUDS)[4:], 150, 4, 100, 999)
+            yield Job("power", CLUSTER, STRUCTURED, n, d, 200, 999)
 
 
 def test_of(name):
@@ -171,6 +219,26 @@ def judge(job, test, k, null, pooled, cloud, rng):
     return [found[name][1] for name in ("p", "p_clustered", "index")]
 
 
+def bingham_answers(job):
+    """The same of directions: p is one-sided, the index the largest share of an axis."""
+    variant = job.test.split()[1]
+    null = np.array([])
+    if not variant.startswith("dubreuil2022"):
+        own = bingham_test(
+            np.random.default_rng(0).normal(size=(job.n, job.d)), variant, job.n_draws, 0, None
+        )[0]
+        null = own["null_statistic"][1]
+    for cloud in job.clouds:
+        small = []
+        shares = []
+        for rng in np.random.default_rng([job.n, job.d, *cloud.encode()]).spawn(job.n_sets):
+            found = bingham_test(CLOUDS[cloud](rng, job.n, job.d)[0], variant, 1, rng, None)[0]
+            p = upper_p_value(found["statistic"][1], null) if null.size else found["p"][1]
+            small.append(p <= 0.05)
+            shares.append(found["axis_share"][1].max())
+        yield np.mean(small), np.mean(small), np.mean(shares)
+
+
 def mixture_answers(job):
     """The same of four groups against one: p is one-sided, the index the log likelihood ratio."""
 
@@ -189,8 +257,8 @@ def mixture_answers(job):
 
 def answers(job):
     """Share of small p, of small one-sided p, and mean index, of each cloud."""
-    if job.test == CLUSTER:
-        yield from mixture_answers(job)
+    if job.test == CLUSTER or job.test in BINGHAM:
+        yield from (mixture_answers if job.test == CLUSTER else bingham_answers)(job)
         return
     test = test_of(job.test)
     k = test.n_neighbors or enough_neighbors((job.n, job.d), np.pi / 4)
@@ -202,8 +270,7 @@ def answers(job):
         else:
             null = pivotal_null(test, (job.n, job.d), k, job.n_draws, 0)
     for cloud in job.clouds:
-        seed = [job.n, job.d, tuple(CLOUDS).index(cloud)]
-        sets = np.random.default_rng(seed).spawn(job.n_sets)
+        sets = np.random.default_rng([job.n, job.d, *cloud.encode()]).spawn(job.n_sets)
         found = np.array([judge(job, test, k, null, pooled, cloud, rng) for rng in sets])
         yield *(found[:, :2] <= 0.05).mean(axis=0), found[:, 2].mean()
 

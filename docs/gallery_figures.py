@@ -1,7 +1,10 @@
 """Show in the gallery every matplotlib figure that a block of an example binds to a name.
 
-popdyn never touches pyplot, so the gallery's own scraper would find nothing.
+popdyn never touches pyplot, so the gallery's own scraper would find nothing.  A warning in an
+example fails the build.
 """
+
+import warnings
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,3 +36,15 @@ def scrape(_block, block_vars, gallery_conf):
 
 def _get_sg_image_scraper():
     return scrape
+
+
+_usual = list(warnings.filters)
+
+
+def refuse_warnings(_gallery_conf, _fname, when):
+    """Turn warnings into errors while an example runs."""
+    if when == "before":
+        _usual[:] = warnings.filters
+        warnings.simplefilter("error")
+    else:
+        warnings.filters[:] = _usual

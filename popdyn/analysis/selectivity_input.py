@@ -9,12 +9,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.errors import TensorError, warn
+from popdyn.network.low_rank import LowRank
 from popdyn.network.real_numbers import real_array
 
 Array = NDArray[np.float64]
 
 _FEW = 30
 _DIMS = ("neuron", "feature")
+# Of populations, TDR, DPCA and PCA.
+_LOADINGS = ("loading_value", "raw_axes", "decoder", "loading")
 
 
 class Loadings(NamedTuple):
@@ -59,6 +62,14 @@ def loadings_of(loadings: Any, standard_error: Any = None) -> Loadings:
         If there is no vector for each neuron, if it has one feature only, if neurons are too few,
         or errors do not belong to them.
     """
+    if isinstance(loadings, LowRank):
+        message = (
+            "expected loadings (neuron, feature), found a LowRank network: give a result of "
+            "dynamics.populations, or its columns, np.column_stack([net.m, net.n, net.input])"
+        )
+        raise TensorError(message)
+    if callable(getattr(loadings, "to_dataset", None)) and not isinstance(loadings, xr.DataArray):
+        loadings = loadings.to_dataset()
     if isinstance(loadings, xr.Dataset):
         loadings, own = _of_result(loadings)
         standard_error = own if standard_error is None else standard_error
@@ -109,16 +120,18 @@ def _check_size(n_neurons: int, n_features: int) -> None:
 
 def _of_result(result: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray | None]:
     """Take loadings, and errors where there are any, out of a result."""
-    if "coefficient" in result:
+    if "coefficient" in result and "regressor" in result["coefficient"].dims:
         slopes = [name for name in result["regressor"].to_numpy() if name != "intercept"]
         chosen = result.sel(regressor=slopes)
         return chosen["coefficient"], chosen.get("standard_error")
-    if "loading_value" in result:
-        return result["loading_value"], None
+    for name in _LOADINGS:
+        if name in result:
+            return result[name], None
+    names = list(map(str, result.data_vars))
     message = (
-        "expected loadings (neuron, feature), a result of encoding or of dynamics.populations; "
-        f"found a Dataset with {', '.join(map(str, result.data_vars)) or 'nothing'}: give the "
-        "variable that holds the loadings"
+        "expected loadings (neuron, feature), or a result of encoding, PCA, TDR, DPCA or "
+        f"dynamics.populations; found a Dataset with {', '.join(names[:5]) or 'nothing'}"
+        f"{', ...' if len(names) > 5 else ''}: give the variable that holds the loadings"
     )
     raise TensorError(message)
 

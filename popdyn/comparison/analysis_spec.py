@@ -18,6 +18,7 @@ from popdyn.comparison.fields import (
 )
 from popdyn.comparison.low_rank_spec import Context, Inactivation, LowRankFit, Populations
 from popdyn.comparison.perceived_spec import Behavior, Estimation, Kinet
+from popdyn.comparison.selectivity_spec import MixedSelectivity, Selectivity
 
 Folds = Annotated[int, Strict(), Field(ge=2)]
 Draws = Annotated[int, Strict(), Field(ge=0)]
@@ -198,6 +199,8 @@ class Analyses(Table):
     raster: Raster | None = None
     condition_average: ConditionAverage | None = None
     encoding: Encoding | None = None
+    selectivity_test: Selectivity | None = None
+    mixed_selectivity: MixedSelectivity | None = None
     pca: StateSpace | None = None
     dpca: Demixing | None = None
     tdr: TaskAxes | None = None
@@ -267,8 +270,10 @@ class Analyses(Table):
         windows = {}
         if self.kinet is not None and self.kinet.mean_over is not None:
             windows["kinet.mean_over"] = self.kinet.mean_over
-        if self.timescale is not None and self.timescale.window is not None:
-            windows["timescale.window"] = self.timescale.window
+        for name in ("selectivity_test", "mixed_selectivity", "timescale"):
+            settings = getattr(self, name)
+            if settings is not None and settings.window is not None:
+                windows[f"{name}.window"] = settings.window
         if self.subspace_overlap is not None:
             for name, window in (self.subspace_overlap.epochs or {}).items():
                 windows[f"subspace_overlap.epochs.{name}"] = window

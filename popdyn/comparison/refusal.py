@@ -117,6 +117,8 @@ def _expectation(problem: Any) -> str:
         return f"should be {_EXPECTED[kind]}"
     if kind == "greater_than":
         return f"should be more than {context['gt']:g}"
+    if kind == "less_than":
+        return f"should be less than {context['lt']:g}"
     if kind == "greater_than_equal":
         return f"should be at least {context['ge']:g}"
     if kind == "too_short":

@@ -17,6 +17,7 @@ from popdyn.tensor.view import group_conditions
 PCA_NEURONS = 10
 PCA_TRIALS = 4
 DPCA_NEURONS = 10
+SELECTIVITY_NEURONS = 10
 DISTANCE_TRIALS = 10
 FIT_CONDITIONS = 4
 _IN_CONDITION = " in the smallest condition"
@@ -54,6 +55,9 @@ def shortfall(source: Prepared, analysis: str, spec: Spec) -> str:
         return _too_few("distances", n_trials, DISTANCE_TRIALS, "trial", _IN_CONDITION)
     if analysis == "dpca":
         return _too_few("demixing", source.tensor.sizes["neuron"], DPCA_NEURONS, "neuron")
+    if analysis == "selectivity_test":
+        n_neurons = source.tensor.sizes["neuron"]
+        return _too_few("a test of selectivity", n_neurons, SELECTIVITY_NEURONS, "neuron")
     if analysis == "fit_lowrank":
         settings = spec.analyses.fit_lowrank
         by = (settings.by if settings else None) or spec.conditions.by

@@ -140,6 +140,18 @@ class Spec(Table):
         return self
 
     @model_validator(mode="after")
+    def _factors(self) -> Self:
+        mixed = self.analyses.mixed_selectivity
+        if mixed is not None and mixed.factors is None and len(self.conditions.by) < 2:
+            message = (
+                "analyses.mixed_selectivity asks how variables go together, but conditions.by "
+                f"names only {self.conditions.by[0]!r}: give it factors = [...], two columns or "
+                "more"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
     def _together(self) -> Self:
         refused = self.comparison.refused(self.analyses, self.kinds)
         if refused:

@@ -24,6 +24,7 @@ from popdyn.comparison.perceived_measures import (
     estimation_measures,
     kinet_measures,
 )
+from popdyn.comparison.selectivity_step import mixed_measures, selectivity_measures
 from popdyn.comparison.tdr_step import tdr_measures
 from popdyn.resample import percentile_bounds, upper_p_value
 
@@ -167,6 +168,8 @@ def _population_timescale(result: xr.Dataset, results: Results) -> Cell:
 
 _ROWS: dict[str, Callable[[Mapping[str, Results]], Iterable[Measure]]] = {
     "encoding": _encoding,
+    "selectivity_test": selectivity_measures,
+    "mixed_selectivity": mixed_measures,
     "dpca": _demixing,
     "tdr": tdr_measures,
     "subspace_overlap": overlap_measures,

@@ -21,6 +21,7 @@ from popdyn.comparison.low_rank_step import run_fit_lowrank
 from popdyn.comparison.perceived_step import run_behavior, run_kinet
 from popdyn.comparison.ready import ready, smoothed_rate
 from popdyn.comparison.seeds import derive_seed
+from popdyn.comparison.selectivity_step import SELECTIVITY_STEPS
 from popdyn.comparison.shortfall import check_columns, decoded_label, shortfall
 from popdyn.comparison.sources import Prepared, blaming, noted
 from popdyn.comparison.spec import Spec
@@ -31,7 +32,8 @@ from popdyn.tensor.view import condition_average
 
 # What these refuse belongs to their chapter: it must not cost the numbers of the others.
 _REFUSABLE = {
-    "raster", "behavior", "kinet", "fit_lowrank", "populations", *FOLLOWING, *STATE_STEPS
+    "raster", "behavior", "kinet", "fit_lowrank", "populations", *FOLLOWING, *STATE_STEPS,
+    *SELECTIVITY_STEPS,
 }  # fmt: skip
 
 
@@ -169,4 +171,5 @@ _RUN: dict[str, Callable[[Prepared, Spec, int], xr.Dataset | None]] = {
     "fit_lowrank": run_fit_lowrank,
     "populations": run_populations,
     **STATE_STEPS,
+    **SELECTIVITY_STEPS,
 }

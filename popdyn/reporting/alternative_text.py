@@ -11,6 +11,7 @@ from popdyn.reporting.overlap_chapter import overlap_details
 from popdyn.reporting.perceived_captions import DETAILS as PERCEIVED_DETAILS
 from popdyn.reporting.perceived_methods import method_of
 from popdyn.reporting.pooled_chapter import pooled_details
+from popdyn.reporting.selectivity_chapter import DETAILS as SELECTIVITY_DETAILS
 from popdyn.reporting.tdr_chapter import tdr_details
 
 _DETAILS = {
@@ -18,6 +19,7 @@ _DETAILS = {
     **state_captions.DETAILS,
     **PERCEIVED_DETAILS,
     **CIRCUIT_DETAILS,
+    **SELECTIVITY_DETAILS,
     "tdr": tdr_details,
     "fit_lowrank": fit_details,
     "subspace_overlap": overlap_details,

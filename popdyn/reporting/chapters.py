@@ -196,7 +196,9 @@ def _scorecard(tree: xr.DataTree) -> xr.Dataset | None:
 
 def _lead(context: _Context) -> tuple[page.Block, ...]:
     """Say what is compared, what came out, and what a reader must know."""
-    results = [r for name in ANALYSES for r in context.results(name).values() if "time" in r]
+    results = [
+        r for name in ANALYSES for r in context.results(name).values() if r.sizes.get("time", 0) > 1
+    ]
     when = setting(_named(results[0], context.event)) if results else ""
     blocks: list[page.Block] = [page.Text((what_is_compared(context.sources, when),))]
     reasons = _reasons(context, "estimation_test")

@@ -12,6 +12,7 @@ from popdyn.reporting.low_rank_chapter import FITTED
 from popdyn.reporting.overlap_chapter import SUBSPACES
 from popdyn.reporting.perceived_chapter import PERCEIVED
 from popdyn.reporting.picture import Chapter, Picture, example_neuron
+from popdyn.reporting.selectivity_chapter import SELECTIVITY
 from popdyn.reporting.state_pictures import (
     DEMIXING,
     ENCODING,
@@ -93,6 +94,7 @@ CHAPTERS = (
         ),
     ),
     ENCODING,
+    SELECTIVITY,
     Chapter(
         "State space",
         "Which path does the population take in each condition, and how many dimensions does "

@@ -1,0 +1,199 @@
+"""Selectivity in one spec: every source alike, reasons instead of crashes, the report."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import popdyn as pdn
+from popdyn.errors import SpecError
+from tests.comparison.conftest import LACKING
+
+FEW = pytest.mark.filterwarnings("ignore:source '[^']*'. [0-9]+ neurons tell little")
+QUICK = {"window": [0.2, 0.6], "n_draws": 99}
+INDEX = "clustering of selectivity, index (0: random, 1: groups of one direction)"
+N_TRIALS = 80
+
+
+def saved(folder, name, *, n_neurons=60, groups=False, **columns):
+    """Save rates (Hz) that follow choice and context from 0.2 to 0.6 s, in groups or at random."""
+    rng = np.random.default_rng(2)
+    choice, context = (np.arange(N_TRIALS) // n % 2 * 2 - 1 for n in (1, 2))
+    weight = rng.standard_normal((n_neurons, 2))
+    if groups:
+        angle = 2 * np.pi * np.array([0.0, 0.2, 0.45, 0.7])[np.arange(n_neurons) % 4]
+        centers = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        weight = centers + 0.1 * rng.standard_normal((n_neurons, 2))
+    time = 0.05 + 0.1 * np.arange(8)
+    # Outside of the epoch nothing is encoded but noise.
+    course = ((time > 0.2) & (time < 0.6))[:, None]
+    signal = 80 + (weight @ np.stack([choice, context]))[:, None] * course
+    values = signal + 0.5 * rng.normal(size=signal.shape)
+    values[:, ~course[:, 0]] += 10 * rng.normal(size=(n_neurons, 4, N_TRIALS))
+    table = {"choice": np.where(choice > 0, "right", "left"), "context": context, **columns}
+    tensor = pdn.make_tensor(values, time, table, units="Hz", align="go_time")
+    pdn.save(tensor, folder / f"{name}.nc")
+    return {"id": name, "kind": "tensor", "path": f"{folder}/{name}.nc", "align": "go_time"}
+
+
+def spec_of(*sources, analyses, **tables):
+    return {
+        "seed": 3,
+        "alignment": {"window": [0.0, 0.8], "bin_width": 0.1},
+        "conditions": {"by": ["choice", "context"]},
+        "analyses": analyses,
+        "source": list(sources),
+        **tables,
+    }
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("selectivity")
+    sources = [saved(folder, "random"), saved(folder, "groups", groups=True)]
+    analyses = {"selectivity_test": QUICK, "mixed_selectivity": {"window": [0.2, 0.6]}}
+    return pdn.compare(spec_of(*sources, analyses=analyses))
+
+
+def rows(tree, source):
+    found = tree["comparison/scorecard"].to_dataset().sel(source=source)
+    return {str(name): found.sel(measure=name) for name in found["measure"].values}
+
+
+def result_of(tree, source, analysis="selectivity_test"):
+    return tree[f"sources/{source}/{analysis}"].to_dataset()
+
+
+def test_planted_groups_are_told_from_random_selectivity_in_one_row(tree):
+    groups, random = (rows(tree, name)[INDEX] for name in ("groups", "random"))
+    assert float(groups["p"]) == 0.02
+    assert float(groups["value"]) > 0.5
+    assert float(random["p"]) > 0.05
+    low, high = random["null_value"].values
+    assert low < float(random["value"]) < high
+    assert float(groups["value"]) > groups["null_value"].values[1]
+
+
+def test_coefficients_are_those_of_the_epoch_with_their_errors_in_the_null(tree):
+    result = result_of(tree, "groups")
+    assert (result.attrs["window_start"], result.attrs["window_stop"]) == pytest.approx((0.2, 0.6))
+    assert '"standard_error": true' in result.attrs["parameters"]
+
+
+def test_the_result_is_that_of_the_functions_called_by_hand(tree, tmp_path):
+    saved(tmp_path, "groups", groups=True)
+    tensor = pdn.select(pdn.load(tmp_path / "groups.nc"), time=(0.2, 0.6))
+    mean = tensor.mean("time", keepdims=True).assign_coords(time=[0.4])
+    encoded = pdn.encoding(mean.assign_attrs(tensor.attrs), ["choice", "context"])
+    result = result_of(tree, "groups")
+    seed = int(result.attrs["seed"])
+    by_hand = pdn.selectivity_test(encoded, n_draws=99, rng=seed)
+    np.testing.assert_allclose(by_hand["angle"], result["angle"], rtol=1e-6)
+    np.testing.assert_allclose(by_hand["null_median_angle"], result["null_median_angle"], rtol=1e-6)
+
+
+def test_neurons_of_sums_are_linear_mixed_with_intervals_of_shares(tree):
+    found = rows(tree, "groups")
+    share = found["share of neurons of linear mixed selectivity"]
+    assert float(share["value"]) > 0.8
+    low, high = share["bound_value"].values
+    assert low < float(share["value"]) <= high <= 1
+    assert float(found["share of neurons of nonlinear mixed selectivity"]["value"]) < 0.1
+
+
+def test_the_report_shows_both_side_by_side_and_says_how(tree, tmp_path):
+    text = pdn.report(tree, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Selectivity of neurons" in text
+    assert (
+        "averaged in each trial from 0.2 to 0.6\u00a0s around go_time, were regressed on choice"
+        in text
+    )
+    assert "the standard errors of its neuron were added (99 draws)" in text
+    assert "not told apart from neurons without groups" in text
+    assert "p\u00a0=\u00a0.020; clustered; median angle" in text
+    assert "excludes neither groups about one center" in text
+    assert "2\u00a0features (choice, context)" in text
+    assert "a mean for each combination of choice and context" in text
+    assert "interaction in 0)" in text
+    files = tmp_path / "report_files"
+    assert (files / "figures" / "selectivity_groups.svg").exists()
+    assert (files / "figures" / "mixed-selectivity_random.svg").exists()
+    assert (files / "tables" / "selectivity_groups_neuron.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "variant", "row", "told"),
+    [
+        ("pairs", "default", INDEX, "Raposo, Kaufman and Churchland 2014): vectors were taken as"),
+        ("epairs", "hirokawa2019", INDEX, "variant hirokawa2019): vectors were centered"),
+        ("cluster", "default", "groups of selectivity that predict held-out", "by the likelihood"),
+        ("bingham", "dubreuil2022", "Bingham's statistic", "the chi squared limit"),
+    ],
+    ids=["pairs", "hirokawa2019", "cluster", "bingham"],
+)
+def test_other_tests_have_rows_and_words_of_their_own(tmp_path, method, variant, row, told):
+    settings = {"method": method, "variant": variant, "n_draws": 9, "window": [0.2, 0.6]}
+    source = saved(tmp_path, "groups", groups=True)
+    tree = pdn.compare(spec_of(source, analyses={"selectivity_test": settings}))
+    found = [own for name, own in rows(tree, "groups").items() if row in name]
+    assert np.isfinite(float(found[0]["value"]))
+    text = pdn.report(tree, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert told in text.replace("&#39;", "'")
+
+
+@LACKING
+@FEW
+@pytest.mark.parametrize(
+    ("n_neurons", "settings", "told"),
+    [
+        (60, {"regressors": ["choice"]}, "expected two features or more, found one (choice)"),
+        (5, {}, "too few neurons or trials for a test of selectivity: 5 neurons, needs 10"),
+        (12, {"method": "cluster"}, None),
+        (60, {"window": [0.21, 0.24]}, "no time bin has its center in [0.21, 0.24)"),
+        (60, {"regressors": ["choice", "side"]}, "side"),
+    ],
+    ids=["one feature", "five neurons", "twelve neurons", "between bins", "collinear"],
+)
+def test_what_cannot_be_tested_is_a_reason_and_costs_the_others_nothing(
+    tmp_path, n_neurons, settings, told
+):
+    side = np.arange(N_TRIALS) % 2
+    source = saved(tmp_path, "a", n_neurons=n_neurons, side=side)
+    analyses = {"selectivity_test": {**QUICK, **settings}, "mixed_selectivity": {}}
+    tree = pdn.compare(spec_of(source, analyses=analyses))
+    assert "mixed_selectivity" in tree["sources/a"].children
+    if told is None:
+        assert "selectivity_test" in tree["sources/a"].children
+        return
+    reason = tree["sources/a/summary"].attrs["reason_selectivity_test"]
+    assert told in reason
+    text = pdn.report(tree, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Random or clustered selectivity" in text or told in text
+
+
+@pytest.mark.parametrize(
+    ("analyses", "told"),
+    [
+        ({"selectivity_test": {"method": "epair"}}, "found 'epair' (do you mean 'epairs'?)"),
+        ({"selectivity_test": {"variant": "hirokawa"}}, "(do you mean 'hirokawa2019'?)"),
+        ({"selectivity_test": {"n_draw": 9}}, "did you mean 'n_draws'?"),
+        ({"selectivity_test": {"window": [0.2, 2.0]}}, "selectivity_test.window = [0.2, 2]"),
+        ({"mixed_selectivity": {"window": [0.2, 2.0]}}, "mixed_selectivity.window = [0.2, 2]"),
+        ({"mixed_selectivity": {"factors": ["choice"]}}, "factors should name two columns or more"),
+        ({"mixed_selectivity": {"alpha": 1.0}}, "alpha' should be less than 1"),
+        ({"selectivity_test": {"regressors": ["choice", "contxt"]}}, "Did you mean 'context'?"),
+        ({"mixed_selectivity": {"factors": ["choice", "contxt"]}}, "Did you mean 'context'?"),
+    ],
+    ids=["method", "variant", "key", "window", "mixed window", "factor", "alpha", "column", "mix"],
+)
+def test_wrong_settings_are_refused_in_words(tmp_path, analyses, told):
+    with pytest.raises(pdn.PopdynError) as caught:
+        pdn.compare(spec_of(saved(tmp_path, "a"), analyses=analyses))
+    assert told in str(caught.value)
+
+
+def test_a_single_condition_column_is_refused_for_mixed_selectivity(tmp_path):
+    spec = spec_of(saved(tmp_path, "a"), analyses={"mixed_selectivity": {}})
+    spec["conditions"] = {"by": "choice"}
+    with pytest.raises(SpecError, match=r"conditions.by names only 'choice': give it factors"):
+        pdn.compare(spec)

@@ -85,6 +85,7 @@ _FUNCTIONS = {
     "context_tuning": "analysis.context_tuning",
     "timescale": "analysis.timescales",
     "selectivity_test": "analysis.selectivity",
+    "selectivity_agreement": "analysis.selectivity_agreement",
     "compare": "comparison.pipeline",
     "report": "reporting.chapters",
     "PopdynError": "errors",

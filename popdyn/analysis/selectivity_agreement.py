@@ -1,0 +1,277 @@
+"""Do groups of selectivity agree between sources?  Neurons of one in the mixture of the other."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from popdyn.analysis.selectivity_clusters import held_out_gain
+from popdyn.analysis.selectivity_groups import (
+    Groups,
+    compare,
+    groups_of,
+    partners,
+    random_turn,
+    rounded,
+)
+from popdyn.analysis.selectivity_sources import Source, sources_of
+from popdyn.errors import FitError, TensorError
+from popdyn.resample import Seed, as_generator, spawn, upper_p_value
+from popdyn.simulation.arguments import check_whole
+from popdyn.tensor.result import make_result
+
+Array = NDArray[np.float64]
+
+_LARGEST = 8
+_N_SPLITS = 25
+_PAIR = ("source", "source_2")
+# Of a normal, for 95 %.
+_WIDTH = 1.96
+
+
+def selectivity_agreement(
+    sources: Any,
+    n_clusters: int | None = None,
+    *,
+    by: str | None = None,
+    n_draws: int = 999,
+    rng: Seed = 0,
+) -> xr.Dataset:
+    """Test whether groups of neurons of several sources stand for the same.
+
+    A mixture of Gaussians is fitted to the loadings of each source.  The neurons of one are then
+    put into the groups of the other: are those together that its own mixture puts together?
+
+    Parameters
+    ----------
+    sources : mapping of str to loadings, or loadings
+        Two or more sources with the same features and other neurons: each an ndarray (neuron,
+        feature), a DataArray, or a Dataset of `encoding` at one time or of
+        `dynamics.populations`, as for `selectivity_test`.  Named features are brought into one
+        order.
+    n_clusters : int, optional
+        Groups of each source; by default the number that predicts held-out neurons best, the
+        largest of all sources, and at least 2.
+    by : str, optional
+        Of one DataArray or Dataset: the column of neurons, ``"area"`` for instance, that tells
+        sources apart.
+    n_draws : int
+        Draws of the null.
+    rng : int or numpy.random.Generator
+        Seed or generator.
+
+    Returns
+    -------
+    Dataset
+        ``agreement (source, source_2)``, the adjusted Rand index of the groups of both (1: the
+        same, 0: by chance), over the neurons of each, averaged; ``agreement_bound (bound, source,
+        source_2)``, 95 % over neurons; ``p``, one-sided, among ``null_agreement (draw, source,
+        source_2)``.  ``half_agreement``, the same of halves of the neurons, also of two halves of
+        one source: what to compare the agreement of two sources with.
+
+        ``transfer_gain (source, source_2)``, by how much the groups of `source` predict the
+        neurons of `source_2` better than one Gaussian, in nats per neuron; ``transfer_p``, the
+        test of both directions together.
+
+        ``partner (source, source_2, cluster)``, the group of `source_2` that is most like a group
+        of `source`; ``center_cosine``, of the angle between their centers; ``overlap``, of the
+        neurons in either, the share in both.  ``label (neuron)``, with ``of_source``; ``share``
+        and ``center (source, cluster, feature)`` of the clouds made round, in their standard
+        deviations; ``n_clusters``.
+
+    Raises
+    ------
+    TensorError
+        If there are no two sources with the same features, or too few neurons for the groups.
+    FitError
+        If a cloud cannot be made round.
+
+    Warns
+    -----
+    PopdynWarning
+        As `selectivity_test`, naming the source.
+
+    Notes
+    -----
+    Each source is centered and made round by itself, robustly, such that features keep their
+    names: each is divided by its own scatter, and correlations are taken out by the symmetric
+    root.  Units of features and gains of sources make no difference.  Lengths are replaced by
+    those of a Gaussian cloud, in their order.
+
+    *Null*: the second cloud is turned by a random rotation or reflection together with its
+    groups.  Both keep the groups that they have; that they stand for the same features is lost.
+    Of clouds without groups, no turn is special either.  p is not corrected for the number of
+    pairs.
+
+    *Bounds*: the agreement, more or less 1.96 standard deviations of that of halves of the neurons
+    of both sources (25 splits, each source made round and fitted again).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import popdyn as pdn
+    >>> rng = np.random.default_rng(0)
+    >>> centers = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    >>> network, area = (centers[rng.integers(0, 4, 80)] for _ in range(2))
+    >>> network, area = (x + 0.4 * rng.normal(size=(80, 3)) for x in (network, area))
+    >>> result = pdn.selectivity_agreement({"network": network, "area": area}, 4, n_draws=99)
+    >>> pair = {"source": "network", "source_2": "area"}
+    >>> round(float(result["agreement"].sel(pair)), 1)
+    0.8
+    >>> float(result["p"].sel(pair))
+    0.01
+    """
+    check_whole("n_draws", n_draws, "draw of the null")
+    seed = as_generator(rng)[1]
+    read, features = sources_of(sources, by)
+    for_number, for_groups, for_halves, for_null = spawn(rng, 4)
+    with threadpool_limits(limits=1, user_api="blas"):
+        clouds = [_round(source) for source in read]
+        n = _number(read, clouds, n_clusters, for_number)
+        fitted = [groups_of(cloud, n, for_groups) for cloud in clouds]
+        variables = _compared(fitted, n_draws, for_null)
+        variables |= _over_halves(
+            [source.values for source in read], n, variables["agreement"][1], for_halves
+        )
+    variables |= _described(read, fitted)
+    names = np.array([source.name for source in read])
+    everything = np.concatenate([source.values for source in read])
+    return make_result(
+        variables,
+        coords={
+            "source": names, "source_2": names, "cluster": np.arange(1, n + 1).astype(np.str_),
+            "feature": features, "bound": ["lower", "upper"], "draw": np.arange(n_draws),
+            **_neurons(read),
+        },
+        method="selectivity_agreement",
+        parameters={"n_clusters": n_clusters, "by": by, "n_draws": n_draws},
+        source=xr.DataArray(everything, dims=("neuron", "feature"), name="loadings"),
+        seed=seed,
+    )  # fmt: skip
+
+
+def _round(source: Source) -> Array:
+    """Make the cloud of a source round."""
+    try:
+        return rounded(source.values)
+    except (TensorError, FitError) as error:
+        message = f"source {source.name!r}: {error}"
+        raise type(error)(message) from error
+
+
+def _number(
+    read: list[Source], clouds: list[Array], wanted: int | None, rng: np.random.Generator
+) -> int:
+    """Choose the number of groups of all sources."""
+    if wanted is not None:
+        check_whole("n_clusters", wanted, "group")
+        if wanted == 1:
+            message = "n_clusters must be at least 2, found 1: neurons in one group always agree"
+            raise TensorError(message)
+    needed = wanted or 2
+    n_neurons, name = min((len(source.values), source.name) for source in read)
+    n_features = clouds[0].shape[1]
+    largest = n_neurons // (2 * (n_features + 1))
+    if largest < needed:
+        message = (
+            f"source {name!r}: {needed} groups in {n_features} dimensions need at least "
+            f"{2 * needed * (n_features + 1)} neurons, found {n_neurons}: take fewer groups or "
+            "features, or leave the source out"
+        )
+        raise TensorError(message)
+    if wanted is not None:
+        return wanted
+    gains = [held_out_gain(cloud, min(_LARGEST, largest), rng) for cloud in clouds]
+    return max(2, *(int(gain.argmax()) + 1 for gain in gains))
+
+
+def _compared(fitted: list[Groups], n_draws: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Compare each source with each other one, and with it turned at random."""
+    n_sources, n_features = len(fitted), fitted[0].cloud.shape[1]
+    found, gain, transfer_p = np.full((3, n_sources, n_sources), np.nan)
+    null = np.full((n_draws, n_sources, n_sources), np.nan)
+    for i, j in combinations(range(n_sources), 2):
+        found[i, j], *gains = compare(fitted[i], fitted[j])
+        turned = np.array(
+            [compare(fitted[i], fitted[j], random_turn(n_features, rng)) for _ in range(n_draws)]
+        )
+        null[:, i, j] = null[:, j, i] = turned[:, 0]
+        found[j, i] = found[i, j]
+        gain[i, j], gain[j, i] = gains
+        transfer_p[i, j] = upper_p_value(sum(gains), turned[:, 1:].sum(axis=1))
+        transfer_p[j, i] = transfer_p[i, j]
+    return {
+        "agreement": (_PAIR, found),
+        "p": (_PAIR, upper_p_value(found, null)),
+        "null_agreement": (("draw", *_PAIR), null),
+        "transfer_gain": (_PAIR, gain, {"units": "nat"}),
+        "transfer_p": (_PAIR, transfer_p),
+    }
+
+
+def _over_halves(
+    values: list[Array], n_clusters: int, found: Array, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Compare halves of the neurons of all sources, and say what that makes of bounds."""
+    agreed = []
+    for own in spawn(rng, _N_SPLITS):
+        halves = [_halves(cloud, n_clusters, own) for cloud in values]
+        agreed += [
+            [[compare(a[k], b[1 - k if a is b else k])[0] for b in halves] for a in halves]
+            for k in (0, 1)
+        ]
+    reach = _WIDTH * np.std(agreed, axis=0)
+    bound = np.stack([found - reach, np.minimum(found + reach, 1.0)])
+    return {
+        "half_agreement": (_PAIR, np.mean(agreed, axis=0)),
+        "agreement_bound": (("bound", *_PAIR), bound),
+    }
+
+
+def _halves(values: Array, n_clusters: int, rng: np.random.Generator) -> list[Groups]:
+    """Fit groups to two random halves of the neurons."""
+    order = rng.permutation(len(values))
+    half = len(order) // 2
+    return [
+        groups_of(rounded(values[chosen]), n_clusters, rng, 2)
+        for chosen in (order[:half], order[half : 2 * half])
+    ]
+
+
+def _described(read: list[Source], fitted: list[Groups]) -> dict[str, Any]:
+    """Describe groups, who is in which, and which belong together."""
+    n_clusters = len(fitted[0].mixture.weight)
+    paired = [[partners(one, two) for two in fitted] for one in fitted]
+    partner, cosine, overlap = (
+        np.array([[pair[i] for pair in row] for row in paired]) for i in range(3)
+    )
+    labels = []
+    for source, own in zip(read, fitted, strict=True):
+        label = np.full(source.given.known.size, "", dtype="<U2")
+        label[source.given.known] = (own.label + 1).astype(np.str_)
+        labels.append(label)
+    share = [np.bincount(own.label, minlength=n_clusters) / own.label.size for own in fitted]
+    dims = (*_PAIR, "cluster")
+    return {
+        "partner": (dims, (partner + 1).astype(np.str_)),
+        "center_cosine": (dims, cosine),
+        "overlap": (dims, overlap),
+        "share": (("source", "cluster"), np.array(share)),
+        "center": (("source", "cluster", "feature"), [own.mixture.mean for own in fitted]),
+        "n_clusters": ((), n_clusters),
+        "label": ("neuron", np.concatenate(labels)),
+    }
+
+
+def _neurons(read: list[Source]) -> dict[str, Any]:
+    """Name and source of each neuron."""
+    names = [source.given.source["neuron"].to_numpy().astype(np.str_) for source in read]
+    return {
+        "neuron": np.concatenate(names),
+        "of_source": ("neuron", np.repeat([s.name for s in read], [own.size for own in names])),
+    }

@@ -1,0 +1,220 @@
+"""Groups of selectivity in a frame that sources share: mixtures of Gaussians, and how they agree.
+
+Clouds are made round so that features keep their names: each is divided by its scatter, and what
+they share is taken out by the symmetric root (Kessy, Lewin and Strimmer 2018, American
+Statistician 72:309).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from popdyn.analysis.gaussian_mixture import GaussianMixture, fit_mixture
+from popdyn.analysis.selectivity_angles import robustly_whitened
+from popdyn.analysis.selectivity_clusters import gaussian_lengths
+from popdyn.errors import TensorError
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.intp]
+
+
+class Groups(NamedTuple):
+    """Groups of one source.
+
+    Attributes
+    ----------
+    cloud : ndarray, shape (neuron, feature)
+        Its neurons, made round.
+    mixture : GaussianMixture
+        Fitted to them, the largest group first.
+    single : GaussianMixture
+        One Gaussian, fitted to them.
+    label : ndarray, shape (neuron,)
+        Position of the group of each.
+    """
+
+    cloud: Array
+    mixture: GaussianMixture
+    single: GaussianMixture
+    label: Labels
+
+    def seen_in(self, cloud: Array) -> tuple[Labels, float]:
+        """Group of each neuron of any cloud, and how well the groups predict it.
+
+        Parameters
+        ----------
+        cloud : ndarray, shape (neuron, feature)
+            Any cloud.
+
+        Returns
+        -------
+        label : ndarray, shape (neuron,)
+            Positions of groups.
+        gain : float
+            Log density beyond that of one Gaussian, in nats per neuron.  The one Gaussian keeps
+            half of the weight: neurons between narrow groups would decide alone.
+        """
+        joint = self.mixture.joint_density(cloud)
+        several = np.logaddexp.reduce(joint, axis=1)
+        one = self.single.joint_density(cloud)[:, 0]
+        return joint.argmax(axis=1), float(np.logaddexp(several - one, 0.0).mean() - np.log(2.0))
+
+
+def rounded(values: Array) -> Array:
+    """Center a cloud and make it round, each new axis as near to its feature as can be.
+
+    Parameters
+    ----------
+    values : ndarray, shape (neuron, feature)
+        The cloud.
+
+    Returns
+    -------
+    ndarray, shape (neuron, feature)
+        With the lengths of a Gaussian cloud in their order.  Units of features make no difference.
+
+    Raises
+    ------
+    FitError
+        If it has no robust scatter.
+    TensorError
+        If features follow from others.
+
+    Examples
+    --------
+    >>> cloud = np.random.default_rng(0).standard_normal((50, 2))
+    >>> bool(np.allclose(rounded(cloud), rounded(3.0 + cloud * [0.01, 100.0])))
+    True
+    """
+    # scipy.linalg is slow to import, and only wanted here.
+    from scipy.linalg import polar
+
+    turned = robustly_whitened(values)
+    if turned.shape[1] < values.shape[1]:
+        message = (
+            f"{values.shape[1]} features fill only {turned.shape[1]} dimensions: leave out those "
+            "that follow from others or are the same for all neurons, of all sources"
+        )
+        raise TensorError(message)
+    scaled = (values - values.mean(axis=0)) / values.std(axis=0)
+    axes = np.linalg.lstsq(scaled, turned - turned.mean(axis=0), rcond=None)[0]
+    scatter = np.sqrt(np.diag(np.linalg.inv(axes @ axes.T)))
+    turn = polar(scatter[:, None] * axes, side="left")[0]
+    return gaussian_lengths(turned @ turn.T)
+
+
+def groups_of(
+    cloud: Array, n_clusters: int, rng: np.random.Generator, n_starts: int = 10
+) -> Groups:
+    """Fit groups to a cloud that is round.
+
+    Parameters
+    ----------
+    cloud : ndarray, shape (neuron, feature)
+        The cloud.
+    n_clusters : int
+        How many groups.
+    rng : Generator
+        Where fits start.
+    n_starts : int
+        Fits, of which the most likely is kept.
+
+    Returns
+    -------
+    Groups
+    """
+    mixture = fit_mixture(cloud, n_clusters, rng, n_starts)
+    label = mixture.joint_density(cloud).argmax(axis=1)
+    order = np.argsort(-np.bincount(label, minlength=n_clusters), kind="stable")
+    mixture = GaussianMixture(*(part[order] for part in mixture))
+    single = fit_mixture(cloud, 1, rng, 1)
+    return Groups(cloud, mixture, single, np.argsort(order)[label])
+
+
+def adjusted_rand(first: Labels, second: Labels, n_clusters: int) -> float:
+    """Agreement of two labels of the same neurons: 1 if equal, 0 on average by chance.
+
+    Examples
+    --------
+    >>> adjusted_rand(np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]), 2)
+    1.0
+    """
+    shared = shared_neurons(first, second, n_clusters)
+    counts = (shared, shared.sum(axis=1), shared.sum(axis=0))
+    together, own, other = ((count * (count - 1) / 2).sum() for count in counts)
+    chance = own * other / (first.size * (first.size - 1) / 2)
+    largest = (own + other) / 2
+    return 1.0 if largest == chance else float((together - chance) / (largest - chance))
+
+
+def shared_neurons(first: Labels, second: Labels, n_clusters: int) -> NDArray[np.intp]:
+    """Count the neurons with each pair of labels ``(group, group)``."""
+    pairs = np.bincount(first * n_clusters + second, minlength=n_clusters**2)
+    return pairs.reshape(n_clusters, n_clusters)
+
+
+def compare(one: Groups, two: Groups, turn: Array | None = None) -> tuple[float, float, float]:
+    """Put the neurons of each source into the groups of the other one.
+
+    Parameters
+    ----------
+    one, two : Groups
+        Of two sources.
+    turn : ndarray, shape (feature, feature), optional
+        By which the second cloud is turned before, with its groups.
+
+    Returns
+    -------
+    agreement : float
+        Adjusted Rand index of neurons by both mixtures, over those of each source, averaged.
+    gain, gain_back : float
+        By how much groups of the first predict neurons of the second, and the other way round.
+    """
+    turn = np.eye(one.cloud.shape[1]) if turn is None else turn
+    of_two, gain = one.seen_in(two.cloud @ turn)
+    of_one, gain_back = two.seen_in(one.cloud @ turn.T)
+    n_clusters = len(one.mixture.weight)
+    both = (
+        adjusted_rand(of_two, two.label, n_clusters),
+        adjusted_rand(of_one, one.label, n_clusters),
+    )
+    return (both[0] + both[1]) / 2, gain, gain_back
+
+
+def random_turn(n_features: int, rng: np.random.Generator) -> Array:
+    """Draw a rotation or reflection, all alike (Haar)."""
+    axes, upper = np.linalg.qr(rng.standard_normal((n_features, n_features)))
+    return np.asarray(axes * np.sign(np.diag(upper)))
+
+
+def partners(one: Groups, two: Groups) -> tuple[Labels, Array, Array]:
+    """Pair the groups of two sources so that the most neurons of both are in a pair.
+
+    Parameters
+    ----------
+    one, two : Groups
+        Of two sources.
+
+    Returns
+    -------
+    partner : ndarray, shape (group,)
+        Group of the second for each of the first.
+    cosine : ndarray, shape (group,)
+        Of the angle between their centers.
+    overlap : ndarray, shape (group,)
+        Of the neurons in either, the share that is in both.
+    """
+    from scipy import optimize
+
+    n_clusters = len(one.mixture.weight)
+    shared = shared_neurons(one.label, two.seen_in(one.cloud)[0], n_clusters)
+    shared = shared + shared_neurons(one.seen_in(two.cloud)[0], two.label, n_clusters)
+    partner = optimize.linear_sum_assignment(-shared)[1]
+    both = shared[np.arange(n_clusters), partner]
+    either = shared.sum(axis=1) + shared.sum(axis=0)[partner] - both
+    centers, others = one.mixture.mean, two.mixture.mean[partner]
+    lengths = np.linalg.norm(centers, axis=1) * np.linalg.norm(others, axis=1)
+    return partner, (centers * others).sum(axis=1) / lengths, both / np.maximum(either, 1)

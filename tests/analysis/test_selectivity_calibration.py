@@ -134,7 +134,7 @@ for _ratio in (5, 10, 20):
     CLOUDS[f"2 populations, variance ratio {_ratio:g}"] = partial(populations, ratio=_ratio)
 NOISY = tuple(f"6 groups, scatter 0.25, error {error:g}" for error in (0.5, 1))
 CLOUDS |= {NOISY[i]: partial(noisy_groups, error=error) for i, error in enumerate((0.5, 1))}
-STRUCTURED = tuple(CLOUDS)[5:]
+CLOUDS_OF_LEVELS, STRUCTURED = tuple(CLOUDS)[:5], tuple(CLOUDS)[5:]
 
 
 class Job(NamedTuple):
@@ -307,6 +307,44 @@ def write(n_jobs=1):
         part.replace(RESULTS)
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "methods" / "selectivity.rst"
+
+
+def needed(test, cloud, n_features, power=0.8):
+    """Fewest neurons with which that share of data sets is found, as words."""
+    found = {int(row[3]): float(row[7]) for row in rows("power", test, cloud)
+             if row[2] == cloud and row[4] == str(n_features)}  # fmt: skip
+    enough = [n for n in found if all(found[more] >= power for more in found if more >= n)]
+    return str(min(enough)) if enough else f"more than {max(found)}"
+
+
+def guide():
+    """Lines of the table on the page: neurons needed, by structure, test and features."""
+    columns = [
+        (test, d) for test in (OURS, CLUSTER) for d in (2, 4, 8) if (test, d) != (CLUSTER, 8)
+    ]
+    yield "   * - structure"
+    yield from (f"     - {test.split()[0]}, {d}" for test, d in columns)
+    for cloud in STRUCTURED:
+        if not cloud.startswith("features"):
+            yield f"   * - {cloud}"
+            yield from (f"     - {needed(test, cloud, d)}" for test, d in columns)
+
+
+def levels():
+    """Lines of the table on the page: lowest and highest level over sizes, by test and cloud."""
+    tests = dict.fromkeys(row[1] for row in written() if row[0] == "level")
+    clouds = CLOUDS_OF_LEVELS
+    yield "   * - test"
+    yield from (f"     - {cloud}" for cloud in clouds)
+    for test in tests:
+        yield f"   * - {test}"
+        for cloud in clouds:
+            own = [row for row in written() if row[:3] == ["level", test, cloud]]
+            found = sorted(float(row[7]) for row in own)
+            yield f"     - {found[0]:.2f} to {found[-1]:.2f}" if own else "     - \\-"
+
+
 studied = pytest.mark.skipif(not RESULTS.exists(), reason="the study has not been run")
 
 
@@ -357,6 +395,12 @@ def test_committed_power_is_the_known_answer():
 @studied
 def test_committed_results_are_those_of_the_jobs():
     assert [tuple(row[:5]) for row in written()] == [key for job in jobs() for key in job.cells()]
+
+
+@studied
+@pytest.mark.parametrize("table", [guide, levels], ids=["guide", "levels"])
+def test_the_page_says_what_was_measured(table):
+    assert "\n".join(table()) in PAGE.read_text(encoding="utf-8")
 
 
 def test_a_job_gives_a_share_for_each_cloud():

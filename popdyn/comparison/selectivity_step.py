@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -47,7 +46,17 @@ def run_selectivity_test(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:
     options = settings.model_dump(include={"method", "variant", "n_draws"})
     result = selectivity_test(loadings, rng=seed, **options)
     kept = {name: encoded.attrs[name] for name in _OF_EPOCH if name in encoded.attrs}
-    return result.assign_attrs(kept | _ends(tensor), features=json.dumps(slopes))
+    return result.assign(_vectors(encoded, slopes)).assign_attrs(kept | _ends(tensor))
+
+
+def _vectors(encoded: xr.Dataset, slopes: list[str]) -> dict[str, xr.DataArray]:
+    """Give the vectors of neurons with their errors, which others are compared with."""
+    own = encoded.isel(time=0).sel(regressor=slopes).rename(regressor="feature")
+    names = {"loading": "coefficient", "loading_error": "standard_error"}
+    return {
+        name: own[found].transpose("neuron", "feature").drop_vars("time")
+        for name, found in names.items()
+    }
 
 
 def run_mixed_selectivity(source: Prepared, spec: Spec, seed: int) -> xr.Dataset:

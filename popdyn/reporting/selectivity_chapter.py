@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -84,10 +82,10 @@ def selectivity_details(result: xr.Dataset) -> list[str]:
             told.append(f"agreement of subsamples {agreement}, by chance {by_chance}")
     else:
         told = [f"statistic {number(float(result['statistic']))}, {p}"]
-    n_left_out = int(result.attrs.get("n_left_out", 0))
+    counts = {"left out": "n_left_out", "with the vector of another one": "n_duplicates"}
+    found = [f"{n:,} {words}" for words, key in counts.items() if (n := int(result.attrs[key]))]
     n_neurons = counted(int(result.attrs["n_neurons"]), "neuron")
-    left_out = f" ({n_left_out:,} left out)" if n_left_out else ""
-    return [*told, f"{n_neurons}{left_out}, {_features(result)}"]
+    return [*told, n_neurons + (f" ({listed(found)})" if found else ""), _features(result)]
 
 
 def _index(result: xr.Dataset) -> str:
@@ -107,13 +105,8 @@ def _direction(result: xr.Dataset) -> str:
 
 def _features(result: xr.Dataset) -> str:
     """List the features."""
-    names = _names(result)
-    n_features = counted(int(result.attrs["n_features"]), "feature")
-    return f"{n_features} ({', '.join(names)})" if names else n_features
-
-
-def _names(result: xr.Dataset) -> list[str]:
-    return [str(name) for name in json.loads(result.attrs.get("features", "[]"))]
+    names = [str(name) for name in result["feature"].values]
+    return f"{counted(int(result.attrs['n_features']), 'feature')} ({', '.join(names)})"
 
 
 def _draws_of_p(result: xr.Dataset) -> int | None:
@@ -197,14 +190,15 @@ def _of_angles(result: xr.Dataset, name: str) -> str:
 def _errors(result: xr.Dataset) -> str:
     if not parameters(result).get("standard_error"):
         return ""
-    return ", to each of which the standard errors of its neuron were added"
+    return ", with the estimation error that each neuron has added to it"
 
 
 def _of_coefficients(result: xr.Dataset) -> str:
     """Say what the vectors of neurons are."""
+    terms = dict.fromkeys(str(term) for term in result["regressor_term"].values)
     return (
         f"Rates of each neuron, averaged in each trial {setting(result)}, were regressed on "
-        f"{listed(_names(result))} and an intercept by least squares; its coefficients without "
+        f"{listed([*terms])} and an intercept by least squares; its coefficients without "
         "the intercept are its vector."
     )
 

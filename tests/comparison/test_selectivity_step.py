@@ -108,7 +108,7 @@ def test_the_report_shows_both_side_by_side_and_says_how(tree, tmp_path):
         "averaged in each trial from 0.2 to 0.6\u00a0s around go_time, were regressed on choice"
         in text
     )
-    assert "the standard errors of its neuron were added (99 draws)" in text
+    assert "with the estimation error that each neuron has added to it (99 draws)" in text
     assert "not told apart from neurons without groups" in text
     assert "p\u00a0=\u00a0.020; clustered; median angle" in text
     assert "excludes neither groups about one center" in text

@@ -1,15 +1,22 @@
-"""Mixtures of Gaussians with means and covariances of their own, by expectation maximization."""
+"""Mixtures of Gaussians by expectation maximization, and agreement of the groups they find."""
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from popdyn.errors import FitError
+
 Array = NDArray[np.float64]
+
+SHAPES = ("full", "shared", "spherical")
+# Added to variances: no group shrinks to a point.
+_LEAST_VARIANCE = 1e-3
+_TOLERANCE = 1e-3
+_MOST_STEPS = 100
 
 
 class GaussianMixture(NamedTuple):
@@ -31,12 +38,12 @@ class GaussianMixture(NamedTuple):
 
     def joint_density(self, points: Array) -> Array:
         """Log density of each point in each group, times its share ``(point, group)``."""
-        root = np.linalg.cholesky(self.covariance)
-        moved = points[None] - self.mean[:, None]
-        scaled = np.linalg.solve(root, moved.transpose(0, 2, 1))
-        volume = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
-        constant = np.log(self.weight) - volume - points.shape[1] / 2 * np.log(2 * np.pi)
-        return np.asarray((constant[:, None] - (scaled**2).sum(axis=1) / 2).T)
+        # Compiling is put off until a mixture is wanted.
+        from popdyn.analysis.gaussian_mixture_kernel import log_joint
+
+        found = np.empty((len(self.weight), len(points)))
+        log_joint(np.ascontiguousarray(points.T, np.float64), *self, found)
+        return found.T
 
     def log_density(self, points: Array) -> Array:
         """Log density of each point ``(point,)``, in nats."""
@@ -49,35 +56,78 @@ class GaussianMixture(NamedTuple):
 
 
 def fit_mixture(
-    points: Array, n_groups: int, rng: np.random.Generator, n_starts: int = 2
+    points: Array, n_groups: int, rng: np.random.Generator, n_starts: int = 4, shape: str = "full"
 ) -> GaussianMixture:
     """Fit a mixture; of several starts the most likely is kept.
 
     Parameters
     ----------
     points : ndarray, shape (point, feature)
-        The vectors.
+        The vectors, of lengths about 1: 0.001 is added to variances.
     n_groups : int
         How many groups.
     rng : Generator
-        Where fits start.
+        Where fits start: the groups of k-means.
     n_starts : int
         Fits.
+    shape : {"full", "shared", "spherical"}
+        Covariances of each group's own, one for all groups, or a variance of each group's own.
 
     Returns
     -------
     GaussianMixture
-    """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture as Reference
 
-    model: Any = Reference(  # type: ignore[no-untyped-call]
-        n_groups,
-        n_init=n_starts if n_groups > 1 else 1,
-        reg_covar=1e-3,
-        random_state=int(rng.integers(2**31)),
+    Raises
+    ------
+    FitError
+        If there are fewer points than groups, or no start leads to a likelihood.
+    """
+    from popdyn.analysis.gaussian_mixture_kernel import fit_best
+
+    by_feature = np.ascontiguousarray(np.transpose(points), np.float64)
+    if by_feature.shape[1] < n_groups:
+        message = f"{n_groups} groups need at least as many points, found {by_feature.shape[1]}"
+        raise FitError(message)
+    uniform = rng.random((n_starts if n_groups > 1 else 1, n_groups))
+    number = SHAPES.index(shape)
+    likelihood, *found = fit_best(
+        by_feature, uniform, number, _LEAST_VARIANCE, _TOLERANCE, _MOST_STEPS
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(points)
-    return GaussianMixture(model.weights_, model.means_, model.covariances_)
+    if not np.isfinite(likelihood):
+        message = (
+            f"no mixture of {n_groups} Gaussians has a likelihood on these {by_feature.shape[1]} "
+            "points: some are NaN or infinite, or so large (or on so thin a plane) that numbers "
+            "are lost; give points of lengths about 1"
+        )
+        raise FitError(message)
+    return GaussianMixture(*found)
+
+
+def adjusted_rand(first: NDArray[np.intp], second: NDArray[np.intp]) -> float:
+    """Compare two labelings, from 0, of the same points (adjusted Rand index).
+
+    Parameters
+    ----------
+    first, second : ndarray of int, shape (point,)
+        Groups of the same points.
+
+    Returns
+    -------
+    float
+        1 if they are the same, 0 on average by chance.
+
+    Examples
+    --------
+    >>> round(adjusted_rand(np.array([0, 0, 1, 1]), np.array([1, 1, 0, 2])), 4)
+    0.5714
+    """
+    n_groups = int(second.max()) + 1
+    table = np.bincount(first * n_groups + second, minlength=n_groups * (int(first.max()) + 1))
+    table = table.reshape(-1, n_groups).astype(np.float64)
+    together, of_first, of_second, everything = (
+        float((n * (n - 1.0)).sum() / 2.0)
+        for n in (table, table.sum(axis=1), table.sum(axis=0), table.sum())
+    )
+    by_chance = of_first * of_second / everything if everything else 0.0
+    most = (of_first + of_second) / 2.0
+    return (together - by_chance) / (most - by_chance) if most != by_chance else 1.0

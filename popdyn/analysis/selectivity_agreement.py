@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from popdyn.analysis.selectivity_clusters import held_out_gain
+from popdyn.analysis.selectivity_clusters import number_of_groups
 from popdyn.analysis.selectivity_groups import (
     Groups,
     compare,
@@ -98,10 +98,11 @@ def selectivity_agreement(
 
     Notes
     -----
-    Each source is centered and made round by itself, robustly, such that features keep their
-    names: each is divided by its own scatter, and correlations are taken out by the symmetric
-    root.  Units of features and gains of sources make no difference.  Lengths are replaced by
-    those of a Gaussian cloud, in their order.
+    Each source is centered and made round by itself, such that features keep their names: each is
+    divided by its own scatter, and correlations are taken out by the symmetric root.  Units of
+    features and gains of sources make no difference.  The scatter is Huber's, which far vectors
+    do not decide; lengths that are more spread than those of a Gaussian cloud are replaced by
+    these.
 
     *Null*: the second cloud is turned by a random rotation or reflection together with its
     groups.  Both keep the groups that they have; that they stand for the same features is lost.
@@ -122,7 +123,7 @@ def selectivity_agreement(
     >>> result = pdn.selectivity_agreement({"network": network, "area": area}, 4, n_draws=99)
     >>> pair = {"source": "network", "source_2": "area"}
     >>> round(float(result["agreement"].sel(pair)), 1)
-    0.8
+    1.0
     >>> float(result["p"].sel(pair))
     0.01
     """
@@ -132,12 +133,16 @@ def selectivity_agreement(
     for_number, for_groups, for_halves, for_null = spawn(rng, 4)
     with threadpool_limits(limits=1, user_api="blas"):
         clouds = [_round(source) for source in read]
-        n = _number(read, clouds, n_clusters, for_number)
-        fitted = [groups_of(cloud, n, for_groups) for cloud in clouds]
+        largest = _largest(read, n_clusters)
+        found = [number_of_groups(cloud, min(_LARGEST, largest), for_number) for cloud in clouds]
+        n = n_clusters or max(2, *(own.n_groups for own in found))
+        fitted = [
+            groups_of(cloud, n, own.shape, for_groups)
+            for cloud, own in zip(clouds, found, strict=True)
+        ]
         variables = _compared(fitted, n_draws, for_null)
-        variables |= _over_halves(
-            [source.values for source in read], n, variables["agreement"][1], for_halves
-        )
+        fits = [(source.values, n, own.shape) for source, own in zip(read, found, strict=True)]
+        variables |= _over_halves(fits, variables["agreement"][1], for_halves)
     variables |= _described(read, fitted)
     names = np.array([source.name for source in read])
     everything = np.concatenate([source.values for source in read])
@@ -164,10 +169,8 @@ def _round(source: Source) -> Array:
         raise type(error)(message) from error
 
 
-def _number(
-    read: list[Source], clouds: list[Array], wanted: int | None, rng: np.random.Generator
-) -> int:
-    """Choose the number of groups of all sources."""
+def _largest(read: list[Source], wanted: int | None) -> int:
+    """Give the largest number of groups for which every source has neurons."""
     if wanted is not None:
         check_whole("n_clusters", wanted, "group")
         if wanted == 1:
@@ -175,7 +178,7 @@ def _number(
             raise TensorError(message)
     needed = wanted or 2
     n_neurons, name = min((len(source.values), source.name) for source in read)
-    n_features = clouds[0].shape[1]
+    n_features = read[0].values.shape[1]
     largest = n_neurons // (2 * (n_features + 1))
     if largest < needed:
         message = (
@@ -184,10 +187,7 @@ def _number(
             "features, or leave the source out"
         )
         raise TensorError(message)
-    if wanted is not None:
-        return wanted
-    gains = [held_out_gain(cloud, min(_LARGEST, largest), rng) for cloud in clouds]
-    return max(2, *(int(gain.argmax()) + 1 for gain in gains))
+    return largest
 
 
 def _compared(fitted: list[Groups], n_draws: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -215,12 +215,12 @@ def _compared(fitted: list[Groups], n_draws: int, rng: np.random.Generator) -> d
 
 
 def _over_halves(
-    values: list[Array], n_clusters: int, found: Array, rng: np.random.Generator
+    fits: list[tuple[Array, int, str]], found: Array, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Compare halves of the neurons of all sources, and say what that makes of bounds."""
     agreed = []
     for own in spawn(rng, _N_SPLITS):
-        halves = [_halves(cloud, n_clusters, own) for cloud in values]
+        halves = [_halves(*fit, own) for fit in fits]
         agreed += [
             [[compare(a[k], b[1 - k if a is b else k])[0] for b in halves] for a in halves]
             for k in (0, 1)
@@ -233,12 +233,12 @@ def _over_halves(
     }
 
 
-def _halves(values: Array, n_clusters: int, rng: np.random.Generator) -> list[Groups]:
+def _halves(values: Array, n_clusters: int, shape: str, rng: np.random.Generator) -> list[Groups]:
     """Fit groups to two random halves of the neurons."""
     order = rng.permutation(len(values))
     half = len(order) // 2
     return [
-        groups_of(rounded(values[chosen]), n_clusters, rng, 2)
+        groups_of(rounded(values[chosen]), n_clusters, shape, rng, 2)
         for chosen in (order[:half], order[half : 2 * half])
     ]
 

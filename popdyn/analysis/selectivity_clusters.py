@@ -6,20 +6,20 @@ mixture would take the long and the short vectors of heavy tails for two groups.
 
 from __future__ import annotations
 
-import warnings
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 from threadpoolctl import threadpool_limits
 
+from popdyn.analysis.gaussian_mixture import SHAPES, adjusted_rand, fit_mixture
 from popdyn.analysis.selectivity_angles import robustly_whitened
 from popdyn.analysis.selectivity_errors import noisy_clouds
 from popdyn.analysis.selectivity_input import Loadings
 from popdyn.analysis.selectivity_neighbors import prepare
-from popdyn.analysis.selectivity_null import draw_rows
+from popdyn.analysis.selectivity_null import Draw, draw_rows, drawn_once
 from popdyn.analysis.selectivity_variants import VARIANTS
 from popdyn.errors import TensorError
 from popdyn.resample import Seed, spawn, upper_p_value
@@ -32,8 +32,27 @@ _N_FOLDS = 5
 _N_SUBSAMPLES = 20
 _N_SURROGATES = 20
 _KEPT = 0.8
-# Added to variances: no group shrinks to a point.
-_LEAST_VARIANCE = 1e-3
+
+
+class Number(NamedTuple):
+    """How many groups there are.
+
+    Attributes
+    ----------
+    n_groups : int
+        The smallest number whose gain is within one standard error of the largest gain.
+    shape : str
+        Shape of covariances that predicts held-out neurons best, see `fit_mixture`.
+    gain : ndarray, shape (number,)
+        Log likelihood of held-out neurons beyond that of one group of this shape, per neuron.
+    error : ndarray, shape (number,)
+        Standard error of the difference between this gain and the largest.
+    """
+
+    n_groups: int
+    shape: str
+    gain: Array
+    error: Array
 
 
 def cluster_test(
@@ -60,7 +79,7 @@ def cluster_test(
     TensorError
         If there are too few neurons.
     """
-    cloud = gaussian_lengths(prepare(given, VARIANTS["epairs"]["default"]))
+    cloud = tamed_lengths(prepare(given, VARIANTS["epairs"]["default"]))
     n_neurons, n_features = cloud.shape
     largest = min(_LARGEST, n_neurons // (2 * (n_features + 1)))
     if largest < 2:
@@ -70,33 +89,52 @@ def cluster_test(
         )
         raise TensorError(message)
     tested = min(_TESTED, largest)
-    for_null, for_number, for_groups = spawn(rng, 3)
-    clouds = None if given.error is None else noisy_clouds(given.values, given.error)
+    for_null, for_number, for_groups, for_stability, for_surrogates = spawn(rng, 5)
+    drawn = _without_groups(given, cloud.shape)
 
-    def drawn(own: np.random.Generator) -> Array:
-        if clouds is None:
-            return gaussian_lengths(robustly_whitened(own.standard_normal(cloud.shape)))
-        return gaussian_lengths(robustly_whitened(clouds(own)))
+    def by_chance(statistic: Any, said: tuple[Any, ...], n: int, own: np.random.Generator) -> Array:
+        """Draw a statistic of clouds without groups: unless there are errors, once for a size."""
 
-    def ratio(own: np.random.Generator) -> Array:
-        return np.array([log_ratio(drawn(own), tested, own)])
+        def one(own: np.random.Generator) -> Array:
+            return np.array([statistic(drawn(own), *said, own)])
 
-    with threadpool_limits(limits=1):
-        null = draw_rows(ratio, n_draws, for_null, n_jobs)[:, 0]
+        key = (statistic, said, n, cloud.shape)
+        seed = rng if given.error is None else own
+        return drawn_once(key, seed, lambda: draw_rows(one, n, own, n_jobs)[:, 0]).copy()
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        null = by_chance(log_ratio, (tested,), n_draws, for_null)
         statistic = log_ratio(cloud, tested, for_groups)
-        held_out = held_out_gain(cloud, largest, for_number)
-        n_groups = int(held_out.argmax()) + 1
-        variables = _groups(given, cloud, n_groups, for_groups)
-        variables |= _stability(cloud, n_groups, drawn, for_groups)
+        number = number_of_groups(cloud, largest, for_number)
+        variables = _groups(given, cloud, number, for_groups)
+        variables["stability"] = ((), np.nan)
+        if number.n_groups > 1:
+            said = (number.n_groups, number.shape)
+            variables["stability"] = ((), stability(cloud, *said, for_stability))
+            surrogates = by_chance(stability, said, _N_SURROGATES, for_surrogates)
+            variables["null_stability"] = ("surrogate", surrogates)
     variables |= {
         "statistic": ((), statistic, {"units": "nat"}),
         "null_statistic": ("draw", null, {"units": "nat"}),
         "p": ((), float(upper_p_value(statistic, null))),
-        "held_out_gain": ("number", held_out, {"units": "nat"}),
+        "held_out_gain": ("number", number.gain, {"units": "nat"}),
+        "held_out_error": ("number", number.error, {"units": "nat"}),
         "number": ("number", np.arange(1, largest + 1)),
-        "n_clusters": ((), n_groups),
+        "n_clusters": ((), number.n_groups),
+        "covariance_shape": ((), number.shape),
     }
     return variables, {"n_tested": tested, "n_features": n_features}
+
+
+def _without_groups(given: Loadings, shape: tuple[int, ...]) -> Draw:
+    """Say how clouds of one group are drawn: with errors, if there are any."""
+    clouds = None if given.error is None else noisy_clouds(given.values, given.error)
+
+    def draw(rng: np.random.Generator) -> Array:
+        values = rng.standard_normal(shape) if clouds is None else clouds(rng)
+        return tamed_lengths(robustly_whitened(values))
+
+    return draw
 
 
 def gaussian_lengths(vectors: Array) -> Array:
@@ -116,45 +154,71 @@ def gaussian_lengths(vectors: Array) -> Array:
     return np.asarray(vectors * (wanted / length)[:, None])
 
 
-def fitted(cloud: Array, n_groups: int, rng: np.random.Generator, n_starts: int = 2) -> Any:
-    """Fit a mixture of Gaussians with covariances of their own."""
-    # scikit-learn is wanted only here.
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
+def tamed_lengths(vectors: Array) -> Array:
+    """Bring lengths that are further from the median than those of a Gaussian cloud back to these.
 
-    model: Any = GaussianMixture(  # type: ignore[no-untyped-call]
-        n_groups,
-        n_init=n_starts if n_groups > 1 else 1,
-        reg_covar=_LEAST_VARIANCE,
-        random_state=int(rng.integers(2**31)),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(cloud)
+    Of heavy tails what `gaussian_lengths` makes of them is left; groups as far from the center as
+    each other keep their lengths, which that would stretch.
+
+    Examples
+    --------
+    >>> angle = np.linspace(0.0, 6.0, 100)
+    >>> ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    >>> bool(np.ptp(np.linalg.norm(tamed_lengths(ring), axis=1)) < 1e-9)
+    True
+    """
+    length = np.linalg.norm(vectors, axis=1)
+    gaussian = gaussian_lengths(vectors)
+    most = np.linalg.norm(gaussian, axis=1)
+    middle = np.median(most)
+    length = length * (middle / np.median(length))
+    tamed = np.where(most > middle, np.minimum(length, most), np.maximum(length, most))
+    return np.asarray(gaussian * (tamed / most)[:, None])
 
 
 def log_ratio(cloud: Array, n_groups: int, rng: np.random.Generator) -> float:
     """Logarithm of the likelihood ratio of several groups against one, per neuron."""
-    several, one = (fitted(cloud, n, rng).score(cloud) for n in (n_groups, 1))
+    several, one = (fit_mixture(cloud, n, rng).log_density(cloud).mean() for n in (n_groups, 1))
     return float(several - one)
 
 
-def held_out_gain(cloud: Array, largest: int, rng: np.random.Generator) -> Array:
-    """Log likelihood of held-out neurons beyond that of one group ``(number)``, per neuron."""
+def number_of_groups(cloud: Array, largest: int, rng: np.random.Generator) -> Number:
+    """Choose the number of groups, and the shape of their covariances, by held-out neurons.
+
+    Parameters
+    ----------
+    cloud : ndarray, shape (neuron, feature)
+        The vectors.
+    largest : int
+        The largest number that is tried.
+    rng : Generator
+        Deals neurons into folds, and starts fits.
+
+    Returns
+    -------
+    Number
+    """
     fold = rng.permutation(np.arange(len(cloud)) % _N_FOLDS)
-    total = np.zeros(largest)
+    density = np.empty((len(SHAPES), largest, len(cloud)))
     for held in range(_N_FOLDS):
         inside, outside = cloud[fold != held], cloud[fold == held]
-        for i in range(largest):
-            total[i] += fitted(inside, i + 1, rng).score_samples(outside).sum()
-    return np.asarray((total - total[0]) / len(cloud))
+        for own, shape in zip(density, SHAPES, strict=True):
+            for i in range(largest):
+                mixture = fit_mixture(inside, i + 1, rng, shape=shape)
+                own[i, fold == held] = mixture.log_density(outside)
+    chosen, best = np.unravel_index(density.mean(axis=2).argmax(), density.shape[:2])
+    less = density[chosen, best] - density[chosen]
+    error = less.std(axis=1) / np.sqrt(len(cloud))
+    n_groups = int((less.mean(axis=1) <= error).argmax()) + 1
+    return Number(n_groups, SHAPES[chosen], less[0].mean() - less.mean(axis=1), error)
 
 
 def _groups(
-    given: Loadings, cloud: Array, n_groups: int, rng: np.random.Generator
+    given: Loadings, cloud: Array, number: Number, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Who belongs where, the largest group first."""
-    probability = fitted(cloud, n_groups, rng, 10).predict_proba(cloud)
+    n_groups = number.n_groups
+    probability = fit_mixture(cloud, n_groups, rng, 10, number.shape).membership(cloud)
     count = np.bincount(probability.argmax(axis=1), minlength=n_groups)
     probability = probability[:, np.argsort(-count, kind="stable")]
     label = probability.argmax(axis=1)
@@ -172,16 +236,7 @@ def _groups(
     }
 
 
-def _stability(cloud: Array, n_groups: int, drawn: Any, rng: np.random.Generator) -> dict[str, Any]:
-    """Agreement of groups between subsamples, beside that of clouds without groups."""
-    if n_groups < 2:
-        return {"stability": ((), np.nan)}
-    own = agreement(cloud, n_groups, rng)
-    null = [agreement(drawn(one), n_groups, one) for one in spawn(rng, _N_SURROGATES)]
-    return {"stability": ((), own), "null_stability": ("surrogate", np.array(null))}
-
-
-def agreement(cloud: Array, n_groups: int, rng: np.random.Generator) -> float:
+def stability(cloud: Array, n_groups: int, shape: str, rng: np.random.Generator) -> float:
     """Mean adjusted Rand index of groups in pairs of subsamples, over the neurons of both.
 
     Parameters
@@ -190,6 +245,8 @@ def agreement(cloud: Array, n_groups: int, rng: np.random.Generator) -> float:
         The vectors.
     n_groups : int
         How many groups.
+    shape : str
+        Of their covariances.
     rng : Generator
         Draws subsamples, four fifths of the neurons each.
 
@@ -198,15 +255,14 @@ def agreement(cloud: Array, n_groups: int, rng: np.random.Generator) -> float:
     float
         1 where the groups are always the same, 0 where they agree by chance.
     """
-    from sklearn.metrics import adjusted_rand_score
-
     n_kept = int(_KEPT * len(cloud))
     labels = np.full((_N_SUBSAMPLES, len(cloud)), -1)
     for own in labels:
         chosen = rng.permutation(len(cloud))[:n_kept]
-        own[chosen] = fitted(cloud[chosen], n_groups, rng, 1).predict(cloud[chosen])
+        mixture = fit_mixture(cloud[chosen], n_groups, rng, 1, shape)
+        own[chosen] = mixture.joint_density(cloud[chosen]).argmax(axis=1)
     scores = []
     for first, second in combinations(labels, 2):
         both = (first >= 0) & (second >= 0)
-        scores.append(adjusted_rand_score(first[both], second[both]))
+        scores.append(adjusted_rand(first[both], second[both]))
     return float(np.mean(scores))

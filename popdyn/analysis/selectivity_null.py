@@ -7,7 +7,7 @@ neighbors.  It is drawn once for each and kept in memory, for all data sets of t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 import joblib
 import numpy as np
@@ -21,6 +21,7 @@ from popdyn.resample import Seed, spawn
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator], Array]
+T = TypeVar("T")
 
 QUANTILE = np.linspace(0.0, 1.0, 1001)
 _MOST_KEPT = 256
@@ -47,7 +48,35 @@ class Null(NamedTuple):
     angle: Array
 
 
-_kept: dict[tuple[object, ...], Null] = {}
+_kept: dict[tuple[object, ...], object] = {}
+
+
+def drawn_once(key: tuple[object, ...], rng: Seed, draw: Callable[[], T]) -> T:
+    """Draw what depends on nothing but a key and the seed; keep it for the next data set.
+
+    Parameters
+    ----------
+    key : tuple
+        All that it depends on, beside the seed.
+    rng : int or Generator
+        What is drawn from a generator is not kept.
+    draw : function
+        Draws it.
+
+    Returns
+    -------
+    object
+        What was drawn; not to be changed.
+    """
+    if isinstance(rng, np.random.Generator):
+        return draw()
+    key = (*key, int(rng))
+    if key not in _kept:
+        found = draw()
+        while len(_kept) >= _MOST_KEPT:
+            _kept.pop(next(iter(_kept)))
+        _kept[key] = found
+    return cast(T, _kept[key])
 
 
 def described(angles: Array) -> Null:
@@ -148,18 +177,12 @@ def pivotal_null(
     -------
     Null
     """
-    key = None
-    if not isinstance(rng, np.random.Generator):
-        key = (test, *shape, n_neighbors, n_draws, int(rng))
-    if key in _kept:
-        return _kept[key]
     draw = gaussian_draw(test, np.zeros(shape), n_neighbors)
-    null = described(draw_rows(draw, n_draws, rng, n_jobs))
-    if key is not None:
-        while len(_kept) >= _MOST_KEPT:
-            _kept.pop(next(iter(_kept)))
-        _kept[key] = null
-    return null
+    return drawn_once(
+        (test, *shape, n_neighbors, n_draws),
+        rng,
+        lambda: described(draw_rows(draw, n_draws, rng, n_jobs)),
+    )
 
 
 def enough_neighbors(shape: tuple[int, int], target: float, n_draws: int = 10) -> int:

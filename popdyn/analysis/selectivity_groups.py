@@ -2,7 +2,9 @@
 
 Clouds are made round so that features keep their names: each is divided by its scatter, and what
 they share is taken out by the symmetric root (Kessy, Lewin and Strimmer 2018, American
-Statistician 72:309).
+Statistician 72:309).  The scatter is Huber's, which is the covariance but for far vectors: that of
+a Cauchy cloud, which tests of angles take, settles on the largest group if groups are narrow, and
+then depends on how many neurons each has.
 """
 
 from __future__ import annotations
@@ -11,14 +13,21 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaincinv
 
-from popdyn.analysis.gaussian_mixture import GaussianMixture, fit_mixture
-from popdyn.analysis.selectivity_angles import robustly_whitened
-from popdyn.analysis.selectivity_clusters import gaussian_lengths
-from popdyn.errors import TensorError
+from popdyn.analysis.gaussian_mixture import GaussianMixture, adjusted_rand, fit_mixture
+from popdyn.analysis.selectivity_angles import covariance_whitened
+from popdyn.analysis.selectivity_clusters import tamed_lengths
+from popdyn.errors import FitError, TensorError
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
+
+# Of a Gaussian cloud, the share of vectors that Huber's scatter weighs in full.
+_NEAR = 0.9
+_MOST_STEPS = 500
+_SETTLED = 1e-7
+_FILLED = 1e-10
 
 
 class Groups(NamedTuple):
@@ -74,14 +83,15 @@ def rounded(values: Array) -> Array:
     Returns
     -------
     ndarray, shape (neuron, feature)
-        With the lengths of a Gaussian cloud in their order.  Units of features make no difference.
+        Lengths no more spread than those of a Gaussian cloud.  Units of features make no
+        difference.
 
     Raises
     ------
-    FitError
-        If it has no robust scatter.
     TensorError
         If features follow from others.
+    FitError
+        If it has no scatter.
 
     Examples
     --------
@@ -92,22 +102,45 @@ def rounded(values: Array) -> Array:
     # scipy.linalg is slow to import, and only wanted here.
     from scipy.linalg import polar
 
-    turned = robustly_whitened(values)
-    if turned.shape[1] < values.shape[1]:
-        message = (
-            f"{values.shape[1]} features fill only {turned.shape[1]} dimensions: leave out those "
-            "that follow from others or are the same for all neurons, of all sources"
-        )
-        raise TensorError(message)
+    turned = _whitened(values)
     scaled = (values - values.mean(axis=0)) / values.std(axis=0)
     axes = np.linalg.lstsq(scaled, turned - turned.mean(axis=0), rcond=None)[0]
     scatter = np.sqrt(np.diag(np.linalg.inv(axes @ axes.T)))
     turn = polar(scatter[:, None] * axes, side="left")[0]
-    return gaussian_lengths(turned @ turn.T)
+    return tamed_lengths(turned @ turn.T)
+
+
+def _whitened(values: Array) -> Array:
+    """Center a cloud and make it round by Huber's location and scatter, along any axes."""
+    cloud = covariance_whitened(values)
+    n_neurons, n_features = cloud.shape
+    if n_features < values.shape[1]:
+        message = (
+            f"{values.shape[1]} features fill only {n_features} dimensions: leave out those that "
+            "follow from others or are the same for all neurons, of all sources"
+        )
+        raise TensorError(message)
+    far = 2.0 * gammaincinv(n_features / 2, _NEAR)
+    for _ in range(_MOST_STEPS):
+        weight = np.minimum(1.0, far / np.maximum((cloud**2).sum(axis=1), far))
+        mean = weight @ cloud / weight.sum()
+        cloud = cloud - mean
+        scatter = (cloud.T * weight) @ cloud / n_neurons
+        if max(np.abs(mean).max(), np.abs(scatter - np.eye(n_features)).max()) < _SETTLED:
+            return np.asarray(cloud)
+        size, axes = np.linalg.eigh(scatter)
+        if size[0] <= _FILLED * size[-1]:
+            break
+        cloud = cloud @ (axes / np.sqrt(size))
+    message = (
+        "these vectors cannot be made round: too many of them are equal, or lie on one line or "
+        "plane. Leave features out"
+    )
+    raise FitError(message)
 
 
 def groups_of(
-    cloud: Array, n_clusters: int, rng: np.random.Generator, n_starts: int = 10
+    cloud: Array, n_clusters: int, shape: str, rng: np.random.Generator, n_starts: int = 10
 ) -> Groups:
     """Fit groups to a cloud that is round.
 
@@ -117,6 +150,8 @@ def groups_of(
         The cloud.
     n_clusters : int
         How many groups.
+    shape : str
+        Of their covariances, see `fit_mixture`.
     rng : Generator
         Where fits start.
     n_starts : int
@@ -126,28 +161,12 @@ def groups_of(
     -------
     Groups
     """
-    mixture = fit_mixture(cloud, n_clusters, rng, n_starts)
+    mixture = fit_mixture(cloud, n_clusters, rng, n_starts, shape)
     label = mixture.joint_density(cloud).argmax(axis=1)
     order = np.argsort(-np.bincount(label, minlength=n_clusters), kind="stable")
     mixture = GaussianMixture(*(part[order] for part in mixture))
     single = fit_mixture(cloud, 1, rng, 1)
     return Groups(cloud, mixture, single, np.argsort(order)[label])
-
-
-def adjusted_rand(first: Labels, second: Labels, n_clusters: int) -> float:
-    """Agreement of two labels of the same neurons: 1 if equal, 0 on average by chance.
-
-    Examples
-    --------
-    >>> adjusted_rand(np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]), 2)
-    1.0
-    """
-    shared = shared_neurons(first, second, n_clusters)
-    counts = (shared, shared.sum(axis=1), shared.sum(axis=0))
-    together, own, other = ((count * (count - 1) / 2).sum() for count in counts)
-    chance = own * other / (first.size * (first.size - 1) / 2)
-    largest = (own + other) / 2
-    return 1.0 if largest == chance else float((together - chance) / (largest - chance))
 
 
 def shared_neurons(first: Labels, second: Labels, n_clusters: int) -> NDArray[np.intp]:
@@ -176,12 +195,8 @@ def compare(one: Groups, two: Groups, turn: Array | None = None) -> tuple[float,
     turn = np.eye(one.cloud.shape[1]) if turn is None else turn
     of_two, gain = one.seen_in(two.cloud @ turn)
     of_one, gain_back = two.seen_in(one.cloud @ turn.T)
-    n_clusters = len(one.mixture.weight)
-    both = (
-        adjusted_rand(of_two, two.label, n_clusters),
-        adjusted_rand(of_one, one.label, n_clusters),
-    )
-    return (both[0] + both[1]) / 2, gain, gain_back
+    both = adjusted_rand(of_two, two.label) + adjusted_rand(of_one, one.label)
+    return both / 2, gain, gain_back
 
 
 def random_turn(n_features: int, rng: np.random.Generator) -> Array:

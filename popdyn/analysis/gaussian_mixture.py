@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from popdyn.errors import FitError
 
@@ -37,22 +36,33 @@ class GaussianMixture(NamedTuple):
     covariance: Array
 
     def joint_density(self, points: Array) -> Array:
-        """Log density of each point in each group, times its share ``(point, group)``."""
+        """Log density of each point in each group, times its share ``(point, group)``.
+
+        Raises
+        ------
+        FitError
+            If it is no number.
+        """
         # Compiling is put off until a mixture is wanted.
         from popdyn.analysis.gaussian_mixture_kernel import log_joint
 
         found = np.empty((len(self.weight), len(points)))
         log_joint(np.ascontiguousarray(points.T, np.float64), *self, found)
+        if not np.isfinite(found).all():
+            raise _no_likelihood(len(self.weight), len(points))
         return found.T
 
     def log_density(self, points: Array) -> Array:
         """Log density of each point ``(point,)``, in nats."""
-        return np.asarray(logsumexp(self.joint_density(points), axis=1))
+        joint = self.joint_density(points)
+        largest = joint.max(axis=1)
+        return np.asarray(largest + np.log(np.exp(joint - largest[:, None]).sum(axis=1)))
 
     def membership(self, points: Array) -> Array:
         """Probability of each group given the point ``(point, group)``."""
         joint = self.joint_density(points)
-        return np.asarray(np.exp(joint - logsumexp(joint, axis=1, keepdims=True)))
+        share = np.exp(joint - joint.max(axis=1, keepdims=True))
+        return np.asarray(share / share.sum(axis=1, keepdims=True))
 
 
 def fit_mixture(
@@ -94,13 +104,17 @@ def fit_mixture(
         by_feature, uniform, number, _LEAST_VARIANCE, _TOLERANCE, _MOST_STEPS
     )
     if not np.isfinite(likelihood):
-        message = (
-            f"no mixture of {n_groups} Gaussians has a likelihood on these {by_feature.shape[1]} "
-            "points: some are NaN or infinite, or so large (or on so thin a plane) that numbers "
-            "are lost; give points of lengths about 1"
-        )
-        raise FitError(message)
+        raise _no_likelihood(n_groups, by_feature.shape[1])
     return GaussianMixture(*found)
+
+
+def _no_likelihood(n_groups: int, n_points: int) -> FitError:
+    """Say that densities are lost to rounding."""
+    message = (
+        f"a mixture of {n_groups} Gaussians has no likelihood on these {n_points} points: some "
+        "are NaN or infinite, or so large that numbers are lost; give points of lengths about 1"
+    )
+    return FitError(message)
 
 
 def adjusted_rand(first: NDArray[np.intp], second: NDArray[np.intp]) -> float:

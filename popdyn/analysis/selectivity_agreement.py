@@ -106,8 +106,9 @@ def selectivity_agreement(
 
     *Null*: the second cloud is turned by a random rotation or reflection together with its
     groups.  Both keep the groups that they have; that they stand for the same features is lost.
-    Of clouds without groups, no turn is special either.  p is not corrected for the number of
-    pairs.
+    Of clouds without groups, no turn is special either.  Where groups lie about alike in all
+    directions, turns by which they fall onto each other are not rare, and p cannot be small;
+    ``transfer_p`` is smaller then.  p are not corrected for the number of pairs.
 
     *Bounds*: the agreement, more or less 1.96 standard deviations of that of halves of the neurons
     of both sources (25 splits, each source made round and fitted again).
@@ -117,23 +118,21 @@ def selectivity_agreement(
     >>> import numpy as np
     >>> import popdyn as pdn
     >>> rng = np.random.default_rng(0)
-    >>> centers = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    >>> centers = np.array([[2, 0, 0], [0, 2, 0], [-1, -1, 1], [-1, -1, -2]])
     >>> network, area = (centers[rng.integers(0, 4, 80)] for _ in range(2))
-    >>> network, area = (x + 0.4 * rng.normal(size=(80, 3)) for x in (network, area))
-    >>> result = pdn.selectivity_agreement({"network": network, "area": area}, 4, n_draws=99)
-    >>> pair = {"source": "network", "source_2": "area"}
-    >>> round(float(result["agreement"].sel(pair)), 1)
-    1.0
-    >>> float(result["p"].sel(pair))
-    0.01
+    >>> network, area = (x + 0.5 * rng.normal(size=(80, 3)) for x in (network, area))
+    >>> result = pdn.selectivity_agreement({"network": network, "area": area}, n_draws=99)
+    >>> pair = result.sel(source="network", source_2="area")
+    >>> round(float(pair["agreement"]), 1), float(pair["transfer_p"])
+    (1.0, 0.01)
     """
     check_whole("n_draws", n_draws, "draw of the null")
     seed = as_generator(rng)[1]
     read, features = sources_of(sources, by)
     for_number, for_groups, for_halves, for_null = spawn(rng, 4)
     with threadpool_limits(limits=1, user_api="blas"):
-        clouds = [_round(source) for source in read]
         largest = _largest(read, n_clusters)
+        clouds = [_round(source.name, source.values) for source in read]
         found = [number_of_groups(cloud, min(_LARGEST, largest), for_number) for cloud in clouds]
         n = n_clusters or max(2, *(own.n_groups for own in found))
         fitted = [
@@ -141,7 +140,7 @@ def selectivity_agreement(
             for cloud, own in zip(clouds, found, strict=True)
         ]
         variables = _compared(fitted, n_draws, for_null)
-        fits = [(source.values, n, own.shape) for source, own in zip(read, found, strict=True)]
+        fits = [(source, n, own.shape) for source, own in zip(read, found, strict=True)]
         variables |= _over_halves(fits, variables["agreement"][1], for_halves)
     variables |= _described(read, fitted)
     names = np.array([source.name for source in read])
@@ -160,12 +159,12 @@ def selectivity_agreement(
     )  # fmt: skip
 
 
-def _round(source: Source) -> Array:
+def _round(name: str, values: Array) -> Array:
     """Make the cloud of a source round."""
     try:
-        return rounded(source.values)
+        return rounded(values)
     except (TensorError, FitError) as error:
-        message = f"source {source.name!r}: {error}"
+        message = f"source {name!r}: {error}"
         raise type(error)(message) from error
 
 
@@ -179,7 +178,7 @@ def _largest(read: list[Source], wanted: int | None) -> int:
     needed = wanted or 2
     n_neurons, name = min((len(source.values), source.name) for source in read)
     n_features = read[0].values.shape[1]
-    largest = n_neurons // (2 * (n_features + 1))
+    largest: int = n_neurons // (2 * (n_features + 1))
     if largest < needed:
         message = (
             f"source {name!r}: {needed} groups in {n_features} dimensions need at least "
@@ -215,7 +214,7 @@ def _compared(fitted: list[Groups], n_draws: int, rng: np.random.Generator) -> d
 
 
 def _over_halves(
-    fits: list[tuple[Array, int, str]], found: Array, rng: np.random.Generator
+    fits: list[tuple[Source, int, str]], found: Array, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Compare halves of the neurons of all sources, and say what that makes of bounds."""
     agreed = []
@@ -233,12 +232,12 @@ def _over_halves(
     }
 
 
-def _halves(values: Array, n_clusters: int, shape: str, rng: np.random.Generator) -> list[Groups]:
+def _halves(source: Source, n_clusters: int, shape: str, rng: np.random.Generator) -> list[Groups]:
     """Fit groups to two random halves of the neurons."""
-    order = rng.permutation(len(values))
+    order = rng.permutation(len(source.values))
     half = len(order) // 2
     return [
-        groups_of(rounded(values[chosen]), n_clusters, shape, rng, 2)
+        groups_of(_round(source.name, source.values[chosen]), n_clusters, shape, rng, 2)
         for chosen in (order[:half], order[half : 2 * half])
     ]
 

@@ -27,7 +27,7 @@ Labels = NDArray[np.intp]
 _NEAR = 0.9
 _MOST_STEPS = 500
 _SETTLED = 1e-7
-_FILLED = 1e-10
+_FOR_EVER = 1e10
 
 
 class Groups(NamedTuple):
@@ -129,7 +129,8 @@ def _whitened(values: Array) -> Array:
         if max(np.abs(mean).max(), np.abs(scatter - np.eye(n_features)).max()) < _SETTLED:
             return np.asarray(cloud)
         size, axes = np.linalg.eigh(scatter)
-        if size[0] <= _FILLED * size[-1]:
+        # Where no scatter exists, some direction is stretched for ever.
+        if np.abs(cloud).max() > _FOR_EVER:
             break
         cloud = cloud @ (axes / np.sqrt(size))
     message = (
@@ -222,12 +223,12 @@ def partners(one: Groups, two: Groups) -> tuple[Labels, Array, Array]:
     overlap : ndarray, shape (group,)
         Of the neurons in either, the share that is in both.
     """
-    from scipy import optimize
+    from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
 
     n_clusters = len(one.mixture.weight)
     shared = shared_neurons(one.label, two.seen_in(one.cloud)[0], n_clusters)
     shared = shared + shared_neurons(one.seen_in(two.cloud)[0], two.label, n_clusters)
-    partner = optimize.linear_sum_assignment(-shared)[1]
+    partner = linear_sum_assignment(-shared)[1]
     both = shared[np.arange(n_clusters), partner]
     either = shared.sum(axis=1) + shared.sum(axis=0)[partner] - both
     centers, others = one.mixture.mean, two.mixture.mean[partner]

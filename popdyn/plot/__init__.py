@@ -43,6 +43,7 @@ from popdyn.plot.psychometric import psychometric
 from popdyn.plot.raster import raster
 from popdyn.plot.relative_distance import relative_distance
 from popdyn.plot.scorecard import scorecard
+from popdyn.plot.selectivity_agreement import matched_centers, selectivity_agreement
 from popdyn.plot.selectivity_test import selectivity_test
 from popdyn.plot.separatrix_distance import separatrix_distance
 from popdyn.plot.session_overview import population_rate, rate_distribution, session_overview
@@ -104,6 +105,8 @@ __all__ = [
     "raster",
     "rate_distribution",
     "relative_distance",
+    "matched_centers",
+    "selectivity_agreement",
     "selectivity_test",
     "separatrix_distance",
     "scorecard",

@@ -65,6 +65,7 @@ _METHODS = (
     "inactivation_psychometric",
     "simulate_reduced",
     "selectivity_test",
+    "selectivity_agreement",
     "mixed_selectivity",
     "context_tuning",
 )

@@ -27,6 +27,7 @@ from popdyn.comparison.match import match_sources
 from popdyn.comparison.network_source import Draft, draft, run
 from popdyn.comparison.pooling import pools
 from popdyn.comparison.scorecard import scorecard
+from popdyn.comparison.shared_groups import shared_groups
 from popdyn.comparison.source_spec import Network
 from popdyn.comparison.sources import Prepared, prepare
 from popdyn.comparison.spec import Spec, load_spec
@@ -59,10 +60,10 @@ def compare(
     -------
     xarray.DataTree
         ``/sources/<id>/summary`` and ``/sources/<id>/<analysis>`` for every source, and
-        ``/comparison/scorecard``; ``/comparison/pool_decoding/<group>`` where the spec asks for
-        it.  The root's ``attrs`` hold the spec, the seed, the versions,
-        the digests of the inputs and the SHA-256 of their files: with them the tree can be had
-        again, bit by bit.
+        ``/comparison/scorecard``; ``/comparison/pool_decoding/<group>`` and
+        ``/comparison/selectivity_agreement`` where the spec asks for them.  The root's ``attrs``
+        hold the spec, the seed, the versions, the digests of the inputs and the SHA-256 of their
+        files: with them the tree can be had again, bit by bit.
 
     Raises
     ------
@@ -194,7 +195,7 @@ def _tree(spec: Spec, sources: Sequence[Prepared], outcomes: Sequence[Outcome]) 
         results[name]["summary"] = results[name]["summary"].assign_attrs(said_of)
     nodes = {f"/sources/{i}/{name}": ds for i, own in results.items() for name, ds in own.items()}
     nodes["/comparison/scorecard"] = scorecard(results, reasons, spec.analyses.names)
-    tree = xr.DataTree.from_dict(nodes | pools(results, spec))
+    tree = xr.DataTree.from_dict(nodes | pools(results, spec) | shared_groups(results, spec))
     tree.attrs = _attributes(spec, sources)
     return tree
 

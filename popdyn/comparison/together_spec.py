@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from popdyn.comparison.analysis_spec import Analyses
-from popdyn.comparison.fields import Names, Table
+from popdyn.comparison.fields import Count, Names, Table
 from popdyn.comparison.refusal import nearest_name
 
 Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")]
@@ -58,10 +58,26 @@ class Pooling(Table):
         return {name: ids for name, ids in groups.items() if len(ids) > 1}
 
 
+class Agreement(Table):
+    """Whether groups of selectivity are the same in all sources.
+
+    Attributes
+    ----------
+    n_clusters : int or None
+        Groups of each source; None takes the number that predicts held-out neurons best.
+    n_draws : int
+        As ``pdn.selectivity_agreement``.
+    """
+
+    n_clusters: Annotated[Count, Field(ge=2)] | None = None
+    n_draws: Count = 999
+
+
 class Together(Table):
     """What is computed over several sources; an absent table is not."""
 
     pool_decoding: Pooling | None = None
+    selectivity_agreement: Agreement | None = None
 
     def refused(self, analyses: Analyses, kinds: Mapping[str, str]) -> str:
         """Say what the rest of the spec lacks for it.
@@ -78,6 +94,12 @@ class Together(Table):
         str
             Empty when nothing is lacking.
         """
+        if self.selectivity_agreement is not None:
+            where = "comparison.selectivity_agreement"
+            if analyses.selectivity_test is None:
+                return f"{where} compares vectors of selectivity_test: ask for it in [analyses]"
+            if len(kinds) < 2:
+                return f"{where} needs two sources or more"
         asked = self.pool_decoding
         if asked is None:
             return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xarray as xr
 
 from popdyn.reporting import captions, state_captions
+from popdyn.reporting.agreement_chapter import agreement_details
 from popdyn.reporting.circuit_captions import DETAILS as CIRCUIT_DETAILS
 from popdyn.reporting.low_rank_chapter import fit_details
 from popdyn.reporting.overlap_chapter import overlap_details
@@ -24,6 +25,7 @@ _DETAILS = {
     "fit_lowrank": fit_details,
     "subspace_overlap": overlap_details,
     "pool_decoding": pooled_details,
+    "selectivity_agreement": agreement_details,
 }
 
 

@@ -26,8 +26,7 @@ from popdyn.reporting.folder import Folder, write_whole
 from popdyn.reporting.inputs import Trees, comparisons, html_path
 from popdyn.reporting.phrases import setting
 from popdyn.reporting.picture import Chapter, Picture, brief
-from popdyn.reporting.pictures import ANALYSES, CHAPTERS
-from popdyn.reporting.pooled_chapter import TOGETHER, groups_of
+from popdyn.reporting.pictures import ANALYSES, CHAPTERS, together_of
 from popdyn.reporting.scorecard import answer, has_answer, reason, scorecard_table
 from popdyn.reporting.sources import (
     Source,
@@ -108,7 +107,8 @@ def _n_figures(tree: xr.DataTree) -> int:
     sources = sources_of(tree)
     pictures = [picture for chapter in CHAPTERS for picture in chapter.pictures]
     found = [source.result(picture.analysis) for source in sources for picture in pictures]
-    return 1 + len(groups_of(tree, sources)) + sum(result is not None for result in found)
+    together = sum(len(own) for _, own in together_of(tree, sources))
+    return 1 + together + sum(result is not None for result in found)
 
 
 def _numbered(trees: list[xr.DataTree]) -> Iterator[tuple[int, xr.DataTree]]:
@@ -178,9 +178,8 @@ def _part(
     sections = [] if scorecard is None else [_scorecard_section(context, scorecard)]
     sections.append(sources_section(context.sources))
     sections.extend(_chapter(context, chapter) for chapter in CHAPTERS if _asked(context, chapter))
-    groups = groups_of(tree, context.sources)
-    if groups:
-        sections.append(_chapter(replace(context, sources=groups, drawn={}), TOGETHER))
+    for chapter, own in together_of(tree, context.sources):
+        sections.append(_chapter(replace(context, sources=own, drawn={}), chapter))
     results = [f"{folder.path.name}/{_results_name(one)}" for one in range(1, n_parts + 1)]
     redraw = f"popdyn report {shlex.join([*results, '--output', folder.page_name])}"
     sections.append(provenance.section(tree, redraw))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import xarray as xr
 
+from popdyn.reporting.agreement_chapter import agreement_methods
 from popdyn.reporting.circuit_methods import SENTENCES as CIRCUIT_SENTENCES
 from popdyn.reporting.low_rank_chapter import fit_methods
 from popdyn.reporting.overlap_chapter import overlap_methods
@@ -247,4 +248,5 @@ _SENTENCES: dict[str, Callable[[xr.Dataset], list[str]]] = {
     "fit_lowrank": fit_methods,
     "subspace_overlap": overlap_methods,
     "pool_decoding": pooled_methods,
+    "selectivity_agreement": agreement_methods,
 }

@@ -7,12 +7,15 @@ from matplotlib.axes import Axes
 
 from popdyn import plot
 from popdyn.reporting import captions
+from popdyn.reporting.agreement_chapter import AGREEMENT, agreement_of
 from popdyn.reporting.circuit_chapter import CIRCUIT
 from popdyn.reporting.low_rank_chapter import FITTED
 from popdyn.reporting.overlap_chapter import SUBSPACES
 from popdyn.reporting.perceived_chapter import PERCEIVED
 from popdyn.reporting.picture import Chapter, Picture, example_neuron
+from popdyn.reporting.pooled_chapter import TOGETHER, groups_of
 from popdyn.reporting.selectivity_chapter import SELECTIVITY
+from popdyn.reporting.sources import Source
 from popdyn.reporting.state_pictures import (
     DEMIXING,
     ENCODING,
@@ -151,3 +154,27 @@ CHAPTERS = (
 ANALYSES = tuple(
     dict.fromkeys(picture.analysis for chapter in CHAPTERS for picture in chapter.pictures)
 )
+
+
+def together_of(tree: xr.DataTree, sources: list[Source]) -> list[tuple[Chapter, list[Source]]]:
+    """List the chapters on several sources that a comparison asked for, with what they draw.
+
+    Parameters
+    ----------
+    tree
+        A comparison.
+    sources
+        Its sources.
+
+    Returns
+    -------
+    list of tuple
+        Chapter, and what is drawn in it as a source is.
+
+    Examples
+    --------
+    >>> together_of(xr.DataTree(), [])
+    []
+    """
+    found = [(TOGETHER, groups_of(tree, sources)), (AGREEMENT, agreement_of(tree, sources))]
+    return [(chapter, drawn) for chapter, drawn in found if drawn]

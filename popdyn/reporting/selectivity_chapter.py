@@ -26,8 +26,8 @@ _SHOWN = {
     "left of gray: neurons fall into groups of like selectivity; to the right: their directions "
     "are spread out. Index: by what share the median is smaller than by chance. " + _UNSEEN,
     "cluster": "How much better mixtures of several groups predict the coefficients of held-out "
-    "neurons than one group does (circle: most); agreement is that of the groups of two "
-    "subsamples. " + _UNSEEN,
+    "neurons than one group does (circle: the number that is chosen); agreement is that of the "
+    "groups of two subsamples. " + _UNSEEN,
     "bingham": "Share of the directions of the vectors of coefficients along each main axis; "
     "dashed: alike along all. A cloud that is longer along one axis is rejected too: this test "
     "says nothing about groups.",
@@ -137,10 +137,11 @@ def selectivity_methods(result: xr.Dataset) -> list[str]:
     elif test == "cluster":
         told = (
             "Vectors were made round by the location and scatter of a Cauchy cloud (Kent, Tyler "
-            "and Vardi 1994), with the lengths of a Gaussian cloud; mixtures of "
-            f"{result.attrs.get('n_tested', '?')} Gaussians were compared with one by the "
-            f"likelihood ratio, beside {n_draws} clouds without groups{_errors(result)}; the "
-            "number of groups is that which predicts held-out neurons best (five folds)."
+            "and Vardi 1994), with lengths no more spread than those of a Gaussian cloud; "
+            f"mixtures of {result.attrs.get('n_tested', '?')} Gaussians were compared with one by "
+            f"the likelihood ratio, beside {n_draws} clouds without groups{_errors(result)}; the "
+            "number of groups is the smallest that predicts held-out neurons (five folds) as well "
+            "as the best, within one standard error."
         )
     else:
         beside = f"{n_draws} isotropic clouds" if n_draws else "the chi squared limit"
@@ -190,7 +191,7 @@ def _of_angles(result: xr.Dataset, name: str) -> str:
 def _errors(result: xr.Dataset) -> str:
     if not parameters(result).get("standard_error"):
         return ""
-    return ", with the estimation error that each neuron has added to it"
+    return ", each with an error of the size of its neuron's standard errors"
 
 
 def _of_coefficients(result: xr.Dataset) -> str:

@@ -15,22 +15,32 @@ INDEX = "clustering of selectivity, index (0: random, 1: groups of one direction
 N_TRIALS = 80
 
 
-def saved(folder, name, *, n_neurons=60, groups=False, **columns):
-    """Save rates (Hz) that follow choice and context from 0.2 to 0.6 s, in groups or at random."""
-    rng = np.random.default_rng(2)
-    choice, context = (np.arange(N_TRIALS) // n % 2 * 2 - 1 for n in (1, 2))
-    weight = rng.standard_normal((n_neurons, 2))
+# Directions without a turn that brings all of them onto each other, 2 Hz long.
+CENTERS = 2 * np.array(
+    [[1, 0, 0.1], [-0.8, 0.5, 0.3], [0.1, -0.9, -0.6], [-0.2, 0.4, -0.9], [-0.2, -0.5, 1]]
+)
+
+
+def saved(folder, name, *, n_neurons=60, groups=False, n_features=2, seed=2, **columns):
+    """Save rates (Hz) that follow columns from 0.2 to 0.6 s, in groups or at random."""
+    rng = np.random.default_rng(seed)
+    choice, context, cue = (np.arange(N_TRIALS) // n % 2 * 2 - 1 for n in (1, 2, 4))
+    weight = rng.standard_normal((n_neurons, 3))
     if groups:
-        angle = 2 * np.pi * np.array([0.0, 0.2, 0.45, 0.7])[np.arange(n_neurons) % 4]
-        centers = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        weight = centers + 0.1 * rng.standard_normal((n_neurons, 2))
+        weight = CENTERS[np.arange(n_neurons) % 5] + 0.1 * rng.standard_normal((n_neurons, 3))
+    weight[:, n_features:] = 0
     time = 0.05 + 0.1 * np.arange(8)
     # Outside of the epoch nothing is encoded but noise.
     course = ((time > 0.2) & (time < 0.6))[:, None]
-    signal = 80 + (weight @ np.stack([choice, context]))[:, None] * course
+    signal = 80 + (weight @ np.stack([choice, context, cue]))[:, None] * course
     values = signal + 0.5 * rng.normal(size=signal.shape)
     values[:, ~course[:, 0]] += 10 * rng.normal(size=(n_neurons, 4, N_TRIALS))
-    table = {"choice": np.where(choice > 0, "right", "left"), "context": context, **columns}
+    table = {
+        "choice": np.where(choice > 0, "right", "left"),
+        "context": context,
+        "cue": cue,
+        **columns,
+    }
     tensor = pdn.make_tensor(values, time, table, units="Hz", align="go_time")
     pdn.save(tensor, folder / f"{name}.nc")
     return {"id": name, "kind": "tensor", "path": f"{folder}/{name}.nc", "align": "go_time"}
@@ -108,7 +118,7 @@ def test_the_report_shows_both_side_by_side_and_says_how(tree, tmp_path):
         "averaged in each trial from 0.2 to 0.6\u00a0s around go_time, were regressed on choice"
         in text
     )
-    assert "with the estimation error that each neuron has added to it (99 draws)" in text
+    assert "each with an error of the size of its neuron" in text
     assert "not told apart from neurons without groups" in text
     assert "p\u00a0=\u00a0.020; clustered; median angle" in text
     assert "excludes neither groups about one center" in text
@@ -197,3 +207,75 @@ def test_a_single_condition_column_is_refused_for_mixed_selectivity(tmp_path):
     spec["conditions"] = {"by": "choice"}
     with pytest.raises(SpecError, match=r"conditions.by names only 'choice': give it factors"):
         pdn.compare(spec)
+
+
+AGREE = {"selectivity_agreement": {"n_clusters": 5, "n_draws": 49}}
+
+
+@pytest.fixture(scope="module")
+def agreed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("agreed")
+    options = {"groups": True, "n_features": 3}
+    groups = [saved(folder, name, seed=i, **options) for i, name in enumerate(("one", "two"))]
+    few = saved(folder, "few", n_neurons=15)
+    settings = {**QUICK, "n_draws": 9, "regressors": ["choice", "context", "cue"]}
+    analyses = {"selectivity_test": settings}
+    with pytest.warns(pdn.PopdynWarning, match="15 neurons tell little about clusters"):
+        return pdn.compare(spec_of(*groups, few, analyses=analyses, comparison=AGREE))
+
+
+def test_groups_of_two_sources_are_compared_and_who_has_too_few_neurons_is_said(agreed):
+    result = agreed["comparison/selectivity_agreement"].to_dataset()
+    assert result["source"].values.tolist() == ["one", "two"]
+    own = result.sel(source="one", source_2="two")
+    assert float(own["agreement"]) > 0.9
+    assert np.isfinite(float(own["p"]))
+    assert result.attrs["left_out"] == "few has 15 neurons, needs 16"
+    loadings = {name: result_of(agreed, name)["loading"] for name in ("one", "two")}
+    seed = int(result.attrs["seed"])
+    by_hand = pdn.selectivity_agreement(loadings, 5, n_draws=49, rng=seed)
+    np.testing.assert_array_equal(by_hand["agreement"], result["agreement"])
+
+
+def test_the_report_says_how_far_groups_agree(agreed, tmp_path):
+    text = pdn.report(agreed, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Groups of neurons across sources" in text
+    assert "one and two: " in text
+    assert "Not compared: few has 15 neurons, needs 16" in text
+    assert "mixtures of 5 Gaussians were fitted to each" in text
+    assert (
+        tmp_path / "report_files" / "figures" / "selectivity-agreement_all-sources.svg"
+    ).exists()
+
+
+@LACKING
+@FEW
+def test_one_source_that_can_be_compared_is_a_reason(tmp_path):
+    sources = [saved(tmp_path, "one", groups=True), saved(tmp_path, "few", n_neurons=11)]
+    analyses = {"selectivity_test": {**QUICK, "n_draws": 9}}
+    tree = pdn.compare(spec_of(*sources, analyses=analyses, comparison=AGREE))
+    node = tree["comparison/selectivity_agreement"]
+    assert not node.data_vars
+    told = "two sources or more, which have the same features: few has 11 neurons, needs 12"
+    assert told in node.attrs["reason"]
+    text = pdn.report(tree, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert told in text
+
+
+@pytest.mark.parametrize(
+    ("analyses", "comparison", "told"),
+    [
+        ({"pca": {}}, AGREE, "compares vectors of selectivity_test: ask for it in [analyses]"),
+        ({"selectivity_test": {}}, AGREE, "needs two sources or more"),
+        (
+            {"selectivity_test": {}},
+            {"selectivity_agreement": {"n_clusters": 1}},
+            "n_clusters' should be at least 2, found 1",
+        ),
+    ],
+    ids=["no test", "one source", "one group"],
+)
+def test_groups_that_cannot_be_compared_are_refused_at_once(tmp_path, analyses, comparison, told):
+    with pytest.raises(SpecError) as caught:
+        pdn.compare(spec_of(saved(tmp_path, "a"), analyses=analyses, comparison=comparison))
+    assert told in str(caught.value)

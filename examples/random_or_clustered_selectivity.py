@@ -46,6 +46,15 @@ panels(
 ax = pdn.show(pdn.selectivity_test(groups, "cluster", n_draws=39))
 
 # %%
+# **The same groups?** Other neurons about the same centers, with one feature three times as strong;
+# and these with their features exchanged.
+again = np.random.default_rng(4)
+same = (centers / np.linalg.norm(centers, axis=1, keepdims=True))[again.integers(0, 6, 120)] * 2
+same = (same + 0.5 * again.normal(size=same.shape)) * [1, 3, 1, 1]
+sources = {"first": groups, "same": same, "other": same[:, ::-1]}
+ax = pdn.show(pdn.selectivity_agreement(sources))
+
+# %%
 # **A recording**: coefficients of three kinds of boundaries in a film clip, in the half second
 # after them. Their standard errors go into the null.
 session = pdn.read_session(

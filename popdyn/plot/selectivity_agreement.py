@@ -22,6 +22,8 @@ from popdyn.plot.style import (
 _LEAST_P = 0.001
 # Dark cells have white letters.
 _DARK = 0.55
+# Seen on light and dark cells.
+_FRAME = "#D55E00"
 
 
 def selectivity_agreement(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
@@ -72,7 +74,9 @@ def selectivity_agreement(result: xr.Dataset, *, ax: Axes | None = None) -> Axes
             color="white" if value > _DARK else "black",
         )  # fmt: skip
         if i == j:
-            ax.add_patch(Rectangle((i - 0.48, i - 0.48), 0.96, 0.96, fill=False, linewidth=1.2))
+            ax.add_patch(
+                Rectangle((i - 0.48, i - 0.48), 0.96, 0.96, fill=False, linewidth=1.5, color=_FRAME)
+            )
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(length=0)
@@ -141,6 +145,7 @@ def matched_centers(
             label=f"{cluster} and {other}, cosine {cosine}",
         )  # fmt: skip
     ax.set_xticks(features, [plain(name) for name in result["feature"].values])
+    ax.set_xlabel("feature")
     ax.set_ylabel("center (SD)")
     set_title(ax, f"groups of {source} (filled) and {source_2} (open)")
     add_legend(ax)

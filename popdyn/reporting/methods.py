@@ -15,7 +15,7 @@ from popdyn.reporting.perceived_methods import method_of
 from popdyn.reporting.phrases import draws, grouping, prepared, setting, short
 from popdyn.reporting.pooled_chapter import pooled_methods
 from popdyn.reporting.provenance import parameters
-from popdyn.reporting.selectivity_chapter import SENTENCES as SELECTIVITY_SENTENCES
+from popdyn.reporting.selectivity_methods import SENTENCES as SELECTIVITY_SENTENCES
 from popdyn.reporting.state_methods import STATE_SENTENCES
 from popdyn.reporting.tdr_chapter import tdr_methods
 from popdyn.reporting.wording import listed

@@ -12,6 +12,7 @@ from tests.comparison.conftest import LACKING
 FEW = pytest.mark.filterwarnings("ignore:source '[^']*'. [0-9]+ neurons tell little")
 QUICK = {"window": [0.2, 0.6], "n_draws": 99}
 INDEX = "clustering of selectivity, index (0: random, 1: groups of one direction)"
+ANGLES = ("median_angle", "null_median_angle")
 N_TRIALS = 80
 
 
@@ -120,7 +121,9 @@ def test_the_report_shows_both_side_by_side_and_says_how(tree, tmp_path):
     )
     assert "each with an error of the size of its neuron" in text
     assert "not told apart from neurons without groups" in text
-    assert "p\u00a0=\u00a0.020; clustered; median angle" in text
+    angles = [float(result_of(tree, "groups")[name].mean()) for name in ANGLES]
+    found, chance = (f"{np.degrees(angle):.2f}" for angle in angles)
+    assert f"p\u00a0=\u00a0.020; clustered; median angle {found}°, by chance {chance}°" in text
     assert "excludes neither groups about one center" in text
     assert "2\u00a0features (choice, context)" in text
     assert "a mean for each combination of choice and context" in text

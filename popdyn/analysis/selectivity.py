@@ -80,7 +80,9 @@ def selectivity_test(
 
         Of cluster ``statistic``, the logarithm of the likelihood ratio of four groups against one
         (per neuron), ``null_statistic (draw)`` and ``p``; ``held_out_gain (number)`` of each
-        number of groups over one, ``n_clusters``, the number with the largest; ``label (neuron)``,
+        number of groups over one and ``held_out_error``, of its difference to the largest;
+        ``n_clusters``, the smallest number within one such error; ``covariance_shape``, the one
+        that predicts best (``"full"``, ``"shared"`` or ``"spherical"``); ``label (neuron)``,
         ``probability (cluster, neuron)``, ``share (cluster)`` and ``center (cluster, feature)``;
         ``stability``, the adjusted Rand index of the groups of two subsamples, beside
         ``null_stability (surrogate)`` of clouds without groups.
@@ -104,8 +106,8 @@ def selectivity_test(
 
     Notes
     -----
-    *Default*: data and each draw of the null are centered and made round by the location and
-    scatter of a Cauchy cloud (Kent, Tyler and Vardi 1994).  Units and rotations make no difference,
+    *Default*: data and each draw of the null are centered and made round by their directions
+    (the scatter of Tyler 1987).  Units, rotations and the lengths of vectors make no difference,
     and the null depends on nothing but the numbers of neurons, features and neighbors.  Each
     neuron's angles to its three nearest neighbors are averaged; the median over neurons is
     compared with the medians of the draws.  ``p`` is ``2 min(#(null <= median) + 1, #(null >=
@@ -121,9 +123,9 @@ def selectivity_test(
     counted as its own first neighbor, p from a normal.  Angles of neurons in one data set depend
     on each other, and p that take them for independent (rank-sum) are too small.
 
-    *cluster*: made round as the default; lengths are then replaced by those of a Gaussian cloud in
-    their order, as mixtures take heavy tails for groups.  Mixtures have means and covariances of
-    their own; a tenth of a second is needed for each draw of 150 neurons.
+    *cluster*: made round as the default; lengths that are more spread than those of a Gaussian
+    cloud are then brought back to these, as mixtures take heavy tails for groups.  The groups that
+    are tested have means and covariances of their own.
 
     *bingham*: clouds that are longer along one axis are not alike in all directions, so that it
     says nothing about groups.  ``"covariance"``: data and draws are made round by their covariance,

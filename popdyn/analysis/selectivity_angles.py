@@ -1,8 +1,8 @@
 """How near the nearest neighbors of each vector point: the angles that PAIRS and ePAIRS average.
 
 Clouds of vectors are made round first.  The usual way, by their own covariance, does so only for
-Gaussian clouds: of others a few long vectors decide it.  The location and scatter of a Cauchy
-cloud (Kent, Tyler and Vardi 1994) weigh long vectors less.
+Gaussian clouds: of others a few long vectors decide it.  The scatter of Tyler (1987, Annals of
+Statistics 15:234) is that of directions alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ Array = NDArray[np.float64]
 
 _MOST_STEPS = 500
 _SETTLED = 1e-7
-_FOR_EVER = 1e10
+_FOR_EVER = 1e6
+# Squared lengths, as a share of their median: a vector at the center has no direction.
+_LEAST_LENGTH = 1e-20
 # Directions whose variance is a smaller share of the largest one are empty.
 _FILLED = 1e-10
 
@@ -87,7 +89,10 @@ def covariance_whitened(vectors: Array) -> Array:
 
 
 def robustly_whitened(vectors: Array) -> Array:
-    """Center a cloud and make it round by the location and scatter of a Cauchy cloud.
+    """Center a cloud and make it round by its directions.
+
+    Its center weighs long vectors less; its scatter is that of Tyler (1987), the one that makes
+    directions from the center alike along all axes, whatever the lengths.
 
     Raises
     ------
@@ -95,25 +100,33 @@ def robustly_whitened(vectors: Array) -> Array:
         If too many vectors lie in one plane for that scatter to exist.
     """
     vectors = covariance_whitened(vectors)
-    n_features = vectors.shape[1]
+    n_neurons, n_features = vectors.shape
     stretch = np.eye(n_features)
     for _ in range(_MOST_STEPS):
-        weight = 1.0 / (1.0 + (vectors**2).sum(axis=1))
-        weight /= weight.sum()
-        mean = weight @ vectors
+        mean, typical = _center(vectors)
         vectors = vectors - mean
-        scatter = (vectors.T * weight) @ vectors
+        square = np.maximum((vectors**2).sum(axis=1), _LEAST_LENGTH * typical)
+        scatter = n_features / n_neurons * (vectors.T / square) @ vectors
         size, axes = np.linalg.eigh(scatter)
-        change = max(np.abs(mean).max(), np.abs(scatter - np.eye(n_features)).max())
-        if change < _SETTLED:
-            return np.asarray(vectors)
+        moved = float(np.abs(mean).max()) / np.sqrt(typical) if typical else np.inf
+        settled = max(moved, np.abs(scatter - np.eye(n_features)).max()) < _SETTLED
         # Where no scatter exists, some direction is stretched for ever.
-        stretch = stretch @ (axes / np.sqrt(size))
-        if np.abs(stretch).max() > _FOR_EVER:
+        if settled and np.linalg.cond(stretch) < _FOR_EVER:
+            return np.asarray(vectors)
+        if settled or not typical or np.abs(stretch).max() > _FOR_EVER:
             break
+        stretch = stretch @ (axes / np.sqrt(size))
         vectors = vectors @ (axes / np.sqrt(size))
     message = (
         "these vectors cannot be made round by a robust scatter: too many of them are equal, or "
         'lie on one line or plane. Leave features out, or give variant="covariance"'
     )
     raise FitError(message)
+
+
+def _center(vectors: Array) -> tuple[Array, float]:
+    """Return the mean of vectors, long ones weighing less, and the median squared length."""
+    square = (vectors**2).sum(axis=1)
+    typical = float(np.median(square))
+    weight = typical / (typical + square) if typical else np.ones_like(square)
+    return np.asarray(weight @ vectors / weight.sum()), typical

@@ -103,13 +103,24 @@ def test_raposo_takes_the_neighbors_that_are_45_degrees_away_by_chance():
     assert float(chosen["null_median_angle"].mean()) == pytest.approx(np.pi / 4, abs=0.03)
 
 
-def test_robust_whitening_solves_the_equations_of_the_cauchy_cloud():
+def test_directions_of_a_cloud_made_round_are_alike_along_all_axes():
     vectors = heavy_tails(np.random.default_rng(0), 200, 3) + 5.0
     white = robustly_whitened(vectors)
-    weight = 1.0 / (1.0 + (white**2).sum(axis=1))
-    np.testing.assert_allclose(weight @ white / len(white), 0.0, atol=1e-6)
-    scatter = 4.0 * (white.T * weight) @ white / len(white)
-    np.testing.assert_allclose(scatter, np.eye(3), atol=1e-6)
+    directions = white / np.linalg.norm(white, axis=1, keepdims=True)
+    np.testing.assert_allclose(3.0 * directions.T @ directions / 200, np.eye(3), atol=1e-6)
+    square = (white**2).sum(axis=1)
+    weight = 1.0 / (1.0 + square / np.median(square))
+    np.testing.assert_allclose(weight @ white / weight.sum(), 0.0, atol=1e-6)
+
+
+def test_lengths_make_no_difference_to_a_cloud_about_its_center():
+    """Tyler's scatter is of directions: a cloud and its mirror image, lengths exchanged in pairs."""
+    rng = np.random.default_rng(1)
+    half = rng.normal(size=(60, 4)) @ rng.normal(size=(4, 4))
+    longer = half * rng.uniform(0.1, 10.0, size=(60, 1))
+    white, again = (robustly_whitened(np.concatenate([x, -x])) for x in (half, longer))
+    angles = [neighbor_angles(cloud, 3) for cloud in (white, again)]
+    np.testing.assert_allclose(*angles, atol=1e-5)
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -77,7 +77,7 @@ def fit_mixture(
     n_groups : int
         How many groups.
     rng : Generator
-        Where fits start: the groups of k-means.
+        Where fits start: groups of k-means and groups about axes through the mean, in turn.
     n_starts : int
         Fits.
     shape : {"full", "shared", "spherical"}

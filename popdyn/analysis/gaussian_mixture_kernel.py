@@ -12,7 +12,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from popdyn.analysis.gaussian_mixture_start import NO_POINTS, REORDERED, share_nearest
+from popdyn.analysis.gaussian_mixture_start import (
+    NO_POINTS,
+    REORDERED,
+    share_axes,
+    share_nearest,
+)
 
 Array = NDArray[np.float64]
 
@@ -32,15 +37,18 @@ def fit_best(
 ) -> tuple[float, Array, Array, Array]:  # pragma: no cover - compiled
     """Fit from several starts; return the best mean log likelihood, weights, means, covariances.
 
-    `uniform` are random numbers ``(start, group)``.  The likelihood is NaN or minus infinity if no
-    start led to one.
+    `uniform` are random numbers ``(start, group)``; k-means and axes take turns.  The likelihood is
+    NaN or minus infinity if no start led to one.
     """
     n_starts, n_groups = uniform.shape
     share = np.empty((n_groups, points.shape[1]))
     share_nearest(points, uniform[0], share)
     best = ascend(points, share, shape, least_variance, tolerance, most_steps)
     for start in range(1, n_starts):
-        share_nearest(points, uniform[start], share)
+        if start % 2:
+            share_axes(points, uniform[start], share)
+        else:
+            share_nearest(points, uniform[start], share)
         found = ascend(points, share, shape, least_variance, tolerance, most_steps)
         if not best[0] >= found[0]:
             best = found

@@ -1,4 +1,7 @@
-"""Where mixtures of Gaussians start: the groups of k-means, compiled."""
+"""Where mixtures of Gaussians start, compiled: groups of k-means, or about axes through the mean.
+
+Groups that share a center, each along another axis, are not found from those of k-means.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,34 @@ def share_nearest(
             n_moved += share[label[i], i] == 0.0
         if not n_moved:
             break
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDERED)
+def share_axes(points: Array, uniform: Array, share: Array) -> None:  # pragma: no cover - compiled
+    """Shares, 0 or 1, of groups about axes from the mean through points that are drawn."""
+    n_groups, n_points = share.shape
+    n_features = len(points)
+    center = np.empty(n_features)
+    to_mean(points, np.ones(n_points), center)
+    axis = np.empty(n_features)
+    distance = np.zeros(n_points)
+    label = np.zeros(n_points, np.int64)
+    for g in range(n_groups):
+        chosen = int(uniform[g] * n_points)
+        size = 0.0
+        for a in range(n_features):
+            axis[a] = points[a, chosen] - center[a]
+            size += axis[a] ** 2
+        for i in range(n_points):
+            along = 0.0
+            for a in range(n_features):
+                along += axis[a] * (points[a, i] - center[a])
+            if -along * along < distance[i] * size:
+                distance[i] = -along * along / size
+                label[i] = g
+    for g in range(n_groups):
+        for i in range(n_points):
+            share[g, i] = 1.0 if label[i] == g else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDERED)

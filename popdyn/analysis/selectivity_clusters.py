@@ -1,7 +1,8 @@
 """How many groups of selectivity there are, and which neuron belongs where: mixtures of Gaussians.
 
-Clouds are first made round, and lengths replaced by those of a Gaussian cloud, in their order: a
-mixture would take the long and the short vectors of heavy tails for two groups.
+Clouds are first made round, and lengths that are more spread than those of a Gaussian cloud are
+brought back to these: a mixture would take the long and the short vectors of heavy tails for two
+groups.
 """
 
 from __future__ import annotations
@@ -218,7 +219,7 @@ def _groups(
 ) -> dict[str, Any]:
     """Who belongs where, the largest group first."""
     n_groups = number.n_groups
-    probability = fit_mixture(cloud, n_groups, rng, 10, number.shape).membership(cloud)
+    probability = fit_mixture(cloud, n_groups, rng, 20, number.shape).membership(cloud)
     count = np.bincount(probability.argmax(axis=1), minlength=n_groups)
     probability = probability[:, np.argsort(-count, kind="stable")]
     label = probability.argmax(axis=1)
@@ -259,7 +260,7 @@ def stability(cloud: Array, n_groups: int, shape: str, rng: np.random.Generator)
     labels = np.full((_N_SUBSAMPLES, len(cloud)), -1)
     for own in labels:
         chosen = rng.permutation(len(cloud))[:n_kept]
-        mixture = fit_mixture(cloud[chosen], n_groups, rng, 1, shape)
+        mixture = fit_mixture(cloud[chosen], n_groups, rng, shape=shape)
         own[chosen] = mixture.joint_density(cloud[chosen]).argmax(axis=1)
     scores = []
     for first, second in combinations(labels, 2):

@@ -6,7 +6,8 @@ import xarray as xr
 from sklearn.metrics import adjusted_rand_score
 
 import popdyn as pdn
-from popdyn.analysis.selectivity_clusters import gaussian_lengths
+from popdyn.analysis import selectivity_clusters, selectivity_null
+from popdyn.analysis.selectivity_clusters import gaussian_lengths, number_of_groups, tamed_lengths
 from popdyn.errors import PopdynWarning, TensorError
 from tests.analysis.test_selectivity import PUBLISHED, heavy_tails
 
@@ -28,7 +29,11 @@ def test_groups_are_found_with_their_number_and_their_neurons():
     assert float(result["p"]) == pytest.approx(1 / 20)
     assert int(result["n_clusters"]) == 3
     assert result["held_out_gain"].sel(number=1) == 0.0
-    assert int(result["held_out_gain"].values.argmax()) == 2
+    behind = result["held_out_gain"].max() - result["held_out_gain"]
+    assert (behind <= result["held_out_error"]).sel(number=[1, 2, 3]).values.tolist() == [
+        False, False, True,
+    ]  # fmt: skip
+    assert str(result["covariance_shape"].values) in ("shared", "spherical")
     assert adjusted_rand_score(group, result["label"]) > 0.8
     np.testing.assert_allclose(result["probability"].sum("cluster"), 1.0)
     np.testing.assert_allclose(result["share"], [0.4, 0.3, 0.3], atol=0.05)
@@ -37,7 +42,7 @@ def test_groups_are_found_with_their_number_and_their_neurons():
 
 
 def test_one_cloud_with_heavy_tails_is_one_group():
-    cloud = heavy_tails(np.random.default_rng(1), 100, 2)
+    cloud = heavy_tails(np.random.default_rng(2), 100, 2)
     result = pdn.selectivity_test(cloud, "cluster", n_draws=19)
     assert int(result["n_clusters"]) == 1
     assert float(result["p"]) > 0.05
@@ -57,6 +62,49 @@ def test_lengths_are_those_of_a_gaussian_cloud_in_their_order():
     )
 
 
+def test_heavy_tails_get_gaussian_lengths_and_others_keep_their_own():
+    rng = np.random.default_rng(0)
+    heavy = heavy_tails(rng, 500, 3)
+    np.testing.assert_allclose(tamed_lengths(heavy), gaussian_lengths(heavy), rtol=0.2)
+    ring = rng.normal(size=(500, 3))
+    ring *= (1.0 + 0.1 * rng.random((500, 1))) / np.linalg.norm(ring, axis=1, keepdims=True)
+    changed = tamed_lengths(ring) / ring
+    np.testing.assert_allclose(changed, changed[0, 0])
+
+
+def test_six_groups_of_few_neurons_are_six():
+    rng = np.random.default_rng(1)
+    center = np.concatenate([np.eye(4), -np.eye(4)[:2]])
+    values = np.repeat(2.0 * center, 25, axis=0) + 0.25 * rng.normal(size=(150, 4))
+    found = number_of_groups(tamed_lengths(values), 8, rng)
+    assert found.n_groups == 6
+    assert found.shape != "full"
+
+
+def test_groups_about_one_center_have_shapes_of_their_own():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(300, 2))
+    values[:150, 0] *= 6.0
+    values[150:, 1] *= 6.0
+    found = number_of_groups(values, 8, rng)
+    assert (found.n_groups, found.shape) == (2, "full")
+
+
+def test_a_null_of_groups_is_kept_but_for_errors(monkeypatch):
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 40, 2))
+    selectivity_null._kept.clear()
+    one = pdn.selectivity_test(first, "cluster", n_draws=5, rng=3)
+    one["null_statistic"][:] = np.nan
+    monkeypatch.setattr(selectivity_clusters, "draw_rows", None)
+    other = pdn.selectivity_test(second, "cluster", n_draws=5, rng=3)
+    assert np.isfinite(other["null_statistic"]).all()
+    with pytest.raises(TypeError):
+        pdn.selectivity_test(second, "cluster", n_draws=5, rng=4)
+    with pytest.raises(TypeError):
+        pdn.selectivity_test(second, "cluster", n_draws=5, rng=3, standard_error=0.1 + abs(second))
+
+
 def test_errors_are_carried_and_workers_make_no_difference():
     values = heavy_tails(np.random.default_rng(1), 40, 2)
     error = 0.5 * np.ones_like(values)
@@ -65,6 +113,12 @@ def test_errors_are_carried_and_workers_make_no_difference():
         for n in (1, 2)
     )
     xr.testing.assert_identical(one, two)
+    groups = three_groups(np.random.default_rng(0))[0]
+    found = []
+    for n_jobs in (1, 2):
+        selectivity_null._kept.clear()
+        found.append(pdn.selectivity_test(groups, "cluster", n_draws=6, n_jobs=n_jobs))
+    xr.testing.assert_identical(*found)
     assert '"standard_error": true' in one.attrs["parameters"]
 
 

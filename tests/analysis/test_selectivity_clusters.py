@@ -7,7 +7,12 @@ from sklearn.metrics import adjusted_rand_score
 
 import popdyn as pdn
 from popdyn.analysis import selectivity_clusters, selectivity_null
-from popdyn.analysis.selectivity_clusters import gaussian_lengths, number_of_groups, tamed_lengths
+from popdyn.analysis.selectivity_clusters import (
+    gaussian_lengths,
+    log_ratio,
+    number_of_groups,
+    tamed_lengths,
+)
 from popdyn.errors import PopdynWarning, TensorError
 from tests.analysis.test_selectivity import PUBLISHED, heavy_tails
 
@@ -82,12 +87,14 @@ def test_six_groups_of_few_neurons_are_six():
 
 
 def test_groups_about_one_center_have_shapes_of_their_own():
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=(300, 2))
-    values[:150, 0] *= 6.0
-    values[150:, 1] *= 6.0
-    found = number_of_groups(values, 8, rng)
-    assert (found.n_groups, found.shape) == (2, "full")
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        values = rng.normal(size=(300, 2))
+        values[:150, 0] *= 20**0.5
+        values[150:, 1] *= 20**0.5
+        cloud = tamed_lengths(values)
+        assert log_ratio(cloud, 2, rng) > 0.15
+        assert number_of_groups(cloud, 3, rng).shape == "full"
 
 
 def test_a_null_of_groups_is_kept_but_for_errors(monkeypatch):

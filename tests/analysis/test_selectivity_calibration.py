@@ -21,7 +21,7 @@ from scipy.stats import binom
 
 from popdyn.analysis.selectivity_angles import robustly_whitened
 from popdyn.analysis.selectivity_bingham import bingham_test
-from popdyn.analysis.selectivity_clusters import gaussian_lengths, log_ratio
+from popdyn.analysis.selectivity_clusters import log_ratio, tamed_lengths
 from popdyn.analysis.selectivity_errors import noisy_clouds
 from popdyn.analysis.selectivity_judged import judged
 from popdyn.analysis.selectivity_null import (
@@ -127,7 +127,8 @@ CLOUDS = {
 }
 for _scatter in (0.25, 0.5, 1):
     CLOUDS[f"6 groups, scatter {_scatter:g}"] = partial(groups, scatter=_scatter)
-CLOUDS["3 groups, scatter 0.5"] = partial(groups, scatter=0.5, n_groups=3)
+for _number in (3, 2):
+    CLOUDS[f"{_number} groups, scatter 0.5"] = partial(groups, scatter=0.5, n_groups=_number)
 CLOUDS["half in 6 groups, scatter 0.25"] = partial(half_in_groups, scatter=0.25)
 CLOUDS["features with heavy tails each"] = pure
 for _ratio in (5, 10, 20):
@@ -169,7 +170,9 @@ def levels_of_ours():
             yield Job("level", OURS, (cloud,), n, d, 400, 199, with_errors=True)
         yield Job("level", OURS, ("few trials",), n, d, 400, 9999)
     for n, d in ((500, 2), (150, 8), (150, 4), (150, 2), (50, 4), (50, 2)):
-        yield Job("level", CLUSTER, NULLS, n, d, 400, 999)
+        yield Job("level", CLUSTER, NULLS, n, d, 1000, 999)
+    yield Job("level", CLUSTER, ("few trials",), 100, 4, 200, 99, with_errors=True)
+    yield Job("level", CLUSTER, ("few trials",), 100, 4, 200, 999)
 
 
 def levels_of_published():
@@ -242,17 +245,21 @@ def bingham_answers(job):
 def mixture_answers(job):
     """The same of four groups against one: p is one-sided, the index the log likelihood ratio."""
 
-    def ratios(cloud, n_sets):
-        seed = [job.n, job.d, *cloud.encode()]
-        for rng in np.random.default_rng(seed).spawn(n_sets):
-            values = CLOUDS[cloud](rng, job.n, job.d)[0]
-            yield log_ratio(gaussian_lengths(robustly_whitened(values)), 4, rng)
+    def ratio(values, rng):
+        return log_ratio(tamed_lengths(robustly_whitened(values)), 4, rng)
 
-    null = np.array([*ratios("isotropic", job.n_draws + job.n_sets)])[job.n_sets :]
+    null = [ratio(rng.normal(size=(job.n, job.d)), rng)
+            for rng in np.random.default_rng(job.n).spawn(0 if job.with_errors else job.n_draws)]  # fmt: skip
     for cloud in job.clouds:
-        found = np.array([*ratios(cloud, job.n_sets)])
-        small = np.mean([upper_p_value(one, null) <= 0.05 for one in found])
-        yield small, small, found.mean()
+        small, ratios = [], []
+        for rng in np.random.default_rng([job.n, job.d, *cloud.encode()]).spawn(job.n_sets):
+            values, error = CLOUDS[cloud](rng, job.n, job.d)
+            if job.with_errors:
+                seen = noisy_clouds(values, error)
+                null = [ratio(seen(own), own) for own in rng.spawn(job.n_draws)]
+            ratios.append(ratio(values, rng))
+            small.append(upper_p_value(ratios[-1], np.array(null)) <= 0.05)
+        yield np.mean(small), np.mean(small), np.mean(ratios)
 
 
 def answers(job):

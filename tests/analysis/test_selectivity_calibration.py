@@ -169,8 +169,8 @@ def levels_of_ours():
         for cloud in ("few trials", "few trials, errors correlated"):
             yield Job("level", OURS, (cloud,), n, d, 400, 199, with_errors=True)
         yield Job("level", OURS, ("few trials",), n, d, 400, 9999)
-    for n, d in ((500, 2), (150, 8), (150, 4), (150, 2), (50, 4), (50, 2)):
-        yield Job("level", CLUSTER, NULLS, n, d, 1000, 999)
+    for n, d in [*SIZES[4:12], (2000, 4), (50, 4), (50, 2), (30, 2)]:
+        yield Job("level", CLUSTER, NULLS, n, d, 100 if n == 2000 else 1000, 999)
     yield Job("level", CLUSTER, ("few trials",), 100, 4, 200, 99, with_errors=True)
     yield Job("level", CLUSTER, ("few trials",), 100, 4, 200, 999)
 
@@ -196,9 +196,15 @@ def powers():
     for test in BINGHAM:
         for n, d in ((150, 4), (500, 2)):
             yield Job("power", test, STRUCTURED, n, d, 400, 999)
-    for n in (500, 300, 150, 100, 50):
-        for d in (4, 2):
-            yield Job("power", CLUSTER, STRUCTURED, n, d, 200, 999)
+    for n in POWER_SIZES:
+        for d in (8, 4, 2):
+            if n_tested(n, d) > 1:
+                yield Job("power", CLUSTER, STRUCTURED, n, d, 200, 999)
+
+
+def n_tested(n, d):
+    """Groups that the mixture has: four, or as many as neurons allow."""
+    return min(4, n // (2 * (d + 1)))
 
 
 def test_of(name):
@@ -246,7 +252,7 @@ def mixture_answers(job):
     """The same of four groups against one: p is one-sided, the index the log likelihood ratio."""
 
     def ratio(values, rng):
-        return log_ratio(tamed_lengths(robustly_whitened(values)), 4, rng)
+        return log_ratio(tamed_lengths(robustly_whitened(values)), n_tested(job.n, job.d), rng)
 
     null = [ratio(rng.normal(size=(job.n, job.d)), rng)
             for rng in np.random.default_rng(job.n).spawn(0 if job.with_errors else job.n_draws)]  # fmt: skip
@@ -327,9 +333,7 @@ def needed(test, cloud, n_features, power=0.8):
 
 def guide():
     """Lines of the table on the page: neurons needed, by structure, test and features."""
-    columns = [
-        (test, d) for test in (OURS, CLUSTER) for d in (2, 4, 8) if (test, d) != (CLUSTER, 8)
-    ]
+    columns = [(test, d) for test in (OURS, CLUSTER) for d in (2, 4, 8)]
     yield "   * - structure"
     yield from (f"     - {test.split()[0]}, {d}" for test, d in columns)
     for cloud in STRUCTURED:

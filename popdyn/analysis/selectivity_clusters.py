@@ -148,7 +148,7 @@ def gaussian_lengths(vectors: Array) -> Array:
     >>> bool(np.allclose((gaussian_lengths(heavy) ** 2).sum(axis=1).mean(), 3.0, atol=0.05))
     True
     """
-    length = np.linalg.norm(vectors, axis=1)
+    length = np.maximum(np.linalg.norm(vectors, axis=1), np.finfo(float).tiny)
     n_neurons, n_features = vectors.shape
     quantile = (length.argsort().argsort() + 0.5) / n_neurons
     wanted = np.sqrt(2.0 * gammaincinv(n_features / 2, quantile))

@@ -3,8 +3,7 @@
 Clouds are made round so that features keep their names: each is divided by its scatter, and what
 they share is taken out by the symmetric root (Kessy, Lewin and Strimmer 2018, American
 Statistician 72:309).  The scatter is Huber's, which is the covariance but for far vectors: that of
-a Cauchy cloud, which tests of angles take, settles on the largest group if groups are narrow, and
-then depends on how many neurons each has.
+directions alone, which tests of angles take, leaves out how far groups are from the center.
 """
 
 from __future__ import annotations

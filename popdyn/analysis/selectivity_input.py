@@ -92,7 +92,8 @@ def loadings_of(loadings: Any, standard_error: Any = None) -> Loadings:
     if n_duplicates:
         warn(
             f"{n_duplicates} of {len(kept)} neurons have exactly the loadings of another one, "
-            "which looks like a cluster: leave out neurons that are there twice"
+            "which looks like a cluster: neurons that are there twice, or that fire so few spikes "
+            "that coefficients repeat, are to be left out"
         )
     if len(kept) < _FEW:
         warn(

@@ -29,8 +29,8 @@ def selectivity_methods(result: xr.Dataset) -> list[str]:
         told = _of_angles(result, f"{_NAMES[test]}{named}")
     elif test == "cluster":
         told = (
-            "Vectors were made round by the location and scatter of a Cauchy cloud (Kent, Tyler "
-            "and Vardi 1994), with lengths no more spread than those of a Gaussian cloud; "
+            "Vectors were made round by the scatter of their directions (Tyler 1987), with lengths "
+            "no more spread than those of a Gaussian cloud; "
             f"mixtures of {result.attrs.get('n_tested', '?')} Gaussians were compared with one by "
             f"the likelihood ratio, beside {n_draws} clouds without groups{_errors(result)}; the "
             "number of groups is the smallest that predicts held-out neurons (five folds) as well "
@@ -38,17 +38,22 @@ def selectivity_methods(result: xr.Dataset) -> list[str]:
         )
     else:
         beside = f"{n_draws} isotropic clouds" if n_draws else "the chi squared limit"
-        told = f"Directions were tested for uniformity (Bingham 1974{named}) beside {beside}."
+        tested = _DIRECTIONS.get(variant, "Directions")
+        told = f"{tested} were tested for uniformity (Bingham 1974{named}) beside {beside}."
     return [prepared(result), _of_coefficients(result), told]
 
 
+_DIRECTIONS = {
+    "covariance": "Directions of vectors made round by their covariance, as those of the null,",
+    "dubreuil2022_aligned": "Directions of the vectors that were not among half as many drawn "
+    "ones, along the axes of these at unit variance,",
+}
 _NAMES = {
     "epairs": "ePAIRS (Hirokawa et al. 2019, Dubreuil et al. 2022",
     "pairs": "PAIRS (Raposo, Kaufman and Churchland 2014",
 }
 _PREPARED = {
-    "robustly_whitened": "centered and made round by the location and scatter of a Cauchy cloud "
-    "(Kent, Tyler and Vardi 1994)",
+    "robustly_whitened": "centered and made round by the scatter of their directions (Tyler 1987)",
     "covariance_whitened": "centered and made round by their covariance",
     "centered": "centered",
     "as_given": "taken as they are",

@@ -38,6 +38,15 @@ def test_every_test_that_there_is_has_words(method, variant):
     assert "p\u00a0" in "; ".join(selectivity_details(result))
 
 
+def test_words_say_what_was_done_to_directions():
+    told = {name: methods.sentence(result_of("bingham", name)) for name in OTHERS["bingham"]}
+    assert "Directions were tested for uniformity (Bingham 1974) beside 19 iso" in told["default"]
+    assert "made round by their covariance, as those of the null, were" in told["covariance"]
+    aligned = told["dubreuil2022_aligned"]
+    assert "not among half as many drawn ones" in aligned
+    assert "beside the chi squared limit" in aligned
+
+
 def test_a_p_of_ranks_is_not_bounded_by_the_number_of_draws():
     ranks = result_of("epairs", "dubreuil2022")
     assert float(ranks["p"]) < 0.001

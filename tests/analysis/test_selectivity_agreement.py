@@ -10,17 +10,18 @@ from __future__ import annotations
 import csv
 import sys
 import time
+from itertools import permutations
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.stats import binom, special_ortho_group
+from scipy.stats import binom, multivariate_normal, special_ortho_group
 from sklearn.metrics import adjusted_rand_score
 
 import popdyn as pdn
-from popdyn.analysis.selectivity_groups import partners, rounded
+from popdyn.analysis.selectivity_groups import compare, groups_of, partners, rounded
 from popdyn.errors import FitError, PopdynWarning, TensorError
 
 RESULTS = Path(__file__).parent / "results" / "selectivity_agreement.csv"
@@ -201,10 +202,6 @@ def test_the_same_groups_agree_and_neurons_without_groups_do_not():
 
 def test_agreement_is_that_of_scikit_learn_on_neurons_of_both_sources():
     """The labels of one mixture are had from scikit-learn, by its own densities."""
-    from scipy.stats import multivariate_normal
-
-    from popdyn.analysis.selectivity_groups import compare, groups_of
-
     rng = np.random.default_rng(2)
     one, two = (
         groups_of(rounded(members(rng, 60, CORNERS, 0.9)), 4, "full", rng) for _ in range(2)
@@ -380,10 +377,6 @@ def test_most_neurons_on_a_line_are_refused():
 
 
 def test_partners_are_the_best_of_all_pairings():
-    from itertools import permutations
-
-    from popdyn.analysis.selectivity_groups import groups_of
-
     rng = np.random.default_rng(1)
     one, two = (groups_of(rng.normal(size=(60, 3)), 4, "full", rng) for _ in range(2))
     shared = np.zeros((4, 4))

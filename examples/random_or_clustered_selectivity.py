@@ -23,6 +23,7 @@ def panels(results):
     figure = Figure(figsize=(3.4 * len(results), 2.6), layout="constrained")
     for ax, result in zip(figure.subplots(1, len(results)), results, strict=True):
         pdn.plot.selectivity_test(result, ax=style_axes(ax))
+    return figure
 
 
 # %%
@@ -33,7 +34,7 @@ centers = rng.normal(size=(6, 4))
 groups = np.repeat(2 * centers / np.linalg.norm(centers, axis=1, keepdims=True), 25, axis=0)
 groups += 0.5 * rng.normal(size=groups.shape)
 heavy = rng.normal(size=(150, 4)) * [4, 2, 1, 1] / np.sqrt(rng.chisquare(3, size=(150, 1)) / 3)
-panels(
+figure = panels(
     [
         pdn.selectivity_test(groups),
         pdn.selectivity_test(heavy),
@@ -46,13 +47,14 @@ panels(
 ax = pdn.show(pdn.selectivity_test(groups, "cluster", n_draws=39))
 
 # %%
-# **The same groups?** Other neurons about the same centers, with one feature three times as strong;
-# and these with their features exchanged.
+# **The same groups?** Other neurons about the same centers, with one feature three times as strong,
+# and neurons about other centers.
 again = np.random.default_rng(4)
-same = (centers / np.linalg.norm(centers, axis=1, keepdims=True))[again.integers(0, 6, 120)] * 2
-same = (same + 0.5 * again.normal(size=same.shape)) * [1, 3, 1, 1]
-sources = {"first": groups, "same": same, "other": same[:, ::-1]}
-ax = pdn.show(pdn.selectivity_agreement(sources))
+same = 2 * centers / np.linalg.norm(centers, axis=1, keepdims=True)
+same = (same[again.integers(0, 6, 120)] + 0.5 * again.normal(size=(120, 4))) * [1, 3, 1, 1]
+other = again.normal(size=(6, 4))[again.integers(0, 6, 120)] + 0.4 * again.normal(size=(120, 4))
+agreement = pdn.selectivity_agreement({"first": groups, "same": same, "other": other})
+ax = pdn.show(agreement)
 
 # %%
 # **A recording**: coefficients of three kinds of boundaries in a film clip, in the half second
@@ -82,4 +84,4 @@ network = pdn.encoding(spikes, ["stimulus", "stimulus_2", "context"], n_folds=0)
 first = np.arange(400) < 200
 m, motion, color = rng.standard_normal((3, 400))
 loadings = np.column_stack([m, 1.6 * m + 3 * np.where(first, motion, color), motion, color])
-panels([pdn.selectivity_test(x, n_draws=400) for x in (recording, network, loadings)])
+figure = panels([pdn.selectivity_test(x, n_draws=400) for x in (recording, network, loadings)])

@@ -61,8 +61,13 @@ def share_axes(points: Array, uniform: Array, share: Array) -> None:  # pragma: 
     axis = np.empty(n_features)
     distance = np.zeros(n_points)
     label = np.zeros(n_points, np.int64)
+    taken = np.zeros(n_points, np.bool_)
     for g in range(n_groups):
         chosen = int(uniform[g] * n_points)
+        # Between groups about one axis rounding would decide.
+        while taken[chosen]:
+            chosen = (chosen + 1) % n_points
+        taken[chosen] = True
         size = 0.0
         for a in range(n_features):
             axis[a] = points[a, chosen] - center[a]

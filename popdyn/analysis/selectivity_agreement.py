@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from popdyn.analysis.selectivity_clusters import number_of_groups
+from popdyn.analysis.selectivity_clusters import Number, number_of_groups
 from popdyn.analysis.selectivity_groups import (
     Groups,
     compare,
@@ -19,8 +20,9 @@ from popdyn.analysis.selectivity_groups import (
     random_turn,
     rounded,
 )
-from popdyn.analysis.selectivity_sources import Source, sources_of
-from popdyn.errors import FitError, TensorError
+from popdyn.analysis.selectivity_sources import Source, most_groups, neurons_needed, sources_of
+from popdyn.errors import FitError, TensorError, warn
+from popdyn.progress import watched
 from popdyn.resample import Seed, as_generator, spawn, upper_p_value
 from popdyn.simulation.arguments import check_whole
 from popdyn.tensor.result import make_result
@@ -56,10 +58,11 @@ def selectivity_agreement(
         order.
     n_clusters : int, optional
         Groups of each source; by default the number that predicts held-out neurons best, the
-        largest of all sources, and at least 2.
+        largest of all sources for which each has neurons enough (twice as many for each group as
+        there are features, and two more), and at least 2.
     by : str, optional
         Of one DataArray or Dataset: the column of neurons, ``"area"`` for instance, that tells
-        sources apart.
+        sources apart.  Those with too few neurons are left out.
     n_draws : int
         Draws of the null.
     rng : int or numpy.random.Generator
@@ -82,7 +85,8 @@ def selectivity_agreement(
         of `source`; ``center_cosine``, of the angle between their centers; ``overlap``, of the
         neurons in either, the share in both.  ``label (neuron)``, with ``of_source``; ``share``
         and ``center (source, cluster, feature)`` of the clouds made round, in their standard
-        deviations; ``n_clusters``.
+        deviations; ``n_clusters``; ``chosen_n_clusters (source)``, the number that predicts
+        held-out neurons of a source best.
 
     Raises
     ------
@@ -94,7 +98,8 @@ def selectivity_agreement(
     Warns
     -----
     PopdynWarning
-        As `selectivity_test`, naming the source.
+        As `selectivity_test`, naming the source; where a source has too few neurons for as many
+        groups as another one has; where `by` leaves sources out.
 
     Notes
     -----
@@ -109,6 +114,8 @@ def selectivity_agreement(
     Of clouds without groups, no turn is special either.  Where groups lie about alike in all
     directions, turns by which they fall onto each other are not rare, and p cannot be small;
     ``transfer_p`` is smaller then.  p are not corrected for the number of pairs.
+
+    *Order*: results are the same for any order of sources and of neurons.
 
     *Bounds*: the agreement, more or less 1.96 standard deviations of that of halves of the neurons
     of both sources (25 splits, each source made round and fitted again).
@@ -127,23 +134,29 @@ def selectivity_agreement(
     (1.0, 0.01)
     """
     check_whole("n_draws", n_draws, "draw of the null")
+    _check_number(n_clusters)
     seed = as_generator(rng)[1]
-    read, features = sources_of(sources, by)
-    for_number, for_groups, for_halves, for_null = spawn(rng, 4)
+    read, features = sources_of(sources, by, n_clusters or 2)
+    _check_size(read, n_clusters or 2)
+    # The same numbers for each source: none depends on its place among the others.
+    for_number, for_groups, for_halves, for_null = _seeds(rng, 4)
     with threadpool_limits(limits=1, user_api="blas"):
-        largest = _largest(read, n_clusters)
-        clouds = [_round(source.name, source.values) for source in read]
-        found = [number_of_groups(cloud, min(_LARGEST, largest), for_number) for cloud in clouds]
-        n = n_clusters or max(2, *(own.n_groups for own in found))
-        fitted = [
-            groups_of(cloud, n, own.shape, for_groups)
-            for cloud, own in zip(clouds, found, strict=True)
+        ordered, clouds = zip(*map(_by_length, read), strict=True)
+        found = [
+            number_of_groups(cloud, min(_LARGEST, most_groups(cloud.shape)), _start(for_number))
+            for cloud in watched(clouds, len(clouds), "choosing numbers of groups")
         ]
-        variables = _compared(fitted, n_draws, for_null)
-        fits = [(source, n, own.shape) for source, own in zip(read, found, strict=True)]
+        n = n_clusters or _common_number(ordered, found)
+        fits = [(source, n, own.shape) for source, own in zip(ordered, found, strict=True)]
+        fitted = [
+            groups_of(cloud, n, shape, _start(for_groups))
+            for cloud, (_, n, shape) in zip(clouds, fits, strict=True)
+        ]
+        names = np.array([source.name for source in ordered])
+        variables = _compared(fitted, names, n_draws, _start(for_null))
         variables |= _over_halves(fits, variables["agreement"][1], for_halves)
-    variables |= _described(read, fitted)
-    names = np.array([source.name for source in read])
+    variables |= _described(ordered, fitted)
+    variables["chosen_n_clusters"] = ("source", [own.n_groups for own in found])
     everything = np.concatenate([source.values for source in read])
     return make_result(
         variables,
@@ -159,50 +172,93 @@ def selectivity_agreement(
     )  # fmt: skip
 
 
-def _round(name: str, values: Array) -> Array:
-    """Make the cloud of a source round."""
+def _seeds(rng: Seed, n: int) -> list[int]:
+    """Draw seeds, of which any number of equal generators can be made."""
+    return [int(own.integers(2**63)) for own in spawn(rng, n)]
+
+
+_start = np.random.default_rng
+
+
+def _round(whose: str, values: Array) -> Array:
+    """Make a cloud round."""
     try:
         return rounded(values)
     except (TensorError, FitError) as error:
-        message = f"source {name!r}: {error}"
+        message = f"{whose}: {error}"
         raise type(error)(message) from error
 
 
-def _largest(read: list[Source], wanted: int | None) -> int:
-    """Give the largest number of groups for which every source has neurons."""
-    if wanted is not None:
-        check_whole("n_clusters", wanted, "group")
-        if wanted == 1:
+def _by_length(source: Source) -> tuple[Source, Array]:
+    """Make the cloud of a source round; neurons by length, as fits start from their places."""
+    cloud = _round(f"source {source.name!r}", source.values)
+    order = np.argsort(np.linalg.norm(cloud, axis=1), kind="stable")
+    ordered = source._replace(values=source.values[order], place=source.place[order])
+    return ordered, cloud[order]
+
+
+def _check_number(n_clusters: int | None) -> None:
+    """Refuse what is no number of groups."""
+    if n_clusters is not None:
+        check_whole("n_clusters", n_clusters, "group")
+        if n_clusters == 1:
             message = "n_clusters must be at least 2, found 1: neurons in one group always agree"
             raise TensorError(message)
-    needed = wanted or 2
+
+
+def _check_size(read: list[Source], wanted: int) -> None:
+    """Refuse sources with too few neurons for the groups."""
     n_neurons, name = min((len(source.values), source.name) for source in read)
     n_features = read[0].values.shape[1]
-    largest: int = n_neurons // (2 * (n_features + 1))
-    if largest < needed:
+    needed = neurons_needed(wanted, n_features)
+    if n_neurons < needed:
         message = (
-            f"source {name!r}: {needed} groups in {n_features} dimensions need at least "
-            f"{2 * needed * (n_features + 1)} neurons, found {n_neurons}: take fewer groups or "
-            "features, or leave the source out"
+            f"source {name!r}: {wanted} groups in {n_features} dimensions need at least {needed} "
+            f"neurons, found {n_neurons}: take fewer groups or features, or leave the source out"
         )
         raise TensorError(message)
-    return largest
 
 
-def _compared(fitted: list[Groups], n_draws: int, rng: np.random.Generator) -> dict[str, Any]:
+def _common_number(read: Sequence[Source], found: list[Number]) -> int:
+    """Largest number of groups of any source for which all have neurons."""
+    wanted = max(2, *(own.n_groups for own in found))
+    smallest = min(read, key=lambda source: len(source.values))
+    most = most_groups(smallest.values.shape)
+    if most >= wanted:
+        return wanted
+    more = [
+        f"{source.name!r} {own.n_groups}"
+        for source, own in zip(read, found, strict=True)
+        if own.n_groups > most
+    ]
+    warn(
+        f"source {smallest.name!r}: {len(smallest.values)} neurons are enough for {most} groups "
+        f"only, others have more ({', '.join(more)}): agreement is that of {most} groups in each "
+        "source; leave it out to compare all groups of the others"
+    )
+    return most
+
+
+def _compared(
+    fitted: list[Groups], names: NDArray[np.str_], n_draws: int, rng: np.random.Generator
+) -> dict[str, Any]:
     """Compare each source with each other one, and with it turned at random."""
     n_sources, n_features = len(fitted), fitted[0].cloud.shape[1]
+    # Who is turned depends on names, not on order.
+    pairs = list(combinations(np.argsort(names), 2))
+    turns = [random_turn(n_features, rng) for _ in range(n_draws)]
+    turned = np.array([
+        [compare(fitted[i], fitted[j], turn) for i, j in pairs]
+        for turn in watched(turns, n_draws, "turning clouds at random")
+    ])  # fmt: skip
     found, gain, transfer_p = np.full((3, n_sources, n_sources), np.nan)
     null = np.full((n_draws, n_sources, n_sources), np.nan)
-    for i, j in combinations(range(n_sources), 2):
+    for (i, j), own in zip(pairs, turned.swapaxes(0, 1), strict=True):
         found[i, j], *gains = compare(fitted[i], fitted[j])
-        turned = np.array(
-            [compare(fitted[i], fitted[j], random_turn(n_features, rng)) for _ in range(n_draws)]
-        )
-        null[:, i, j] = null[:, j, i] = turned[:, 0]
+        null[:, i, j] = null[:, j, i] = own[:, 0]
         found[j, i] = found[i, j]
         gain[i, j], gain[j, i] = gains
-        transfer_p[i, j] = upper_p_value(sum(gains), turned[:, 1:].sum(axis=1))
+        transfer_p[i, j] = upper_p_value(sum(gains), own[:, 1:].sum(axis=1))
         transfer_p[j, i] = transfer_p[i, j]
     return {
         "agreement": (_PAIR, found),
@@ -213,17 +269,13 @@ def _compared(fitted: list[Groups], n_draws: int, rng: np.random.Generator) -> d
     }
 
 
-def _over_halves(
-    fits: list[tuple[Source, int, str]], found: Array, rng: np.random.Generator
-) -> dict[str, Any]:
+def _over_halves(fits: list[tuple[Source, int, str]], found: Array, seed: int) -> dict[str, Any]:
     """Compare halves of the neurons of all sources, and say what that makes of bounds."""
-    agreed = []
-    for own in spawn(rng, _N_SPLITS):
-        halves = [_halves(*fit, own) for fit in fits]
-        agreed += [
-            [[compare(a[k], b[1 - k if a is b else k])[0] for b in halves] for a in halves]
-            for k in (0, 1)
-        ]
+    agreed: list[Array] = []
+    for own in watched(_seeds(seed, _N_SPLITS), _N_SPLITS, "comparing halves of neurons"):
+        halves = [_halves(*fit, _start(own)) for fit in fits]
+        matrix = np.array([[compare(a, b)[0] for _, b in halves] for a, _ in halves])
+        agreed += [matrix, matrix.T]
     reach = _WIDTH * np.std(agreed, axis=0)
     bound = np.stack([found - reach, np.minimum(found + reach, 1.0)])
     return {
@@ -236,13 +288,14 @@ def _halves(source: Source, n_clusters: int, shape: str, rng: np.random.Generato
     """Fit groups to two random halves of the neurons."""
     order = rng.permutation(len(source.values))
     half = len(order) // 2
+    whose = f"half of the neurons of source {source.name!r}"
     return [
-        groups_of(_round(source.name, source.values[chosen]), n_clusters, shape, rng, 2)
+        groups_of(_round(whose, source.values[chosen]), n_clusters, shape, rng, 2)
         for chosen in (order[:half], order[half : 2 * half])
     ]
 
 
-def _described(read: list[Source], fitted: list[Groups]) -> dict[str, Any]:
+def _described(read: Sequence[Source], fitted: list[Groups]) -> dict[str, Any]:
     """Describe groups, who is in which, and which belong together."""
     n_clusters = len(fitted[0].mixture.weight)
     paired = [[partners(one, two) for two in fitted] for one in fitted]
@@ -252,7 +305,7 @@ def _described(read: list[Source], fitted: list[Groups]) -> dict[str, Any]:
     labels = []
     for source, own in zip(read, fitted, strict=True):
         label = np.full(source.given.known.size, "", dtype="<U2")
-        label[source.given.known] = (own.label + 1).astype(np.str_)
+        label[source.place] = (own.label + 1).astype(np.str_)
         labels.append(label)
     share = [np.bincount(own.label, minlength=n_clusters) / own.label.size for own in fitted]
     dims = (*_PAIR, "cluster")
@@ -267,7 +320,7 @@ def _described(read: list[Source], fitted: list[Groups]) -> dict[str, Any]:
     }
 
 
-def _neurons(read: list[Source]) -> dict[str, Any]:
+def _neurons(read: Sequence[Source]) -> dict[str, Any]:
     """Name and source of each neuron."""
     names = [source.given.source["neuron"].to_numpy().astype(np.str_) for source in read]
     return {

@@ -24,7 +24,8 @@ Labels = NDArray[np.intp]
 
 # Of a Gaussian cloud, the share of vectors that Huber's scatter weighs in full.
 _NEAR = 0.9
-_MOST_STEPS = 500
+# Small clouds, all of whose vectors count, need some hundred.
+_MOST_STEPS = 10_000
 _SETTLED = 1e-7
 _FOR_EVER = 1e10
 

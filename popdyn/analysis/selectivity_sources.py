@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,20 +29,37 @@ class Source(NamedTuple):
         As they were given.
     values : ndarray, shape (neuron, feature)
         Of the neurons that have a direction, features in the order of the first source.
+    place : ndarray of int, shape (neuron,)
+        Of each of these among the neurons that were given.
     """
 
     name: str
     given: Loadings
     values: Array
+    place: NDArray[np.intp]
 
 
-def sources_of(sources: Any, by: str | None) -> tuple[list[Source], NDArray[Any]]:
+def neurons_needed(n_groups: int, n_features: int) -> int:
+    """Fewest neurons of a source with so many groups."""
+    return 2 * n_groups * (n_features + 1)
+
+
+def most_groups(shape: tuple[int, ...]) -> int:
+    """Most groups of a source with so many neurons and features."""
+    return shape[0] // neurons_needed(1, shape[1])
+
+
+def sources_of(
+    sources: Any, by: str | None, n_groups: int = 2
+) -> tuple[list[Source], NDArray[Any]]:
     """Read the loadings of each source, and bring features into one order.
 
     Parameters
     ----------
     sources, by
         As for `popdyn.selectivity_agreement`.
+    n_groups : int
+        Fewest groups: what `by` makes of fewer neurons is left out.
 
     Returns
     -------
@@ -55,7 +72,7 @@ def sources_of(sources: Any, by: str | None) -> tuple[list[Source], NDArray[Any]
     TensorError
         If there are no two sources with the same features.
     """
-    given = [(name, _read(name, loadings)) for name, loadings in _named(sources, by)]
+    given = [(name, _read(name, loadings)) for name, loadings in _named(sources, by, n_groups)]
     if len(given) < 2:
         found = f"one, {given[0][0]!r}" if given else "none"
         message = (
@@ -66,13 +83,17 @@ def sources_of(sources: Any, by: str | None) -> tuple[list[Source], NDArray[Any]
     with_names = [own for _, own in given if "feature" in own.source.coords]
     first = with_names[0].source if with_names else given[0][1].source
     features = first["feature"].to_numpy()
-    return [Source(name, own, _ordered(name, own, features)) for name, own in given], features
+    read = [
+        Source(name, own, _ordered(name, own, features), np.flatnonzero(own.known))
+        for name, own in given
+    ]
+    return read, features
 
 
-def _named(sources: Any, by: str | None) -> list[tuple[str, Any]]:
+def _named(sources: Any, by: str | None, n_groups: int) -> list[tuple[str, Any]]:
     """Name and loadings of each source."""
     if by is not None:
-        return list(_split(sources, by))
+        return _split(sources, by, n_groups)
     if not isinstance(sources, Mapping) or isinstance(sources, xr.Dataset):
         message = (
             "sources must be a mapping of name to loadings, such as {'network': loadings, 'M2': "
@@ -88,7 +109,7 @@ def _named(sources: Any, by: str | None) -> list[tuple[str, Any]]:
     return list(zip(names, sources.values(), strict=True))
 
 
-def _split(loadings: Any, by: str) -> Iterator[tuple[str, Any]]:
+def _split(loadings: Any, by: str, n_groups: int) -> list[tuple[str, Any]]:
     """Split loadings by a column of their neurons."""
     if not isinstance(loadings, (xr.DataArray, xr.Dataset)):
         message = (
@@ -109,8 +130,29 @@ def _split(loadings: Any, by: str) -> Iterator[tuple[str, Any]]:
     without = int((value == "").sum())
     if without:
         warn(f"{without} of {value.size} neurons have no {by} and are left out")
-    for name in np.unique(value[value != ""]):
-        yield str(name), loadings.isel(neuron=np.flatnonzero(value == name))
+    names = _large_enough(loadings, value, by, n_groups)
+    return [(name, loadings.isel(neuron=np.flatnonzero(value == name))) for name in names]
+
+
+def _large_enough(loadings: Any, value: NDArray[np.str_], by: str, n_groups: int) -> list[str]:
+    """Leave sources with too few neurons out."""
+    with warnings.catch_warnings():
+        # The same will be said of each source.
+        warnings.simplefilter("ignore", PopdynWarning)
+        whole = loadings_of(loadings)
+    names = [str(name) for name in np.unique(value[value != ""])]
+    needed = neurons_needed(n_groups, whole.values.shape[1])
+    count = {name: int((whole.known & (value == name)).sum()) for name in names}
+    kept = [name for name in names if count[name] >= needed]
+    if len(kept) == len(names) or len(names) < 2:
+        return names
+    few = ", ".join(f"{name!r} {count[name]}" for name in names if name not in kept)
+    found = f"{n_groups} groups in {whole.values.shape[1]} dimensions need {needed} neurons"
+    if len(kept) < 2:
+        message = f"{found}, of which {by} has fewer: {few}: take fewer groups or features"
+        raise TensorError(message)
+    warn(f"{found}: what of {by} has fewer is left out: {few}")
+    return kept
 
 
 def _read(name: str, loadings: Any) -> Loadings:
@@ -124,6 +166,14 @@ def _read(name: str, loadings: Any) -> Loadings:
             raise TensorError(message) from error
     for one in said:
         warn(f"source {name!r}: {one.message}")
+    if "feature" in given.source.coords:
+        features, count = np.unique(given.source["feature"].to_numpy(), return_counts=True)
+        if (count > 1).any():
+            message = (
+                f"source {name!r}: names of features must be unique, found "
+                f"{_listed(features[count > 1])} more than once: rename them, or leave some out"
+            )
+            raise TensorError(message)
     return given
 
 

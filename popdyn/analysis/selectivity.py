@@ -56,7 +56,8 @@ def selectivity_test(
         Notes).
     standard_error : ndarray or DataArray, optional
         Of each loading.  The null then carries them (of epairs ``"default"`` and
-        ``"covariance"``, and of cluster): neurons with few trials can look like a group.
+        ``"covariance"``, and of cluster): neurons with few trials can look like a group.  Those of
+        a result of `encoding` are left out where it does not.
     n_neighbors : int, optional
         Neighbors over which angles are averaged; by default that of the variant, mostly 3.
     n_draws : int
@@ -75,8 +76,8 @@ def selectivity_test(
         neighbors of its direction, negative: spread out); ``effect_size``, by how many standard
         deviations of the angles of the null; ``z``, of its medians; ``p``, two-sided;
         ``p_clustered`` and ``p_dispersed``, one-sided, of the median among those of the null;
-        ``direction``; ``null_median_angle (draw)``; ``null_angle (quantile)``, of all neurons and
-        draws.
+        ``direction``, the sign of the index, whatever p; ``null_median_angle (draw)``;
+        ``null_angle (quantile)``, of all neurons and draws.
 
         Of cluster ``statistic``, the logarithm of the likelihood ratio of four groups against one
         (per neuron), ``null_statistic (draw)`` and ``p``; ``held_out_gain (number)`` of each
@@ -157,13 +158,14 @@ def selectivity_test(
         raise TensorError(message)
     seed = as_generator(rng)[1]
     given = loadings_of(loadings, standard_error)
-    if given.error is not None and not (method == "cluster" or _carries_errors(method, variant)):
-        message = (
-            f"the null of {method} {variant!r} carries no errors: leave standard_error out "
-            '(of a result of encoding give ["coefficient"] without the intercept), or take '
-            'method="epairs", variant="default"'
-        )
-        raise TensorError(message)
+    if not (method == "cluster" or _carries_errors(method, variant)):
+        if standard_error is not None:
+            message = (
+                f"the null of {method} {variant!r} carries no errors: leave standard_error out, "
+                'or take method="epairs", variant="default"'
+            )
+            raise TensorError(message)
+        given = given._replace(error=None)
     draws = (n_draws, rng, n_jobs)
     if method == "bingham":
         variables, said = bingham_test(given.values, variant, *draws)

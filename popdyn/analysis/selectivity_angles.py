@@ -15,11 +15,13 @@ from popdyn.errors import FitError
 
 Array = NDArray[np.float64]
 
-_MOST_STEPS = 500
+_MOST_STEPS = 3000
+_FOR_EVER = 1e8
 _SETTLED = 1e-7
-_FOR_EVER = 1e6
-# Squared lengths, as a share of their median: a vector at the center has no direction.
-_LEAST_LENGTH = 1e-20
+# Of Student's t that gives the center.
+_FREEDOM = 3.0
+# A vector at the center, by its squared length, has no direction.
+_LEAST_LENGTH = 1e-24
 # Directions whose variance is a smaller share of the largest one are empty.
 _FILLED = 1e-10
 
@@ -91,42 +93,54 @@ def covariance_whitened(vectors: Array) -> Array:
 def robustly_whitened(vectors: Array) -> Array:
     """Center a cloud and make it round by its directions.
 
-    Its center weighs long vectors less; its scatter is that of Tyler (1987), the one that makes
-    directions from the center alike along all axes, whatever the lengths.
+    Its center is that of Student's t with three degrees of freedom; its scatter is that of Tyler
+    (1987), the one that makes directions from the center alike along all axes, whatever the
+    lengths.
 
     Raises
     ------
     FitError
         If too many vectors lie in one plane for that scatter to exist.
     """
-    vectors = covariance_whitened(vectors)
-    n_neurons, n_features = vectors.shape
-    stretch = np.eye(n_features)
+    try:
+        return _round_directions(_about_its_center(covariance_whitened(vectors)))
+    except np.linalg.LinAlgError as error:
+        message = (
+            "these vectors cannot be made round by a robust scatter: too many of them are equal, "
+            'or lie on one line or plane. Leave features out, or give variant="covariance"'
+        )
+        raise FitError(message) from error
+
+
+def _about_its_center(vectors: Array) -> Array:
+    """Move and stretch a cloud until center and scatter of Student's t are 0 and 1."""
     for _ in range(_MOST_STEPS):
-        mean, typical = _center(vectors)
+        weight = 1.0 / (_FREEDOM + (vectors**2).sum(axis=1))
+        weight /= weight.sum()
+        mean = weight @ vectors
         vectors = vectors - mean
-        square = np.maximum((vectors**2).sum(axis=1), _LEAST_LENGTH * typical)
-        scatter = n_features / n_neurons * (vectors.T / square) @ vectors
-        size, axes = np.linalg.eigh(scatter)
-        moved = float(np.abs(mean).max()) / np.sqrt(typical) if typical else np.inf
-        settled = max(moved, np.abs(scatter - np.eye(n_features)).max()) < _SETTLED
+        scatter = (vectors.T * weight) @ vectors
+        if max(np.abs(mean).max(), _distance_from_one(scatter)) < _SETTLED:
+            return vectors
+        vectors = np.linalg.solve(np.linalg.cholesky(scatter), vectors.T).T
+    raise np.linalg.LinAlgError
+
+
+def _round_directions(vectors: Array) -> Array:
+    """Stretch a cloud until its directions are alike along all axes."""
+    n_neurons, n_features = vectors.shape
+    for _ in range(_MOST_STEPS):
+        weight = n_features / n_neurons / np.maximum((vectors**2).sum(axis=1), _LEAST_LENGTH)
+        scatter = (vectors.T * weight) @ vectors
+        if _distance_from_one(scatter) < _SETTLED:
+            return vectors
         # Where no scatter exists, some direction is stretched for ever.
-        if settled and np.linalg.cond(stretch) < _FOR_EVER:
-            return np.asarray(vectors)
-        if settled or not typical or np.abs(stretch).max() > _FOR_EVER:
+        if np.abs(vectors).max() > _FOR_EVER:
             break
-        stretch = stretch @ (axes / np.sqrt(size))
-        vectors = vectors @ (axes / np.sqrt(size))
-    message = (
-        "these vectors cannot be made round by a robust scatter: too many of them are equal, or "
-        'lie on one line or plane. Leave features out, or give variant="covariance"'
-    )
-    raise FitError(message)
+        vectors = np.linalg.solve(np.linalg.cholesky(scatter), vectors.T).T
+    raise np.linalg.LinAlgError
 
 
-def _center(vectors: Array) -> tuple[Array, float]:
-    """Return the mean of vectors, long ones weighing less, and the median squared length."""
-    square = (vectors**2).sum(axis=1)
-    typical = float(np.median(square))
-    weight = typical / (typical + square) if typical else np.ones_like(square)
-    return np.asarray(weight @ vectors / weight.sum()), typical
+def _distance_from_one(scatter: Array) -> float:
+    """Largest difference from the identity."""
+    return float(np.abs(scatter - np.eye(len(scatter))).max())

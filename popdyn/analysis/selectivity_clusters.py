@@ -20,7 +20,7 @@ from popdyn.analysis.selectivity_angles import robustly_whitened
 from popdyn.analysis.selectivity_errors import noisy_clouds
 from popdyn.analysis.selectivity_input import Loadings
 from popdyn.analysis.selectivity_neighbors import prepare
-from popdyn.analysis.selectivity_null import Draw, draw_rows, drawn_once
+from popdyn.analysis.selectivity_null import Draw, draw_rows, drawn_again, drawn_once
 from popdyn.analysis.selectivity_variants import VARIANTS
 from popdyn.errors import TensorError
 from popdyn.resample import Seed, spawn, upper_p_value
@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 
 _LARGEST = 8
 _TESTED = 4
+_N_STARTS = 10
 _N_FOLDS = 5
 _N_SUBSAMPLES = 20
 _N_SURROGATES = 20
@@ -135,7 +136,7 @@ def _without_groups(given: Loadings, shape: tuple[int, ...]) -> Draw:
         values = rng.standard_normal(shape) if clouds is None else clouds(rng)
         return tamed_lengths(robustly_whitened(values))
 
-    return draw
+    return drawn_again(draw)
 
 
 def gaussian_lengths(vectors: Array) -> Array:
@@ -177,9 +178,20 @@ def tamed_lengths(vectors: Array) -> Array:
     return np.asarray(gaussian * (tamed / most)[:, None])
 
 
+def ranked(cloud: Array) -> Array:
+    """Order vectors by their lengths: with one seed, any order of the neurons gives the same."""
+    return cloud[np.argsort(np.linalg.norm(cloud, axis=1), kind="stable")]
+
+
 def log_ratio(cloud: Array, n_groups: int, rng: np.random.Generator) -> float:
-    """Logarithm of the likelihood ratio of several groups against one, per neuron."""
-    several, one = (fit_mixture(cloud, n, rng).log_density(cloud).mean() for n in (n_groups, 1))
+    """Logarithm of the likelihood ratio of several groups against one, per neuron.
+
+    Of directions, whatever the lengths: these are replaced by those of a Gaussian cloud.
+    """
+    cloud = ranked(gaussian_lengths(cloud))
+    several, one = (
+        fit_mixture(cloud, n, rng, _N_STARTS).log_density(cloud).mean() for n in (n_groups, 1)
+    )
     return float(several - one)
 
 
@@ -199,13 +211,14 @@ def number_of_groups(cloud: Array, largest: int, rng: np.random.Generator) -> Nu
     -------
     Number
     """
+    cloud = ranked(cloud)
     fold = rng.permutation(np.arange(len(cloud)) % _N_FOLDS)
     density = np.empty((len(SHAPES), largest, len(cloud)))
     for held in range(_N_FOLDS):
         inside, outside = cloud[fold != held], cloud[fold == held]
         for own, shape in zip(density, SHAPES, strict=True):
             for i in range(largest):
-                mixture = fit_mixture(inside, i + 1, rng, shape=shape)
+                mixture = fit_mixture(inside, i + 1, rng, _N_STARTS, shape)
                 own[i, fold == held] = mixture.log_density(outside)
     chosen, best = np.unravel_index(density.mean(axis=2).argmax(), density.shape[:2])
     less = density[chosen, best] - density[chosen]
@@ -219,7 +232,8 @@ def _groups(
 ) -> dict[str, Any]:
     """Who belongs where, the largest group first."""
     n_groups = number.n_groups
-    probability = fit_mixture(cloud, n_groups, rng, 20, number.shape).membership(cloud)
+    mixture = fit_mixture(ranked(cloud), n_groups, rng, 20, number.shape)
+    probability = mixture.membership(cloud)
     count = np.bincount(probability.argmax(axis=1), minlength=n_groups)
     probability = probability[:, np.argsort(-count, kind="stable")]
     label = probability.argmax(axis=1)
@@ -256,6 +270,7 @@ def stability(cloud: Array, n_groups: int, shape: str, rng: np.random.Generator)
     float
         1 where the groups are always the same, 0 where they agree by chance.
     """
+    cloud = ranked(cloud)
     n_kept = int(_KEPT * len(cloud))
     labels = np.full((_N_SUBSAMPLES, len(cloud)), -1)
     for own in labels:

@@ -15,6 +15,7 @@ from popdyn.network.real_numbers import real_array
 Array = NDArray[np.float64]
 
 _FEW = 30
+_LARGE = 2.0
 _DIMS = ("neuron", "feature")
 # Of populations, TDR, DPCA and PCA.
 _LOADINGS = ("loading_value", "raw_axes", "decoder", "loading")
@@ -86,7 +87,12 @@ def loadings_of(loadings: Any, standard_error: Any = None) -> Loadings:
     _say_left_out(source, zero, "are zero in all features and have no direction")
     known &= ~zero
     kept = values[known]
-    _check_size(*kept.shape)
+    _check_size(*kept.shape, len(known))
+    if error is not None and (_rms(error[known]) > _LARGE * kept.std(axis=0)).all():
+        warn(
+            "standard errors are more than twice as large as the loadings vary, in every feature: "
+            "are they of these loadings, in the same unit?"
+        )
     count = np.unique(kept, axis=0, return_counts=True)[1]
     n_duplicates = int(count[count > 1].sum())
     if n_duplicates:
@@ -103,7 +109,12 @@ def loadings_of(loadings: Any, standard_error: Any = None) -> Loadings:
     return Loadings(source, kept, None if error is None else error[known], known, n_duplicates)
 
 
-def _check_size(n_neurons: int, n_features: int) -> None:
+def _rms(values: Array) -> Array:
+    """Root mean square over neurons."""
+    return np.asarray(np.sqrt((values**2).mean(axis=0)))
+
+
+def _check_size(n_neurons: int, n_features: int, n_given: int) -> None:
     """Refuse a single feature, and too few neurons."""
     if n_features < 2:
         message = (
@@ -112,9 +123,12 @@ def _check_size(n_neurons: int, n_features: int) -> None:
         )
         raise TensorError(message)
     if n_neurons < n_features + 2:
+        fix = "is it (neuron, feature)? Take the main components of many features"
+        if n_given >= n_features + 2:
+            fix = f"those of the other {n_given - n_neurons} are NaN or 0"
         message = (
             f"{n_features} features need at least {n_features + 2} neurons with loadings, found "
-            f"{n_neurons}: is it (neuron, feature)? Take the main components of many features"
+            f"{n_neurons}: {fix}"
         )
         raise TensorError(message)
 
@@ -140,7 +154,8 @@ def _of_result(result: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray | None]:
 def _matrix(x: Any, name: str) -> xr.DataArray:
     """Turn loadings to (neuron, feature)."""
     if not isinstance(x, xr.DataArray):
-        values = real_array(name, x)
+        masked = isinstance(x, np.ma.MaskedArray)
+        values = real_array(name, x.astype(float).filled(np.nan) if masked else x)
         if values.ndim != 2:
             message = f"{name} must be (neuron, feature), found {values.ndim} dimensions"
             raise TensorError(message)
@@ -154,6 +169,8 @@ def _matrix(x: Any, name: str) -> xr.DataArray:
         )
         raise TensorError(message)
     turned = x.transpose("neuron", ...).rename({others[0]: "feature"})
+    if "feature" in turned.coords:
+        turned = turned.isel(feature=turned["feature"].to_numpy() != "intercept")
     if "neuron" not in turned.coords:
         turned = turned.assign_coords(neuron=np.arange(turned.sizes["neuron"]))
     matrix: xr.DataArray = turned.copy(data=real_array(name, turned.to_numpy()))

@@ -55,8 +55,8 @@ def judged(test: Variant, angle: Array, null: Null, pooled: Array | None) -> dic
         "p_clustered": ((), clustered),
         "p_dispersed": ((), dispersed),
         "direction": ((), np.str_("clustered" if found < chance else "over-dispersed")),
-        "null_median_angle": ("draw", null.median, _RADIANS),
-        "null_angle": ("quantile", null.angle, _RADIANS),
+        "null_median_angle": ("draw", null.median.copy(), _RADIANS),
+        "null_angle": ("quantile", null.angle.copy(), _RADIANS),
     }
 
 

@@ -14,6 +14,7 @@ from popdyn.analysis.selectivity_judged import judged
 from popdyn.analysis.selectivity_null import (
     described,
     draw_rows,
+    drawn_again,
     enough_neighbors,
     gaussian_draw,
     pivotal_null,
@@ -63,9 +64,8 @@ def neighbor_test(
     pooled = None
     if given.error is not None:
         clouds = noisy_clouds(given.values, given.error)
-        pooled = draw_rows(
-            lambda own: test.angles(test.prepare(clouds(own)), k), n_draws, rng, n_jobs
-        )
+        draw = drawn_again(lambda own: test.angles(test.prepare(clouds(own)), k))
+        pooled = draw_rows(draw, n_draws, rng, n_jobs)
     elif not test.is_pivotal or test.p == "rank_sum":
         pooled = draw_rows(gaussian_draw(test, prepared, k), n_draws, rng, n_jobs)
     if pooled is None:
@@ -87,8 +87,8 @@ def prepare(given: Loadings, test: Variant) -> Array:
         If they fill too few for this test.
     """
     n_features = given.values.shape[1]
-    prepared = test.prepare(given.values)
     filled = filled_axes(centered(given.values)).shape[1]
+    prepared = test.prepare(given.values) if filled > 1 else given.values
     reduced = prepared.shape[1] < n_features and given.error is None
     if filled < 2 or (filled < n_features and not reduced):
         message = (

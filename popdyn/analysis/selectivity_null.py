@@ -6,6 +6,7 @@ neighbors.  It is drawn once for each and kept in memory, for all data sets of t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar, cast
 
@@ -16,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from popdyn.analysis.selectivity_angles import neighbor_angles
 from popdyn.analysis.selectivity_variants import Variant
+from popdyn.errors import FitError
 from popdyn.progress import watched
 from popdyn.resample import Seed, spawn
 
@@ -25,6 +27,7 @@ T = TypeVar("T")
 
 QUANTILE = np.linspace(0.0, 1.0, 1001)
 _MOST_KEPT = 256
+_MOST_TRIES = 20
 
 
 class Null(NamedTuple):
@@ -81,10 +84,11 @@ def drawn_once(key: tuple[object, ...], rng: Seed, draw: Callable[[], T]) -> T:
 
 def described(angles: Array) -> Null:
     """Describe angles ``(draw, neuron)``."""
-    spread = float(angles.std())
-    return Null(
-        np.median(angles, axis=1), float(angles.mean()), spread, np.quantile(angles, QUANTILE)
-    )
+    median, quantiles = np.median(angles, axis=1), np.quantile(angles, QUANTILE)
+    # Kept for the next data set: whoever wants to change them takes a copy.
+    for kept in (median, quantiles):
+        kept.setflags(write=False)
+    return Null(median, float(angles.mean()), float(angles.std()), quantiles)
 
 
 def draw_rows(draw: Draw, n_draws: int, rng: Seed, n_jobs: int | None = None) -> Array:
@@ -118,6 +122,29 @@ def draw_rows(draw: Draw, n_draws: int, rng: Seed, n_jobs: int | None = None) ->
     return angles
 
 
+def drawn_again(draw: Draw) -> Draw:
+    """Draw again where a cloud cannot be made round: of very few neurons some cannot.
+
+    Parameters
+    ----------
+    draw : function
+        From a generator to a row of numbers.
+
+    Returns
+    -------
+    function
+        The same, of clouds that can be.
+    """
+
+    def draw_one(rng: np.random.Generator) -> Array:
+        for _ in range(_MOST_TRIES):
+            with contextlib.suppress(FitError):
+                return draw(rng)
+        return draw(rng)
+
+    return draw_one
+
+
 def gaussian_draw(test: Variant, prepared: Array, n_neighbors: int) -> Draw:
     """Say how the null of a test is drawn.
 
@@ -147,7 +174,7 @@ def gaussian_draw(test: Variant, prepared: Array, n_neighbors: int) -> Draw:
         vectors = rng.standard_normal((n_neurons, n_features)) @ root
         return test.angles(test.prepare(vectors) if test.null == "own" else vectors, n_neighbors)
 
-    return draw
+    return drawn_again(draw)
 
 
 def pivotal_null(
@@ -191,14 +218,17 @@ def enough_neighbors(shape: tuple[int, int], target: float, n_draws: int = 10) -
     Raposo et al. (2014) choose the number so: few vectors in many directions are far from each
     other anyway.  The number is the same whatever the seed of the test.
     """
-    generator = np.random.default_rng(shape)
-    clouds = [own.standard_normal(shape) for own in spawn(generator, n_draws)]
+    clouds = [own.standard_normal(shape) for own in spawn(np.random.default_rng(shape), n_draws)]
     most = shape[0] - 1
     tried = min(8, most)
     while True:
-        angles = np.stack([neighbor_angles(cloud, tried) for cloud in clouds])
-        mean = angles.cumsum(axis=2) / np.arange(1, tried + 1)
-        enough = np.flatnonzero(np.median(mean, axis=(0, 1)) >= target)
+        number = np.arange(1, tried + 1)
+        # One cloud at a time: all angles of many neurons would fill the memory.
+        medians = [
+            np.median(neighbor_angles(cloud, tried).cumsum(axis=1) / number, axis=0)
+            for cloud in clouds
+        ]
+        enough = np.flatnonzero(np.mean(medians, axis=0) >= target)
         if enough.size or tried == most:
             return int(enough[0]) + 1 if enough.size else most
         tried = min(2 * tried, most)

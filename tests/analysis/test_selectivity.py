@@ -8,6 +8,8 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.stats import multivariate_t
 
 import popdyn as pdn
 from popdyn.analysis import selectivity_null
@@ -108,9 +110,19 @@ def test_directions_of_a_cloud_made_round_are_alike_along_all_axes():
     white = robustly_whitened(vectors)
     directions = white / np.linalg.norm(white, axis=1, keepdims=True)
     np.testing.assert_allclose(3.0 * directions.T @ directions / 200, np.eye(3), atol=1e-6)
-    square = (white**2).sum(axis=1)
-    weight = 1.0 / (1.0 + square / np.median(square))
-    np.testing.assert_allclose(weight @ white / weight.sum(), 0.0, atol=1e-6)
+
+
+def test_the_center_of_a_cloud_made_round_is_that_of_student_s_t():
+    """Of maximum likelihood: no other center, with any scatter, is more likely."""
+    vectors = heavy_tails(np.random.default_rng(0), 200, 2) + 5.0
+    found = minimize(
+        lambda x: -multivariate_t(x[:2], [[x[2] ** 2, x[2] * x[3]], [x[2] * x[3], x[3] ** 2 + x[4] ** 2]],
+                                  df=3).logpdf(vectors).sum(),
+        [5.0, 5.0, 1.0, 0.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-7, "maxiter": 4000},
+    )  # fmt: skip
+    white = robustly_whitened(vectors)
+    back = np.linalg.lstsq(np.column_stack([white, np.ones(200)]), vectors, rcond=None)[0]
+    np.testing.assert_allclose(back[2], found.x[:2], atol=1e-4)
 
 
 def test_lengths_make_no_difference_to_a_cloud_about_its_center():
@@ -243,6 +255,35 @@ def test_results_are_the_same_for_any_number_of_workers_and_calls():
         assert all(one.identical(found[0]) for one in (*found[1:], again))
 
 
+def test_whoever_changes_a_null_changes_none_but_his_own():
+    values = np.random.default_rng(3).normal(size=(40, 3))
+    first = pdn.selectivity_test(values, n_draws=30)
+    again = first.copy(deep=True)
+    first["null_median_angle"] *= 180 / np.pi
+    first["null_angle"] *= 180 / np.pi
+    xr.testing.assert_identical(pdn.selectivity_test(values, n_draws=30), again)
+
+
+@pytest.mark.filterwarnings("ignore::popdyn.PopdynWarning")
+@pytest.mark.parametrize("seed", range(5))
+def test_very_few_neurons_have_a_null(seed):
+    values = np.random.default_rng(5).normal(size=(4, 2))
+    assert 0 < float(pdn.selectivity_test(values, n_draws=199, rng=seed)["p"]) <= 1
+
+
+def test_narrow_groups_can_be_made_round():
+    """Three in two dimensions, five in four: a Cauchy cloud's scatter does not exist for these."""
+    for n_features, scatter, seed in [(2, 0.05, 0), (2, 0.05, 1), (4, 0.05, 2), (3, 0.2, 14)]:
+        rng = np.random.default_rng(seed)
+        centers = rng.normal(size=(n_features + 1, n_features))
+        groups = np.repeat(centers, 30, axis=0)
+        groups += scatter * rng.normal(size=groups.shape)
+        white = robustly_whitened(groups)
+        directions = white / np.linalg.norm(white, axis=1, keepdims=True)
+        moment = n_features * directions.T @ directions / len(groups)
+        np.testing.assert_allclose(moment, np.eye(n_features), atol=1e-5)
+
+
 def test_a_null_is_drawn_once_for_all_data_sets_of_a_size(monkeypatch):
     rng = np.random.default_rng(0)
     selectivity_null._kept.clear()
@@ -294,8 +335,15 @@ def test_coefficients_of_an_encoding_bring_their_errors():
         standard_error=one["standard_error"].sel(regressor=["stimulus", "choice"]), n_draws=20,
     )  # fmt: skip
     xr.testing.assert_identical(result["null_median_angle"], by_hand["null_median_angle"])
+    # Published tests carry no errors: those of a result are left out, others refused.
+    published = pdn.selectivity_test(one, variant="hirokawa2019", n_draws=20)
+    assert '"standard_error": false' in published.attrs["parameters"]
     with pytest.raises(TensorError, match="'hirokawa2019' carries no errors: leave standard_error"):
-        pdn.selectivity_test(one, variant="hirokawa2019")
+        pdn.selectivity_test(
+            one["coefficient"], variant="hirokawa2019", standard_error=one["standard_error"]
+        )
+    with_intercept = pdn.selectivity_test(one["coefficient"], variant="hirokawa2019", n_draws=20)
+    xr.testing.assert_identical(with_intercept["angle"], published["angle"])
 
 
 def test_labelled_loadings_keep_their_neurons():

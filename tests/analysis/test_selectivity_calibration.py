@@ -21,7 +21,7 @@ from scipy.stats import binom
 
 from popdyn.analysis.selectivity_angles import robustly_whitened
 from popdyn.analysis.selectivity_bingham import bingham_test
-from popdyn.analysis.selectivity_clusters import log_ratio, tamed_lengths
+from popdyn.analysis.selectivity_clusters import log_ratio
 from popdyn.analysis.selectivity_errors import noisy_clouds
 from popdyn.analysis.selectivity_judged import judged
 from popdyn.analysis.selectivity_null import (
@@ -86,6 +86,18 @@ def correlated_errors(rng, n, d):
     return true + error * noise, error
 
 
+def ball(rng, n, d):
+    """Lengths that vary less than those of a Gaussian cloud."""
+    directions = rng.normal(size=(n, d))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return directions * rng.random((n, 1)) ** (1 / d), None
+
+
+def short_and_long(rng, n, d):
+    """Every second neuron ten times as far from the center."""
+    return rng.normal(size=(n, d)) * np.where(np.arange(n) % 2, 10.0, 1.0)[:, None], None
+
+
 def groups(rng, n, d, scatter, n_groups=6):
     """Groups of neurons, each with a direction (length root d) and a scatter about it."""
     centers = rng.normal(size=(n_groups, d))
@@ -124,6 +136,8 @@ CLOUDS = {
     "heavy tails": heavy_tails,
     "few trials": few_trials,
     "few trials, errors correlated": correlated_errors,
+    "a ball": ball,
+    "short and long": short_and_long,
 }
 for _scatter in (0.25, 0.5, 1):
     CLOUDS[f"6 groups, scatter {_scatter:g}"] = partial(groups, scatter=_scatter)
@@ -135,7 +149,8 @@ for _ratio in (5, 10, 20):
     CLOUDS[f"2 populations, variance ratio {_ratio:g}"] = partial(populations, ratio=_ratio)
 NOISY = tuple(f"6 groups, scatter 0.25, error {error:g}" for error in (0.5, 1))
 CLOUDS |= {NOISY[i]: partial(noisy_groups, error=error) for i, error in enumerate((0.5, 1))}
-CLOUDS_OF_LEVELS, STRUCTURED = tuple(CLOUDS)[:5], tuple(CLOUDS)[5:]
+LENGTHS = ("a ball", "short and long")
+CLOUDS_OF_LEVELS, STRUCTURED = tuple(CLOUDS)[:7], tuple(CLOUDS)[7:]
 
 
 class Job(NamedTuple):
@@ -163,11 +178,15 @@ def jobs():
 
 
 def levels_of_ours():
+    cloud = ("few trials, errors correlated",)
+    yield Job("level", OURS, cloud, 200, 4, 400, 199, with_errors=True)
+    for test in (OURS, CLUSTER):
+        for n, d in ((100, 12), (100, 4), (100, 2)):
+            yield Job("level", test, LENGTHS, n, d, 400, 999)
     for n, d in SIZES:
         yield Job("level", OURS, NULLS, n, d, 100 if n == 2000 else 1000, 9999)
     for n, d in ((200, 8), (200, 4), (200, 2), (50, 4)):
-        for cloud in ("few trials", "few trials, errors correlated"):
-            yield Job("level", OURS, (cloud,), n, d, 400, 199, with_errors=True)
+        yield Job("level", OURS, ("few trials",), n, d, 400, 199, with_errors=True)
         yield Job("level", OURS, ("few trials",), n, d, 400, 9999)
     for n, d in [*SIZES[4:12], (2000, 4), (50, 4), (50, 2), (30, 2)]:
         yield Job("level", CLUSTER, NULLS, n, d, 100 if n == 2000 else 1000, 999)
@@ -252,7 +271,7 @@ def mixture_answers(job):
     """The same of four groups against one: p is one-sided, the index the log likelihood ratio."""
 
     def ratio(values, rng):
-        return log_ratio(tamed_lengths(robustly_whitened(values)), n_tested(job.n, job.d), rng)
+        return log_ratio(robustly_whitened(values), n_tested(job.n, job.d), rng)
 
     null = [ratio(rng.normal(size=(job.n, job.d)), rng)
             for rng in np.random.default_rng(job.n).spawn(0 if job.with_errors else job.n_draws)]  # fmt: skip

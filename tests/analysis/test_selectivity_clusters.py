@@ -166,3 +166,23 @@ def test_bingham_by_draws_is_that_of_the_limit_for_many_neurons():
     assert float(pdn.selectivity_test(longer, "bingham")["p"]) == pytest.approx(1 / 1001)
     with pytest.raises(TensorError, match="the null of bingham 'default' carries no errors"):
         pdn.selectivity_test(longer, "bingham", standard_error=abs(longer))
+
+
+@pytest.mark.parametrize("kind", ["groups", "one cloud"])
+def test_order_and_axes_of_neurons_make_no_difference_to_groups(kind):
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=(60, 2))
+    if kind == "groups":
+        values = values * 0.4 + np.repeat(np.eye(3)[:, :2] * 3.0, [26, 20, 14], axis=0)
+    order = rng.permutation(60)
+    turn = np.linalg.qr(rng.normal(size=(2, 2)))[0]
+    first, again, turned = (
+        pdn.selectivity_test(x, "cluster", n_draws=19)
+        for x in (values, values[order], values @ turn)
+    )
+    for name in ("statistic", "stability", "share"):
+        np.testing.assert_allclose(first[name], again[name], rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(first["label"].to_numpy()[order], again["label"])
+    # Rounding may lead a start elsewhere: it makes no difference to the best of them.
+    assert float(turned["statistic"]) == pytest.approx(float(first["statistic"]), rel=1e-6)
+    assert float(turned["p"]) == float(again["p"]) == float(first["p"])

@@ -51,3 +51,37 @@ def test_what_holds_no_loadings_is_said():
         pdn.selectivity_test(net)
     with pytest.raises(TensorError, match=r"found a Dataset with rate: give the variable"):
         pdn.selectivity_test(xr.Dataset({"rate": ("neuron", np.zeros(3))}))
+
+
+def test_masked_loadings_are_unknown():
+    values = np.random.default_rng(0).normal(size=(40, 3))
+    masked = np.ma.masked_array(values, mask=np.zeros((40, 3), bool))
+    masked[2, 1] = np.ma.masked
+    with pytest.warns(pdn.PopdynWarning, match="1 of 40 neurons are NaN or infinite, left out: 2"):
+        assert loadings_of(masked).values.shape == (39, 3)
+
+
+def test_errors_in_another_unit_are_said():
+    values = np.random.default_rng(0).normal(size=(40, 3))
+    with pytest.warns(pdn.PopdynWarning, match="more than twice as large as the loadings vary"):
+        loadings_of(values, 3.0 * np.ones((40, 3)))
+
+
+def test_too_few_neurons_are_those_with_loadings():
+    values = np.random.default_rng(0).normal(size=(40, 3))
+    values[4:] = np.nan
+    with (
+        pytest.warns(pdn.PopdynWarning, match="36 of 40"),
+        pytest.raises(TensorError, match="found 4: those of the other 36 are NaN or 0"),
+    ):
+        loadings_of(values)
+    with pytest.raises(TensorError, match=r"found 3: is it \(neuron, feature\)"):
+        loadings_of(np.random.default_rng(0).normal(size=(3, 40)))
+
+
+def test_loadings_that_do_not_vary_are_refused():
+    with (
+        pytest.warns(pdn.PopdynWarning, match="exactly the loadings of another one"),
+        pytest.raises(TensorError, match="the loadings fill 0 of 4 dimensions"),
+    ):
+        pdn.selectivity_test(np.ones((80, 4)))

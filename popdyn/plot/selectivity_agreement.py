@@ -22,6 +22,8 @@ from popdyn.plot.style import (
 _LEAST_P = 0.001
 # Dark cells have white letters.
 _DARK = 0.55
+# Letters of a row of names.
+_LINE = 36
 # Seen on light and dark cells.
 _FRAME = "#D55E00"
 
@@ -39,8 +41,8 @@ def selectivity_agreement(result: xr.Dataset, *, ax: Axes | None = None) -> Axes
     Returns
     -------
     Axes
-        Above the diagonal: the agreement of all neurons and its p; below: that of halves of the
-        neurons, and on it, framed, that of two halves of one source.  Darker is more.
+        Above the diagonal: the agreement of all neurons, its p and that of transfer; below: that of
+        halves of the neurons, and on it, framed, that of two halves of one source.  Darker is more.
 
     Raises
     ------
@@ -53,15 +55,16 @@ def selectivity_agreement(result: xr.Dataset, *, ax: Axes | None = None) -> Axes
     >>> import popdyn as pdn
     >>> first, second = np.random.default_rng(0).normal(size=(2, 60, 3))
     >>> result = pdn.selectivity_agreement({"network": first, "M2": second}, 2, n_draws=19)
-    >>> pdn.plot.selectivity_agreement(result).get_title()
-    'agreement of 2 groups: all neurons above, halves below'
+    >>> pdn.plot.selectivity_agreement(result).get_title().splitlines()[0]
+    'agreement of 2 groups, its p, p of transfer (t);'
     """
-    result = drawable(result, "selectivity_agreement", "agreement", "half_agreement", "p")
+    result = drawable(
+        result, "selectivity_agreement", "agreement", "half_agreement", "p", "transfer_p"
+    )
     names = [plain(name) for name in result["source"].values]
     upper = np.triu(np.ones((len(names), len(names)), dtype=bool), 1)
     agreement = result["agreement"].transpose("source", "source_2").to_numpy()
     halves = result["half_agreement"].transpose("source", "source_2").to_numpy()
-    p = result["p"].transpose("source", "source_2").to_numpy()
     shown = np.where(upper, agreement, halves)
     side = 0.9 * len(names) + 1.2
     ax = new_axes(ax, figure_size=(side + 0.6, side))
@@ -69,7 +72,7 @@ def selectivity_agreement(result: xr.Dataset, *, ax: Axes | None = None) -> Axes
     for (i, j), value in np.ndenumerate(shown):
         text = f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
         ax.text(
-            j, i, f"{text}\n{_p_text(float(p[i, j]))}" if upper[i, j] else text,
+            j, i, f"{text}\n{_p_texts(result, i, j)}" if upper[i, j] else text,
             ha="center", va="center", fontsize=SMALL_FONT_SIZE,
             color="white" if value > _DARK else "black",
         )  # fmt: skip
@@ -82,7 +85,9 @@ def selectivity_agreement(result: xr.Dataset, *, ax: Axes | None = None) -> Axes
     ax.tick_params(length=0)
     n = int(result["n_clusters"])
     ax.set_title(
-        f"agreement of {n} groups: all neurons above, halves below", fontsize=SMALL_FONT_SIZE
+        f"agreement of {n} groups, its p, p of transfer (t);\n"
+        "below the diagonal: of halves of the neurons",
+        fontsize=SMALL_FONT_SIZE,
     )
     return ax
 
@@ -127,6 +132,9 @@ def matched_centers(
         if name not in names:
             message = f"source must be one of {', '.join(map(repr, names))}, found {name!r}"
             raise TensorError(message)
+    if source == source_2:
+        message = f"source and source_2 must be two sources, found {source!r} twice"
+        raise TensorError(message)
     ax = new_axes(ax)
     pair = result.sel(source=source, source_2=source_2)
     features = np.arange(result.sizes["feature"])
@@ -144,7 +152,12 @@ def matched_centers(
             place, center, "o", color=color, markersize=4,
             label=f"{cluster} and {other}, cosine {cosine}",
         )  # fmt: skip
-    ax.set_xticks(features, [plain(name) for name in result["feature"].values])
+    named = [plain(name) for name in result["feature"].values]
+    # Of one line, names as long as this would run into each other.
+    crowded = max(map(len, named)) * len(named) > _LINE
+    ax.set_xticks(
+        features, named, rotation=90 if crowded else 0, fontsize=SMALL_FONT_SIZE,
+    )  # fmt: skip
     ax.set_xlabel("feature")
     ax.set_ylabel("center (SD)")
     set_title(ax, f"groups of {source} (filled) and {source_2} (open)")
@@ -152,6 +165,8 @@ def matched_centers(
     return ax
 
 
-def _p_text(p: float) -> str:
-    """Write p."""
-    return f"p = {p:.2g}" if p >= _LEAST_P else f"p < {_LEAST_P:g}"
+def _p_texts(result: xr.Dataset, i: int, j: int) -> str:
+    """Write p of agreement, and that of transfer."""
+    of_both = [float(result[name][i, j]) for name in ("p", "transfer_p")]
+    written = [f"= {p:.2g}" if p >= _LEAST_P else f"< {_LEAST_P:g}" for p in of_both]
+    return "p {}\nt: p {}".format(*written)

@@ -34,9 +34,11 @@ def selectivity_test(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Angles to neighbors, blue, beside all draws of the null, gray; dashed: the medians of both.
-        Blue to the left of gray speaks of clusters.  Of ``"cluster"`` how much better mixtures of
-        several groups predict held-out neurons than one does; of ``"bingham"`` the share of the
+        Angles to neighbors, blue, beside all draws of the null, gray; dashed: the median of the
+        neurons, dotted: by chance.  Blue to the left of gray speaks of clusters.  Of ``"cluster"``
+        how much better mixtures of several groups predict held-out neurons than one does, with the
+        standard error of the difference from the best; the chosen number (circle) is the smallest
+        whose error reaches the best (dashed).  Of ``"bingham"`` the share of the
         directions along each main axis, dashed what all would have alike.
 
     Raises
@@ -54,7 +56,8 @@ def selectivity_test(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """
     test = str(result.attrs.get("test")) if isinstance(result, xr.Dataset) else ""
     if test == "cluster":
-        return _gain(drawable(result, "selectivity_test", "held_out_gain"), new_axes(ax))
+        result = drawable(result, "selectivity_test", "held_out_gain", "held_out_error")
+        return _gain(result, new_axes(ax))
     if test == "bingham":
         return _axes_shares(drawable(result, "selectivity_test", "axis_share"), new_axes(ax))
     result = drawable(result, "selectivity_test", "angle", "null_angle")
@@ -72,8 +75,11 @@ def _angles(result: xr.Dataset, ax: Axes) -> Axes:
         angle, edges, density=True, histtype="step", color=_COLOR, linewidth=LINE_WIDTH,
         label=f"{angle.size} neurons",
     )  # fmt: skip
-    for values, color in ((null, GUIDE_COLOR), (angle, _COLOR)):
-        ax.axvline(float(np.median(values)), color=color, linestyle="--", linewidth=0.8)
+    medians = ((null, GUIDE_COLOR, ":", "median by chance"), (angle, _COLOR, "--", "median"))
+    for values, color, style, words in medians:
+        ax.axvline(
+            float(np.median(values)), color=color, linestyle=style, linewidth=1.2, label=words
+        )
     n = int(result.attrs.get("n_neighbors", 1))
     ax.set_xlim(edges[0], edges[-1])
     ax.set_xlabel(f"angle to the {f'{n} nearest neighbors' if n > 1 else 'next neuron'} (degrees)")
@@ -91,13 +97,21 @@ def _edges(largest: float, n_neurons: int) -> list[float]:
 
 def _gain(result: xr.Dataset, ax: Axes) -> Axes:
     """Draw how well mixtures predict, by their number of groups."""
-    number, gain = result["number"].to_numpy(), result["held_out_gain"].to_numpy()
+    number, gain, error = (
+        result[name].to_numpy() for name in ("number", "held_out_gain", "held_out_error")
+    )
     chosen = int(result["n_clusters"])
-    ax.axhline(0.0, color=GUIDE_COLOR, linestyle="--", linewidth=0.8)
-    ax.plot(number, gain, color=_COLOR, marker="o", markersize=3, linewidth=LINE_WIDTH)
-    ax.plot(chosen, gain[chosen - 1], "o", color=_COLOR, markersize=7, markerfacecolor="none")
+    ax.axhline(gain.max(), color=GUIDE_COLOR, linestyle="--", linewidth=0.8, label="best")
+    ax.errorbar(
+        number, gain, [np.zeros_like(error), error], color=_COLOR, marker="o", markersize=3,
+        linewidth=LINE_WIDTH, elinewidth=0.8, capsize=2, label="gain, 1 SE to the best",
+    )  # fmt: skip
+    ax.plot(
+        chosen, gain[chosen - 1], "o", color=_COLOR, markersize=8, markerfacecolor="none",
+        label="chosen: smallest within 1 SE",
+    )  # fmt: skip
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("number of groups (1)")
+    ax.set_xlabel("number of groups")
     ax.set_ylabel("held-out gain (nat/neuron)")
     found = "1 group" if chosen == 1 else f"{chosen} groups"
     if chosen > 1:
@@ -106,6 +120,7 @@ def _gain(result: xr.Dataset, ax: Axes) -> Axes:
             f"(by chance {float(result['null_stability'].mean()):.2f})"
         )
     ax.set_title(f"several groups: {_p_text(result)}; {found}", fontsize=SMALL_FONT_SIZE)
+    add_legend(ax)
     return ax
 
 
@@ -115,7 +130,7 @@ def _axes_shares(result: xr.Dataset, ax: Axes) -> Axes:
     ax.bar(np.arange(1, share.size + 1), share, color=_COLOR, width=0.7)
     ax.axhline(1.0 / share.size, color=GUIDE_COLOR, linestyle="--", linewidth=0.8)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("main axis (1)")
+    ax.set_xlabel("main axis")
     ax.set_ylabel("share of directions (1)")
     ax.set_title(f"Bingham: {_p_text(result)}", fontsize=SMALL_FONT_SIZE)
     return ax
@@ -135,5 +150,5 @@ def _title(result: xr.Dataset) -> str:
     if variant != "default":
         name += f" ({variant})"
     shown = f"{round(index, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
-    direction = f", {result['direction'].item()}" if float(result["p"]) <= 0.05 else ""
+    direction = f", {result['direction'].item()}" if float(result["p"]) < 0.05 else ""
     return f"{name}: index {shown}, {_p_text(result)}{direction}"

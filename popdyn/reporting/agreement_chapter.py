@@ -68,8 +68,9 @@ def agreement(results: Results) -> tuple[str, ...]:
     return (
         "Agreement of the groups of neurons of two sources (adjusted Rand index: 1, those that one "
         "puts together the other puts together; 0, by chance). Above the diagonal: of all neurons, "
-        "p against one source turned at random with its groups; below: of halves of the neurons, "
-        "to be compared with two halves of one source (framed). Mixtures find groups in any cloud: "
+        "with p, and p of transfer (do groups of each predict neurons of the other?), against one "
+        "source turned at random with its groups; below: of halves of the neurons, to be compared "
+        "with two halves of one source (framed). Mixtures find groups in any cloud: "
         "where the test of selectivity tells no groups, agreement says little. With two features "
         "many turns bring any groups together, and p can hardly be small.",
         *told,
@@ -104,7 +105,10 @@ def agreement_details(result: xr.Dataset) -> list[str]:
         for first, second in ends
     ]
     told.append(f"Halves of the neurons: {'; '.join(halves)}")
-    told.append(counted(int(result["n_clusters"]), "group") + " in each source")
+    numbers = result["chosen_n_clusters"]
+    chosen = ", ".join(f"{name} {int(numbers.sel(source=name))}" for name in names)
+    groups = counted(int(result["n_clusters"]), "group")
+    told.append(f"{groups} in each source (of held-out neurons {chosen})")
     left_out = str(result.attrs.get("left_out", ""))
     return [*told, f"Not compared: {left_out}"] if left_out else told
 

@@ -21,12 +21,14 @@ _UNSEEN = (
 )
 _SHOWN = {
     "angles": "Angles (degrees) from the vector of coefficients of each neuron to those of its "
-    "nearest neighbors (blue), and of neurons without groups (gray); dashed: medians. Blue to the "
-    "left of gray: neurons fall into groups of like selectivity; to the right: their directions "
-    "are spread out. Index: by what share the median is smaller than by chance. " + _UNSEEN,
+    "nearest neighbors (blue), and of neurons without groups (gray); lines: their medians. Blue to "
+    "the left of gray: neurons fall into groups of like selectivity; to the right: directions are "
+    "spread out. Index: by what share the median is smaller than by chance. " + _UNSEEN,
     "cluster": "How much better mixtures of several groups predict the coefficients of held-out "
-    "neurons than one group does (circle: the number that is chosen); agreement is that of the "
-    "groups of two subsamples. " + _UNSEEN,
+    "neurons than one group does, with the standard error of what is lacking to the best (dashed); "
+    "circle: the number that is chosen, the smallest whose error reaches the best. A small p with "
+    "one group: not one Gaussian cloud, but no more groups predict other neurons better beyond "
+    "that error. Agreement is that of the groups of two subsamples. " + _UNSEEN,
     "bingham": "Share of the directions of the vectors of coefficients along each main axis; "
     "dashed: alike along all. A cloud that is longer along one axis is rejected too: this test "
     "says nothing about groups.",

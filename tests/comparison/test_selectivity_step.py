@@ -223,7 +223,10 @@ def agreed(tmp_path_factory):
     few = saved(folder, "few", n_neurons=15)
     settings = {**QUICK, "n_draws": 9, "regressors": ["choice", "context", "cue"]}
     analyses = {"selectivity_test": settings}
-    with pytest.warns(pdn.PopdynWarning, match="15 neurons tell little about clusters"):
+    with (
+        pytest.warns(pdn.PopdynWarning, match="'few': 15 neurons tell little about clusters"),
+        pytest.warns(pdn.PopdynWarning, match="^selectivity_agreement: not compared: few has 15"),
+    ):
         return pdn.compare(spec_of(*groups, few, analyses=analyses, comparison=AGREE))
 
 
@@ -233,7 +236,7 @@ def test_groups_of_two_sources_are_compared_and_who_has_too_few_neurons_is_said(
     own = result.sel(source="one", source_2="two")
     assert float(own["agreement"]) > 0.9
     assert np.isfinite(float(own["p"]))
-    assert result.attrs["left_out"] == "few has 15 neurons, needs 16"
+    assert result.attrs["left_out"] == "few has 15 neurons, needs 40"
     loadings = {name: result_of(agreed, name)["loading"] for name in ("one", "two")}
     seed = int(result.attrs["seed"])
     by_hand = pdn.selectivity_agreement(loadings, 5, n_draws=49, rng=seed)
@@ -244,7 +247,7 @@ def test_the_report_says_how_far_groups_agree(agreed, tmp_path):
     text = pdn.report(agreed, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Groups of neurons across sources" in text
     assert "one and two: " in text
-    assert "Not compared: few has 15 neurons, needs 16" in text
+    assert "Not compared: few has 15 neurons, needs 40" in text
     assert "mixtures of 5 Gaussians were fitted to each" in text
     assert (
         tmp_path / "report_files" / "figures" / "selectivity-agreement_all-sources.svg"
@@ -256,13 +259,33 @@ def test_the_report_says_how_far_groups_agree(agreed, tmp_path):
 def test_one_source_that_can_be_compared_is_a_reason(tmp_path):
     sources = [saved(tmp_path, "one", groups=True), saved(tmp_path, "few", n_neurons=11)]
     analyses = {"selectivity_test": {**QUICK, "n_draws": 9}}
-    tree = pdn.compare(spec_of(*sources, analyses=analyses, comparison=AGREE))
+    with pytest.warns(pdn.PopdynWarning, match="^selectivity_agreement: no agreement of groups"):
+        tree = pdn.compare(spec_of(*sources, analyses=analyses, comparison=AGREE))
     node = tree["comparison/selectivity_agreement"]
     assert not node.data_vars
-    told = "two sources or more, which have the same features: few has 11 neurons, needs 12"
+    told = "two sources or more, which have the same features: few has 11 neurons, needs 30"
     assert told in node.attrs["reason"]
     text = pdn.report(tree, tmp_path / "report.html").read_text(encoding="utf-8")
     assert told in text
+
+
+@FEW
+def test_a_source_that_limits_the_number_of_groups_is_told_of_and_what_was_said_is_not(tmp_path):
+    options = {"groups": True, "n_features": 3}
+    sizes = {"one": 60, "two": 29}
+    sources = [saved(tmp_path, name, n_neurons=n, **options) for name, n in sizes.items()]
+    settings = {**QUICK, "n_draws": 9, "regressors": ["choice", "context", "cue"]}
+    agree = {"selectivity_agreement": {"n_draws": 9}}
+    with pytest.warns(pdn.PopdynWarning) as said:
+        tree = pdn.compare(
+            spec_of(*sources, analyses={"selectivity_test": settings}, comparison=agree)
+        )
+    own = [str(one.message) for one in said if "selectivity_agreement" in str(one.message)]
+    assert len(own) == 1
+    assert "source 'two': 29 neurons are enough for 3 groups only, others have more" in own[0]
+    assert said[-1].filename == __file__
+    text = pdn.report(tree, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "3\u00a0groups in each source (of held-out neurons one 5, two " in text
 
 
 @pytest.mark.parametrize(

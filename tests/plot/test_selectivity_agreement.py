@@ -1,5 +1,7 @@
 """What the pictures of agreement between sources show."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -22,12 +24,15 @@ def test_agreement_is_written_above_the_diagonal_and_that_of_halves_below(result
     ax = pdn.show(result)
     written = {text.get_position(): text.get_text() for text in ax.texts}
     shown = np.asarray(ax.images[0].get_array())
-    agreement, half, p = (result[name].values for name in ("agreement", "half_agreement", "p"))
+    names = ("agreement", "half_agreement", "p", "transfer_p")
+    agreement, half, p, transfer = (result[name].values for name in names)
+    assert "its p, p of transfer (t)" in ax.get_title()
     for i in range(3):
         for j in range(3):
             value = agreement[i, j] if j > i else half[i, j]
             assert shown[i, j] == value
-            text = f"{value:.2f}" + (f"\np = {p[i, j]:.2g}" if j > i else "")
+            of_p = f"\np = {p[i, j]:.2g}\nt: p = {transfer[i, j]:.2g}" if j > i else ""
+            text = f"{value:.2f}" + of_p
             assert written[(j, i)].replace("\N{MINUS SIGN}", "-") == text
     assert len(ax.patches) == 3
     assert [label.get_text() for label in ax.get_xticklabels()] == ["network", "M2", r"PPC \$"]
@@ -52,6 +57,17 @@ def test_partners_have_one_color(result):
         assert one.get_label() == f"{i + 1} and {partner}, cosine {pair['center_cosine'][i]:.2f}"
     with pytest.raises(TensorError, match="source must be one of 'network', 'M2'.* found 'M3'"):
         pdn.plot.matched_centers(result, "M3", "network")
+    with pytest.raises(TensorError, match="must be two sources, found 'M2' twice"):
+        pdn.plot.matched_centers(result, "M2", "M2")
+
+
+def test_names_of_many_features_do_not_overprint_each_other(result):
+    for feature in (["a", "b", "c"], ["stimulus_1", "stimulus_2", "a choice of the animal"]):
+        ax = pdn.plot.matched_centers(result.assign_coords(feature=feature), "M2", "network")
+        ax.figure.canvas.draw()
+        ends = [label.get_window_extent() for label in ax.get_xticklabels()]
+        assert all(one.x1 < two.x0 for one, two in pairwise(ends))
+        assert (ax.get_xticklabels()[0].get_rotation() == 90) == (len(feature[0]) > 1)
 
 
 def test_another_result_is_refused():

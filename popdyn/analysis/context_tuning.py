@@ -10,16 +10,18 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from popdyn.analysis.design import make_design, refuse_collinear
+from popdyn.analysis.design_columns import is_categorical
 from popdyn.analysis.epoch_mean import epoch_mean
 from popdyn.analysis.group_draws import group_weights, ratio, root_mean_square, widened_bounds
 from popdyn.analysis.least_squares import fit_least_squares
+from popdyn.analysis.neuron_groups import groups_of
 from popdyn.errors import TensorError, warn
 from popdyn.resample import BOUND, Seed, as_generator
 from popdyn.simulation.arguments import check_whole
 from popdyn.tensor.contract import bin_width_of, check, column_names
 from popdyn.tensor.result import make_result
 from popdyn.tensor.roles import assign_roles
-from popdyn.tensor.view import group_conditions
+from popdyn.tensor.view import Conditions, group_conditions, trial_table
 
 Array = NDArray[np.float64]
 
@@ -48,9 +50,14 @@ def context_tuning(
     stimuli : sequence of str
         Columns of numbers; slopes are those of one regression on all of them.
     by : str or list of str
-        Columns of the trials: contexts are their combinations.
-    groups : Dataset or array, shape (n_neurons,), optional
+        Columns of the trials: contexts are their combinations.  The first of them, to which the
+        others are compared, is the first in sorted order; of a role with a value map, the first
+        of the map: ``roles={"context": {"column": "rule", "values": {"motion": "motion",
+        "color": "color"}}}``.
+    groups : Dataset, DataArray or array, shape (n_neurons,), optional
         Name of each neuron's group, or a result with ``label (neuron)``; by default one group.
+        What has a coordinate ``neuron`` is taken by the neurons' ids, arrays by position.
+        Neurons whose name is ``""``, None or NaN are in no group.
     window : (start, stop), optional
         Epoch in s over which activity is averaged; all bins by default.
     n_draws : int
@@ -68,20 +75,22 @@ def context_tuning(
         stimulus, condition)``, the root mean square slope without what the errors add, and
         ``tuning_ratio``, to that in the first condition; ``gain_ratio (group, stimulus,
         condition)``, by which the slopes of the first condition are multiplied, with its sign.
-        Each of these has a ``_bound (bound, ...)``, 95 % over neurons.  Ratios are NaN where
-        the first condition has no tuning beyond its errors.  ``label (neuron)``,
-        ``n_neurons (group)``.
+        Each of these has a ``_bound (bound, ...)``, 95 % over neurons, NaN for a group of a
+        single neuron.  Ratios are NaN where the first condition has no tuning beyond its errors.
+        ``label (neuron)``, ``""`` for those in no group, ``n_neurons (group)``.
 
     Raises
     ------
     TensorError
-        If columns are unknown, stimuli do not vary independently within a context, there is no
-        group for each neuron, or no neuron can be fitted.
+        If columns are unknown, stimuli are no numbers or do not vary independently within a
+        context, there is no group for each neuron, bins of the window were never observed, or no
+        neuron can be fitted.
 
     Warns
     -----
     PopdynWarning
-        If neurons are left out, as they cannot be fitted in each context.
+        If neurons are left out, as they cannot be fitted in each context or have no group, or
+        trials, which have no context.
 
     References
     ----------
@@ -106,9 +115,17 @@ def context_tuning(
     names = [stimuli] if isinstance(stimuli, str) else [str(name) for name in stimuli]
     check_whole("n_draws", n_draws, "draw of neurons")
     conditions = group_conditions(tensor, by)
+    lost = int((conditions.index < 0).sum())
+    if lost:
+        warn(f"{lost} of {conditions.index.size} trials have no value of {by!r}, and are left out")
+    _refuse_classes(tensor, names)
+    ids = tensor["neuron"].values
+    label = np.full(ids.size, "all") if groups is None else groups_of(groups, ids)
     slope, error = _slopes(tensor, names, conditions)
-    label = _labels(groups, tensor.sizes["neuron"])
-    known = _known(tensor, slope, error)
+    known = _known(tensor, slope, error) & (label != "")
+    if not known.any():
+        message = "no neuron that has a group can be fitted in each context"
+        raise TensorError(message)
     group_names, of_neuron = np.unique(label[known], return_inverse=True)
     generator, seed = as_generator(rng)
     table = ("neuron", "stimulus", "condition")
@@ -150,7 +167,26 @@ def _unit(tensor: xr.DataArray) -> dict[str, str]:
     return {"units": f"{unit} per unit of the stimulus"}
 
 
-def _slopes(tensor: xr.DataArray, names: list[str], conditions: Any) -> tuple[Array, Array]:
+def _refuse_classes(tensor: xr.DataArray, names: list[str]) -> None:
+    """Refuse stimuli that are no numbers.
+
+    Raises
+    ------
+    TensorError
+        Naming the first.
+    """
+    table = trial_table(tensor)
+    for name in dict.fromkeys(part.strip() for stimulus in names for part in stimulus.split(":")):
+        if name in table and is_categorical(table[name]):
+            values = ", ".join(map(repr, table[name].unique()[:3].tolist()))
+            message = (
+                f"stimuli must be columns of numbers, over which rates have a slope; {name!r} has "
+                f"{values}: assign a column of numbers, or give classes to popdyn.mixed_selectivity"
+            )
+            raise TensorError(message)
+
+
+def _slopes(tensor: xr.DataArray, names: list[str], conditions: Conditions) -> tuple[Array, Array]:
     """Return slopes and their errors ``(neuron, stimulus, condition)``.
 
     Raises
@@ -168,37 +204,10 @@ def _slopes(tensor: xr.DataArray, names: list[str], conditions: Any) -> tuple[Ar
         except TensorError as problem:
             message = f"tuning in condition {label!r}: {problem}"
             raise TensorError(message) from problem
-        if design.names[:-1] != tuple(names):
-            message = (
-                f"stimuli must be columns of numbers, found {', '.join(names)} with the columns "
-                f"{', '.join(design.names[:-1])}: give classes to popdyn.mixed_selectivity"
-            )
-            raise TensorError(message)
         fit = fit_least_squares(part.values, design)
         slopes.append(scale * fit.coefficient[:-1, :, 0].T)
         errors.append(scale * fit.standard_error[:-1, :, 0].T)
     return np.stack(slopes, axis=-1), np.stack(errors, axis=-1)
-
-
-def _labels(groups: Any, n_neurons: int) -> NDArray[np.str_]:
-    """Return the name of each neuron's group.
-
-    Raises
-    ------
-    TensorError
-        If there is not one for each neuron.
-    """
-    if groups is None:
-        return np.full(n_neurons, "all")
-    given = groups["label"] if isinstance(groups, xr.Dataset) and "label" in groups else groups
-    array = np.asarray(given)
-    if array.shape != (n_neurons,) or array.dtype.kind not in "iubUO":
-        message = (
-            f"groups must be one name or whole number for each of the {n_neurons} neurons, or a "
-            f"result with their label; found shape {array.shape} of type {array.dtype}"
-        )
-        raise TensorError(message)
-    return array.astype(np.str_)
 
 
 def _known(tensor: xr.DataArray, slope: Array, error: Array) -> NDArray[np.bool_]:

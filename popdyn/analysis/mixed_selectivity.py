@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
-from popdyn.analysis.design import Design, make_design, refuse_collinear
+from popdyn.analysis.design import Design
 from popdyn.analysis.epoch_mean import epoch_mean
+from popdyn.analysis.factorial_design import complete_trials, factorial_design, keep_terms
 from popdyn.analysis.false_discovery import false_discovery_q
 from popdyn.analysis.least_squares import Fit, fit_least_squares
 from popdyn.errors import TensorError, warn
@@ -21,15 +22,14 @@ from popdyn.resample import BOUND
 from popdyn.tensor.contract import check, column_names
 from popdyn.tensor.result import make_result
 from popdyn.tensor.roles import assign_roles
-from popdyn.tensor.view import group_conditions
 from popdyn.train.validate import wilson_interval
 
 Array = NDArray[np.float64]
 
 INTERACTION = "interaction"
 KINDS = ("none", "pure", "linear mixed", "nonlinear mixed")
-# More levels than that are a number, not a category.
-_MOST_LEVELS = 12
+# What differs by less than this share of the activity, or so many steps of its type, is rounding.
+_ROUNDING, _STEPS = 1e-10, 64
 
 
 def mixed_selectivity(
@@ -78,13 +78,16 @@ def mixed_selectivity(
     Raises
     ------
     TensorError
-        If there are fewer than two factors, one is unknown or has more than 12 levels, some
-        combination of levels has no trial, or there are no more trials than combinations.
+        If there are fewer than two factors, one is unknown, has one level or more than 12, some
+        combination of levels has no trial, there are no more trials than combinations, bins of
+        the window were never observed, or no neuron can be tested.
 
     Warns
     -----
     PopdynWarning
-        If neurons cannot be tested.
+        If trials lack a level, or neurons cannot be tested: those observed on too few trials, and
+        those that never vary among trials of the same levels but by rounding, as activity without
+        noise, since that is what an F test compares effects to.
 
     Notes
     -----
@@ -117,15 +120,16 @@ def mixed_selectivity(
     if not 0 < limit < 1:
         message = f"alpha must lie between 0 and 1, found {alpha!r}"
         raise TensorError(message)
-    full = _design(tensor, names)
-    additive = _keep(full, names)
-    whole, sums = _fit(tensor, full), _fit(tensor, additive)
-    left = {name: _fit(tensor, _keep(full, [n for n in names if n != name])) for name in names}
+    tensor = complete_trials(tensor, names)
+    full = factorial_design(tensor, names)
+    additive = keep_terms(full, names)
+    whole, sums = _without_rounding(_fit(tensor, full), tensor.dtype), _fit(tensor, additive)
+    left = {name: _fit(tensor, keep_terms(full, [n for n in names if n != name])) for name in names}
     tests = [_f_test(left[name], sums, whole) for name in names] + [_f_test(sums, whole, whole)]
     f, p, explained = (np.stack(values) for values in zip(*tests, strict=True))
     q = np.stack([false_discovery_q(family) for family in p])
     kind = _kinds(q, limit)
-    _say_untested(tensor, kind)
+    _say_untested(tensor, kind, whole)
     table = ("effect", "neuron", "time")
     share, bound = _shares(kind)
     variables = {
@@ -171,73 +175,6 @@ def _factors(factors: Any) -> list[str]:
     return names
 
 
-def _design(tensor: xr.DataArray, names: list[str]) -> Design:
-    """Return the design of all factors and their interactions.
-
-    Raises
-    ------
-    TensorError
-        If a factor is a number with many values, or combinations of levels are missing.
-    """
-    plain = make_design(tensor, names)
-    levels = {}
-    for name in names:
-        found = group_conditions(tensor.isel(trial=plain.kept), name).table[name].tolist()
-        if len(found) > _MOST_LEVELS:
-            message = (
-                f"{name!r} has {len(found)} values, of which each would be a level: put them into "
-                f"at most {_MOST_LEVELS} classes first, or take popdyn.encoding"
-            )
-            raise TensorError(message)
-        levels[name] = found
-    _refuse_empty(tensor.isel(trial=plain.kept), names)
-    terms = [":".join(own) for n in range(1, len(names) + 1) for own in combinations(names, n)]
-    design = make_design(tensor, terms, levels=levels)
-    refuse_collinear(design)
-    return design
-
-
-def _refuse_empty(tensor: xr.DataArray, names: list[str]) -> None:
-    """Refuse factors some combination of whose levels has no trial.
-
-    Raises
-    ------
-    TensorError
-        Naming one.
-    """
-    table = group_conditions(tensor, names).table
-    wanted = int(np.prod([table[name].nunique() for name in names]))
-    if len(table) == wanted:
-        return
-    every = [table[name].unique().tolist() for name in names]
-    known = set(map(tuple, table[names].values.tolist()))
-    grid = np.stack(np.meshgrid(*[np.arange(len(own)) for own in every], indexing="ij"), -1)
-    for cell in grid.reshape(-1, len(names)):
-        values = tuple(own[i] for own, i in zip(every, cell, strict=True))
-        if values not in known:
-            break
-    words = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
-    message = (
-        f"{wanted - len(table)} of the {wanted} combinations of {', '.join(names)} have no trial "
-        f"({words}, for one): interactions cannot be told from what factors do by themselves; "
-        "leave a factor out, or select trials whose combinations are complete"
-    )
-    raise TensorError(message)
-
-
-def _keep(design: Design, terms: Sequence[str]) -> Design:
-    """Return a design with some of the terms alone."""
-    own = [i for i, term in enumerate(design.term) if term in terms]
-    own.append(len(design.term) - 1)
-    return Design(
-        matrix=design.matrix[:, own],
-        names=tuple(design.names[i] for i in own),
-        term=tuple(design.term[i] for i in own),
-        kept=design.kept,
-        units=tuple(design.units[i] for i in own),
-    )
-
-
 def _fit(tensor: xr.DataArray, design: Design) -> Fit:
     return fit_least_squares(tensor.values, design)
 
@@ -265,6 +202,14 @@ def _f_test(small: Fit, large: Fit, whole: Fit) -> tuple[Array, Array, Array]:
     return tuple(np.where(known, values, blank) for values in (f, p, explained))  # type: ignore[return-value]
 
 
+def _without_rounding(whole: Fit, dtype: np.dtype[Any]) -> Fit:
+    """Set residual variances to zero where trials of a combination differ by rounding only."""
+    share = max(_ROUNDING, _STEPS * float(np.finfo(dtype).eps))
+    size = whole.coefficient[-1] ** 2 + whole.total_variance
+    rounding = whole.residual_variance <= share**2 * size
+    return replace(whole, residual_variance=np.where(rounding, 0.0, whole.residual_variance))
+
+
 def _kinds(q: Array, alpha: float) -> NDArray[np.str_]:
     """Return the kind of each neuron and bin; q has the factors first, the interaction last."""
     n_factors = (q[:-1] <= alpha).sum(axis=0)
@@ -286,7 +231,7 @@ def _shares(kind: NDArray[np.str_]) -> tuple[Array, Array]:
     return share, bound
 
 
-def _say_untested(tensor: xr.DataArray, kind: NDArray[np.str_]) -> None:
+def _say_untested(tensor: xr.DataArray, kind: NDArray[np.str_], whole: Fit) -> None:
     """Warn of neurons that have no test, or refuse if there is no other.
 
     Raises
@@ -295,16 +240,22 @@ def _say_untested(tensor: xr.DataArray, kind: NDArray[np.str_]) -> None:
         If no neuron can be tested.
     """
     lost = (kind == "").all(axis=1)
+    same = lost & (whole.residual_variance == 0).any(axis=1)
+    few = lost & ~same
     if lost.all():
         message = (
-            "no neuron varies within combinations of the factors' levels, or was observed on "
-            "enough trials of them: select more trials, or leave a factor out"
+            f"no neuron can be tested: {int(same.sum())} of {lost.size} never vary among trials of "
+            "the same levels, to which an F test compares effects (simulate with noise), and "
+            f"{int(few.sum())} have too few trials (select more, or leave a factor out)"
         )
         raise TensorError(message)
-    if lost.any():
-        names = ", ".join(str(name) for name in tensor["neuron"].values[lost][:5])
-        warn(
-            f"{int(lost.sum())} of {lost.size} neurons never vary within combinations of the "
-            f"factors' levels, or have too few trials, and are not tested: {names}"
-            f"{', ...' if lost.sum() > 5 else ''}"
-        )
+    for which, why in (
+        (same, "never vary among trials of the same levels, but by rounding"),
+        (few, "have too few trials"),
+    ):
+        if which.any():
+            names = ", ".join(str(name) for name in tensor["neuron"].values[which][:5])
+            warn(
+                f"{int(which.sum())} of {lost.size} neurons {why}, and are not tested: {names}"
+                f"{', ...' if which.sum() > 5 else ''}"
+            )

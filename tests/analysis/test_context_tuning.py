@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import popdyn as pdn
 from popdyn.errors import PopdynWarning, TensorError
@@ -89,13 +90,99 @@ def test_counts_give_slopes_in_hertz_over_an_epoch():
 
 def test_results_with_labels_are_groups_and_order_does_not_matter():
     tensor, group = made()
-    import xarray as xr
-
     labelled = xr.Dataset({"label": ("neuron", group)})
     one = pdn.context_tuning(tensor, ["motion"], groups=labelled, n_draws=1)
     order = np.random.default_rng(1).permutation(60)
     other = pdn.context_tuning(tensor[order], ["motion"], groups=group[order], n_draws=1)
     assert np.allclose(one["gain_ratio"], other["gain_ratio"])
+
+
+@pytest.mark.parametrize("as_result", [True, False], ids=["result", "array"])
+def test_groups_with_ids_are_taken_by_neuron(as_result):
+    tensor, group = made()
+    tensor = tensor.assign_coords(neuron=np.arange(60) + 500)
+    expected = pdn.context_tuning(tensor, ["motion"], groups=group, n_draws=1)["gain_ratio"]
+    order = np.random.default_rng(1).permutation(60)
+    groups = xr.DataArray(group, dims="neuron", coords={"neuron": tensor["neuron"]})[order]
+    # Ids may be text, as in results of several sources; more neurons than asked for do no harm.
+    groups = groups.assign_coords(neuron=groups["neuron"].astype(str))
+    given = xr.Dataset({"label": groups}) if as_result else groups
+    found = pdn.context_tuning(tensor, ["motion"], groups=given, n_draws=1)
+    assert found["label"].values.tolist() == group.tolist()
+    assert np.array_equal(found["gain_ratio"], expected)
+    part = pdn.context_tuning(tensor[10:50], ["motion"], groups=given, n_draws=1)
+    assert part["n_neurons"].values.tolist() == [20, 20]
+
+
+def test_groups_of_other_neurons_are_refused_by_name():
+    tensor, group = made()
+    tensor = tensor.assign_coords(neuron=np.arange(60) + 500)
+    groups = xr.DataArray(group, dims="neuron", coords={"neuron": np.arange(60) + 502})
+    with pytest.raises(TensorError, match=r"no neuron 500, 501 \(2 of the 60 of the tensor\)"):
+        pdn.context_tuning(tensor, ["motion"], groups=groups)
+    twice = xr.concat([groups, groups], "neuron")
+    with pytest.raises(TensorError, match=r"58 neurons more than once .502, 503.*one source"):
+        pdn.context_tuning(tensor[2:], ["motion"], groups=twice)
+    by_position = pdn.context_tuning(tensor, ["motion"], groups=groups.values, n_draws=1)
+    assert by_position["n_neurons"].values.tolist() == [30, 30]
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [(str, ""), (object, None), (object, np.nan), (list, np.nan), (float, np.nan)],
+    ids=["empty", "None", "nan", "list", "number"],
+)
+def test_neurons_without_a_group_are_left_out_and_counted(kind, missing):
+    tensor, group = made()
+    names = np.where(group == "one", 1.0, 2.0) if kind is float else group.astype(object)
+    names[[3, 40]] = missing
+    names = names.tolist() if kind is list else names.astype(kind)
+    with pytest.warns(PopdynWarning, match=r"2 of 60 neurons have no group.*: 3, 40"):
+        result = pdn.context_tuning(tensor, ["motion"], groups=names, n_draws=1)
+    assert result["group"].values.tolist() == (["1", "2"] if kind is float else ["one", "two"])
+    assert result["n_neurons"].values.tolist() == [29, 29]
+    assert result["label"].values[[3, 40]].tolist() == ["", ""]
+    kept = np.delete(np.arange(60), [3, 40])
+    alone = pdn.context_tuning(tensor[kept], ["motion"], groups=group[kept], n_draws=1)
+    assert np.array_equal(result["gain_ratio"], alone["gain_ratio"])
+
+
+def test_the_first_context_is_that_of_the_value_map():
+    tensor, group = made()
+    order = {"column": "context", "values": {"motion": "motion", "color": "color"}}
+    result = pdn.context_tuning(
+        tensor, ["motion"], groups=group, n_draws=1, roles={"context": order}
+    )
+    assert result["condition"].values.tolist() == ["motion", "color"]
+    gain = result["gain_ratio"].sel(condition="color").values.ravel()
+    assert gain == pytest.approx([2.0, -0.5], abs=0.2)
+
+
+def test_trials_without_a_context_are_counted():
+    tensor, _ = made()
+    context = tensor["context"].values.copy()
+    context[:3] = ""
+    gaps = tensor.assign_coords(context=("trial", context))
+    with pytest.warns(PopdynWarning, match="3 of 240 trials have no value of 'context'"):
+        result = pdn.context_tuning(gaps, ["motion"], n_draws=1)
+    assert result["condition"].values.tolist() == ["color", "motion"]
+
+
+def test_bins_that_were_never_observed_are_named_with_the_window_that_was():
+    tensor, _ = made()
+    values = np.repeat(tensor.values, 6, axis=1)
+    values[:, [0, 5]] = np.nan
+    trials = {key: tensor[key].values for key in ("motion", "context")}
+    bins = pdn.make_tensor(values, 0.1 * np.arange(6) + 0.05, trials, bin_width=0.1)
+    with pytest.raises(TensorError, match=r"2 of the 6 bins.*at 0.05, 0.55 s.*\(0.1, 0.5\)"):
+        pdn.context_tuning(bins, ["motion"])
+    assert np.isfinite(pdn.context_tuning(bins, ["motion"], window=(0.1, 0.5))["slope"]).all()
+    with pytest.raises(TensorError, match="no trial of any neuron was observed in any bin"):
+        pdn.context_tuning(bins, ["motion"], window=(0.0, 0.1))
+    values[:, [0, 5]], values[:, 1, ::2], values[:, 2, 1::2] = 0.0, np.nan, np.nan
+    gaps = bins.copy(data=values)
+    with pytest.raises(TensorError, match="no trial of any neuron was observed in every bin"):
+        pdn.context_tuning(gaps, ["motion"])
 
 
 def test_neurons_that_were_not_observed_in_a_context_are_left_out():
@@ -113,15 +200,30 @@ def test_neurons_that_were_not_observed_in_a_context_are_left_out():
     ("told", "words"),
     [
         ({"stimuli": ["dots"]}, "dots"),
-        ({"stimuli": ["context"]}, "condition 'color'"),
+        ({"stimuli": ["late"]}, "condition 'color'"),
+        ({"stimuli": ["side"]}, "'side' has 'left', 'right': assign a column of numbers"),
+        ({"stimuli": ["motion:went"]}, "'went' has"),
+        ({"groups": xr.Dataset({"coefficient": 1.0})}, "found a Dataset with coefficient: give"),
+        ({"groups": np.full(60, 0.5)}, "shape .60,. of type float64"),
+        ({"groups": np.full(60, "")}, "none of the 60 neurons has a group"),
+        ({"window": 0.5}, "window must be .start, stop., two numbers in s, found 0.5"),
+        ({"window": slice(0.1, 0.3)}, "found slice.0.1, 0.3"),
+        ({"window": ("a", "b")}, "found .'a', 'b'."),
         ({"by": "rule"}, "rule"),
         ({"groups": ["a", "b"]}, "one name or whole number for each of the 60"),
         ({"n_draws": 0}, "n_draws"),
         ({"window": (100.0, 200.0)}, "time"),
     ],
-    ids=["stimulus", "constant", "context", "groups", "draws", "window"],
+    ids=["stimulus", "constant", "text", "boolean", "dataset", "decimals", "unnamed"]
+    + ["number", "slice", "words", "context", "groups", "draws", "window"],
 )
 def test_what_cannot_be_told_is_refused(told, words):
     tensor, _ = made()
+    motion, late = tensor["motion"].values, np.repeat([0.0, 1.0], 120)
+    side = np.where(motion > 0, "right", "left")
+    side[0] = "left"
+    tensor = tensor.assign_coords(
+        side=("trial", side), went=("trial", motion > 0), late=("trial", late)
+    )
     with pytest.raises(TensorError, match=words):
         pdn.context_tuning(tensor, **{"stimuli": ["motion"], **told})

@@ -126,14 +126,17 @@ def test_roles_name_factors():
         (["motion", "colour"], "color"),
         (["motion", "latency"], "has 72 values"),
         (["motion", "copy"], "combinations of motion, copy have no trial"),
+        (["motion", "rule"], "factor 'rule' is on on all 72 trials: leave it out"),
     ],
-    ids=["one", "text", "twice", "misspelled", "number", "tied"],
+    ids=["one", "text", "twice", "misspelled", "number", "tied", "level"],
 )
 def test_factors_that_tell_nothing_are_refused(factors, words):
     tensor = made(planted())
     motion = tensor["motion"].values
     tensor = tensor.assign_coords(
-        latency=("trial", np.random.default_rng(0).random(72)), copy=("trial", -motion)
+        latency=("trial", np.random.default_rng(0).random(72)),
+        copy=("trial", -motion),
+        rule=("trial", np.full(72, "on")),
     )
     with pytest.raises(TensorError, match=words):
         pdn.mixed_selectivity(tensor, factors)
@@ -151,8 +154,58 @@ def test_silent_neurons_are_said_and_not_counted():
         result = pdn.mixed_selectivity(tensor, ["motion", "color"])
     assert result["selectivity"].values[0, 0] == ""
     assert float(result["share"].sel(selectivity_kind="none")[0]) == 0.0
-    with pytest.raises(TensorError, match="no neuron varies"):
+    with pytest.raises(TensorError, match="no neuron can be tested: 4 of 4 never vary"):
         pdn.mixed_selectivity(tensor * 0.0, ["motion", "color"])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_sums_without_noise_are_not_called_nonlinear_by_their_rounding(dtype):
+    a, b = np.tile([0, 0, 1, 1], 10), np.tile([0, 1, 0, 1], 10)
+    values = (20.1 + 0.3 * a + 0.7 * b) * np.ones((3, 1, 40))
+    values[0] += np.random.default_rng(0).normal(size=40) * 1e-3
+    tensor = pdn.make_tensor(values.astype(dtype), [0.0], {"a": a, "b": b}, bin_width=0.1)
+    assert tensor.dtype == dtype
+    with pytest.warns(PopdynWarning, match=r"2 of 3 neurons never vary.* but by rounding.*: 1, 2"):
+        result = pdn.mixed_selectivity(tensor, ["a", "b"])
+    assert result["selectivity"].values.ravel().tolist() == ["linear mixed", "", ""]
+    assert np.isnan(result["f"].isel(neuron=[1, 2])).all()
+    with pytest.raises(TensorError, match=r"2 of 2 never vary.*simulate with noise"):
+        pdn.mixed_selectivity(tensor[1:], ["a", "b"])
+
+
+def test_neurons_of_few_trials_are_told_from_those_without_noise():
+    tensor = made(planted())
+    tensor[0], tensor[1, 0, 5:] = 0.0, np.nan
+    with pytest.warns(PopdynWarning) as said:
+        pdn.mixed_selectivity(tensor, ["motion", "color"])
+    words = [str(warning.message) for warning in said]
+    assert len(words) == 2
+    assert words[0].startswith("1 of 4 neurons never vary")
+    assert words[1].startswith("1 of 4 neurons have too few trials, and are not tested: 1")
+
+
+def test_trials_without_a_level_are_counted_once():
+    tensor = made(planted())
+    motion = tensor["motion"].values.copy()
+    motion[:2] = np.nan
+    gaps = tensor.assign_coords(motion=("trial", motion))
+    with pytest.warns(PopdynWarning) as said:
+        found = pdn.mixed_selectivity(gaps, ["motion", "color"])
+    (warning,) = said
+    assert str(warning.message) == "2 of 72 trials have no value of motion, and are left out"
+    alone = pdn.mixed_selectivity(tensor.isel(trial=slice(2, None)), ["motion", "color"])
+    assert np.allclose(found["f"], alone["f"], rtol=1e-9)
+
+
+def test_bins_that_were_never_observed_and_no_window_are_refused():
+    one = made(planted())
+    values = np.concatenate([one.values, np.nan * one.values], axis=1)
+    trials = {key: one[key].values for key in ("motion", "color")}
+    tensor = pdn.make_tensor(values, [0.05, 0.15], trials, bin_width=0.1)
+    with pytest.raises(TensorError, match=r"1 of the 2 bins.*at 0.15 s.*window=\(0, 0.1\)"):
+        pdn.mixed_selectivity(tensor, ["motion", "color"], window=(0.0, 0.2))
+    with pytest.raises(TensorError, match="window must be .start, stop., two numbers in s"):
+        pdn.mixed_selectivity(tensor, ["motion", "color"], window=0.1)
 
 
 def test_an_epoch_is_the_mean_of_its_bins():

@@ -53,9 +53,9 @@ def selectivity_agreement(
     ----------
     sources : mapping of str to loadings, or loadings
         Two or more sources with the same features and other neurons: each an ndarray (neuron,
-        feature), a DataArray, or a Dataset of `encoding` at one time or of
-        `dynamics.populations`, as for `selectivity_test`.  Named features are brought into one
-        order.
+        feature), a DataArray, or a Dataset of `encoding` with the same regressors at one time (or
+        all of `dynamics.populations`), as for `selectivity_test`.  Named features are brought into
+        one order; those without names are in the order of the first.
     n_clusters : int, optional
         Groups of each source; by default the number that predicts held-out neurons best, the
         largest of all sources for which each has neurons enough (twice as many for each group as

@@ -187,6 +187,11 @@ def _ordered(name: str, given: Loadings, features: NDArray[Any]) -> Array:
         )
         raise TensorError(message)
     if "feature" not in given.source.coords:
+        if features.dtype.kind not in "iu":
+            warn(
+                f"source {name!r}: features have no names and are taken in the order of the "
+                f"others: {_listed(features)}"
+            )
         return given.values
     own = given.source["feature"].to_numpy().tolist()
     missing = [one for one in features.tolist() if one not in own]

@@ -434,6 +434,27 @@ def test_a_column_tells_sources_apart_and_names_bring_features_into_order(tmp_pa
     assert result.sizes["neuron"] == 120
 
 
+def test_features_without_names_beside_names_are_told_of():
+    told = "source 'b': features have no names .* order of the others: 'stimulus', 'choice', 'con"
+    with pytest.warns(PopdynWarning, match=told):
+        pdn.selectivity_agreement({"a": labelled()[:80], "b": ONE}, 2, n_draws=9)
+
+
+def test_results_of_encoding_with_the_same_regressors_are_sources():
+    rng = np.random.default_rng(0)
+    stimulus, choice = np.tile([[-1, -1, 1, 1], [-1, 1, -1, 1]], 10)
+    sources = {}
+    for name in ("network", "M2"):
+        weight = members(rng, 60, np.array([[2, 0], [0, 2], [-2, -1.0]]), 0.2)
+        rates = 20 + weight @ np.stack([stimulus, choice]) + rng.normal(size=(60, 40))
+        table = {"stimulus": stimulus, "choice": choice}
+        tensor = pdn.make_tensor(rates[:, None], [0.3], table, bin_width=0.6)
+        sources[name] = pdn.encoding(tensor, ["stimulus", "choice"], n_folds=0)
+    result = pdn.selectivity_agreement(sources, 3, n_draws=9)
+    assert result["feature"].values.tolist() == ["stimulus", "choice"]
+    assert result["agreement"].max() > 0.8
+
+
 def test_results_of_analyses_are_sources():
     rng = np.random.default_rng(0)
     network = xr.Dataset({"loading_value": (("neuron", "loading"), members(rng, 60, CORNERS, 0.3))})

@@ -122,7 +122,7 @@ def _about_its_center(vectors: Array) -> Array:
         scatter = (vectors.T * weight) @ vectors
         if max(np.abs(mean).max(), _distance_from_one(scatter)) < _SETTLED:
             return vectors
-        vectors = np.linalg.solve(np.linalg.cholesky(scatter), vectors.T).T
+        vectors = np.asarray(np.linalg.solve(np.linalg.cholesky(scatter), vectors.T).T)
     raise np.linalg.LinAlgError
 
 
@@ -137,7 +137,7 @@ def _round_directions(vectors: Array) -> Array:
         # Where no scatter exists, some direction is stretched for ever.
         if np.abs(vectors).max() > _FOR_EVER:
             break
-        vectors = np.linalg.solve(np.linalg.cholesky(scatter), vectors.T).T
+        vectors = np.asarray(np.linalg.solve(np.linalg.cholesky(scatter), vectors.T).T)
     raise np.linalg.LinAlgError
 
 

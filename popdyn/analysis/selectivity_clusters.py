@@ -22,7 +22,7 @@ from popdyn.analysis.selectivity_input import Loadings
 from popdyn.analysis.selectivity_neighbors import prepare
 from popdyn.analysis.selectivity_null import Draw, draw_rows, drawn_again, drawn_once
 from popdyn.analysis.selectivity_variants import VARIANTS
-from popdyn.errors import TensorError
+from popdyn.errors import TensorError, warn
 from popdyn.resample import Seed, spawn, upper_p_value
 
 Array = NDArray[np.float64]
@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 _LARGEST = 8
 _TESTED = 4
 _N_STARTS = 10
+_EQUAL = 1e-6
 _N_FOLDS = 5
 _N_SUBSAMPLES = 20
 _N_SURROGATES = 20
@@ -81,6 +82,12 @@ def cluster_test(
     TensorError
         If there are too few neurons.
     """
+    length = np.linalg.norm(given.values, axis=1)
+    if np.ptp(length) < _EQUAL * length.mean():
+        warn(
+            "all vectors have the same length: they lie on a sphere, which mixtures take for "
+            "groups. Give them as they were before they were scaled"
+        )
     cloud = tamed_lengths(prepare(given, VARIANTS["epairs"]["default"]))
     n_neurons, n_features = cloud.shape
     largest = min(_LARGEST, n_neurons // (2 * (n_features + 1)))

@@ -87,7 +87,7 @@ def loadings_of(loadings: Any, standard_error: Any = None) -> Loadings:
     _say_left_out(source, zero, "are zero in all features and have no direction")
     known &= ~zero
     kept = values[known]
-    _check_size(*kept.shape, len(known))
+    _check_size(kept.shape[0], kept.shape[1], len(known))
     if error is not None and (_rms(error[known]) > _LARGE * kept.std(axis=0)).all():
         warn(
             "standard errors are more than twice as large as the loadings vary, in every feature: "

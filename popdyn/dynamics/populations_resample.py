@@ -146,6 +146,12 @@ def labels_of(net: Network, populations: Any) -> tuple[NDArray[np.str_], NDArray
         )
         raise TensorError(message)
     names, of_neuron = np.unique(array.astype(np.str_), return_inverse=True)
+    if names[0] == "":
+        message = (
+            f"{np.count_nonzero(of_neuron == 0)} of {net.n_neurons} neurons have no population: "
+            "name one for each, those that a test of selectivity left out as well"
+        )
+        raise TensorError(message)
     return names, of_neuron
 
 

@@ -32,3 +32,15 @@ def test_made_round_by_its_covariance_a_long_cloud_is_alike_in_all_directions():
     turned = longer @ np.linalg.qr(rng.normal(size=(3, 3)))[0] * 5.0 + 7.0
     again = pdn.selectivity_test(turned, "bingham", "covariance", n_draws=199)
     assert float(again["statistic"]) == pytest.approx(float(made_round["statistic"]), rel=1e-9)
+
+
+def test_p_of_clouds_made_round_are_even():
+    generators = np.random.default_rng(2).spawn(60)
+    p = [
+        float(
+            pdn.selectivity_test(rng.normal(size=(50, 3)), "bingham", "covariance", n_draws=99)["p"]
+        )
+        for rng in generators
+    ]
+    assert 0.35 < np.mean(p) < 0.65
+    assert np.min(p) < 0.2

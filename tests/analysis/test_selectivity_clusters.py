@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 
 import popdyn as pdn
 from popdyn.analysis import selectivity_clusters, selectivity_null
+from popdyn.analysis.selectivity_angles import robustly_whitened
 from popdyn.analysis.selectivity_clusters import (
     gaussian_lengths,
     log_ratio,
@@ -186,3 +188,63 @@ def test_order_and_axes_of_neurons_make_no_difference_to_groups(kind):
     # Rounding may lead a start elsewhere: it makes no difference to the best of them.
     assert float(turned["statistic"]) == pytest.approx(float(first["statistic"]), rel=1e-6)
     assert float(turned["p"]) == float(again["p"]) == float(first["p"])
+
+
+def test_nulls_are_kept_by_all_that_they_depend_on():
+    rng = np.random.default_rng(2)
+    centers = np.array([[3.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 3.0]])
+    three = np.repeat(centers, 20, axis=0) + 0.3 * rng.normal(size=(60, 3))
+    clouds = [rng.normal(size=(60, 3)), three, three[:, :2] + 0.1, three[:50], three[:, :2] * 0.3]
+
+    def tested():
+        return [pdn.selectivity_test(cloud, "cluster", n_draws=9) for cloud in clouds]
+
+    together, alone = tested(), []
+    for cloud in clouds:
+        selectivity_null._kept.clear()
+        alone.append(pdn.selectivity_test(cloud, "cluster", n_draws=9))
+    for one, other in zip(together, alone, strict=True):
+        xr.testing.assert_identical(one, other)
+    assert len({float(one["null_statistic"].mean()) for one in alone}) >= 3
+
+
+def test_the_number_is_the_smallest_within_one_error_of_the_best():
+    fewer = []
+    for rng in np.random.default_rng(3).spawn(8):
+        cloud = np.repeat(rng.normal(size=(4, 2)), 15, axis=0) + 0.4 * rng.normal(size=(60, 2))
+        found = number_of_groups(tamed_lengths(robustly_whitened(cloud)), 6, rng)
+        good = found.gain >= found.gain.max() - found.error
+        assert found.n_groups == int(good.argmax()) + 1
+        fewer.append(int(found.gain.argmax()) + 1 - found.n_groups)
+    assert max(fewer) > 0
+
+
+def test_four_groups_are_tested_against_one():
+    rng = np.random.default_rng(6)
+    corners = np.array([[3.0, 3.0], [3.0, -3.0], [-3.0, 3.0], [-3.0, -3.0]])
+    values = np.repeat(corners, 30, axis=0) + 0.3 * rng.normal(size=(120, 2))
+    result = pdn.selectivity_test(values, "cluster", n_draws=9)
+    assert result.attrs["n_tested"] == 4
+    cloud = gaussian_lengths(robustly_whitened(values))
+    two, one = (
+        GaussianMixture(n, n_init=5, random_state=0).fit(cloud).score(cloud) for n in (2, 1)
+    )
+    assert float(result["statistic"]) > 1.2 * (two - one)
+
+
+def test_errors_of_few_trials_are_in_the_null():
+    rng = np.random.default_rng(2)
+    error = np.where(rng.integers(0, 2, size=(120, 1)), 1.0, 0.1) * np.ones((120, 4))
+    true = rng.normal(size=(120, 4)) * [1.0, 1.0, 0.1, 0.1]
+    values = true + error * rng.normal(size=(120, 4))
+    without = pdn.selectivity_test(values, "cluster", n_draws=99)
+    carried = pdn.selectivity_test(values, "cluster", standard_error=error, n_draws=99)
+    assert float(without["p"]) <= 0.02
+    assert float(carried["p"]) > 0.1
+
+
+def test_vectors_of_equal_lengths_are_said():
+    values = np.random.default_rng(0).normal(size=(60, 3))
+    values /= np.linalg.norm(values, axis=1, keepdims=True)
+    with pytest.warns(PopdynWarning, match="the same length: they lie on a sphere"):
+        pdn.selectivity_test(values, "cluster", n_draws=1)

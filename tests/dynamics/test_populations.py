@@ -203,3 +203,10 @@ def test_trials_that_cannot_tell_a_gain_or_a_tuning_are_refused():
             context=("trial", ["color", "color", "motion", "motion"])))  # fmt: skip
     with pytest.raises(TensorError, match=r"of a pdn\.network\.Rate or LowRank, found Spiking"):
         gains(pdn.network.Spiking.random(20), trials)
+
+
+def test_neurons_without_a_population_are_said():
+    net = pdn.network.LowRank.random(20, rng=0)
+    names = np.array(["a"] * 18 + [""] * 2)
+    with pytest.raises(TensorError, match="2 of 20 neurons have no population: name one for each"):
+        pdn.dynamics.resample_network(net, names, rng=0)

@@ -96,7 +96,8 @@ def agreement_details(result: xr.Dataset) -> list[str]:
         low, high = own["agreement_bound"].values
         value = number(float(own["agreement"]), spread=high - low)
         p = p_value(float(own["p"]), result.sizes["draw"])
-        told.append(f"{first} and {second}: {value} ({band(low, high)}), {p}; {_gain(own)}")
+        gains = _gains(own, result.sel(source=second, source_2=first))
+        told.append(f"{first} and {second}: {value} ({band(low, high)}), {p}; {gains}")
     half = result["half_agreement"]
     ends = [*combinations(names, 2), *((name, name) for name in names)]
     halves = [
@@ -113,11 +114,14 @@ def agreement_details(result: xr.Dataset) -> list[str]:
     return [*told, f"Not compared: {left_out}"] if left_out else told
 
 
-def _gain(pair: xr.Dataset) -> str:
-    """Tell how well the groups of one source predict the neurons of the other."""
-    gain = number(float(pair["transfer_gain"]), spread=0.1)
+def _gains(pair: xr.Dataset, back: xr.Dataset) -> str:
+    """Tell how well groups of each source predict neurons of the other, and the p of both."""
+    there, again = (number(float(own["transfer_gain"]), spread=0.1) for own in (pair, back))
     p = p_value(float(pair["transfer_p"]), pair.sizes["draw"])
-    return f"groups of the first predict neurons of the second by {gain}\u00a0nat, {p}"
+    return (
+        f"groups of the first predict neurons of the second by {there}\u00a0nat, those of the "
+        f"second the first by {again}\u00a0nat, both together {p}"
+    )
 
 
 def agreement_methods(result: xr.Dataset) -> list[str]:

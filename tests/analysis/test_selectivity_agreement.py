@@ -21,7 +21,14 @@ from scipy.stats import binom, multivariate_normal, special_ortho_group
 from sklearn.metrics import adjusted_rand_score
 
 import popdyn as pdn
-from popdyn.analysis.selectivity_groups import compare, groups_of, partners, rounded
+from popdyn.analysis.gaussian_mixture import GaussianMixture
+from popdyn.analysis.selectivity_groups import (
+    compare,
+    groups_of,
+    partners,
+    random_turn,
+    rounded,
+)
 from popdyn.errors import FitError, PopdynWarning, TensorError
 
 RESULTS = Path(__file__).parent / "results" / "selectivity_agreement.csv"
@@ -223,6 +230,34 @@ def test_agreement_is_that_of_scikit_learn_on_neurons_of_both_sources():
     half = np.log((by_one.sum(axis=0) + single) / 2) - np.log(single)
     assert gain == pytest.approx(half.mean())
     assert one.label.tolist() == densities(one.mixture, one.cloud).argmax(axis=0).tolist()
+
+
+def test_a_cloud_that_is_turned_takes_its_groups_with_it():
+    rng = np.random.default_rng(5)
+    one, two = (
+        groups_of(rounded(members(rng, 60, CORNERS, 0.9)), 3, "full", rng) for _ in range(2)
+    )
+    turn = random_turn(CORNERS.shape[1], rng)
+    turned = two._replace(
+        cloud=two.cloud @ turn,
+        mixture=GaussianMixture(
+            two.mixture.weight, two.mixture.mean @ turn, turn.T @ two.mixture.covariance @ turn
+        ),
+        single=GaussianMixture(
+            two.single.weight, two.single.mean @ turn, turn.T @ two.single.covariance @ turn
+        ),
+    )
+    np.testing.assert_allclose(compare(one, two, turn), compare(one, turned), atol=1e-9)
+
+
+def test_the_gain_is_of_the_groups_of_the_first_source_for_neurons_of_the_second():
+    """Of a cloud without groups, groups predict nothing of narrow ones; these predict it worse."""
+    rng = np.random.default_rng(7)
+    clear, without = members(rng, 120, CORNERS, 0.1), rng.normal(size=(120, CORNERS.shape[1]))
+    result = pdn.selectivity_agreement({"clear": clear, "without": without}, 4, n_draws=1)
+    gain = result["transfer_gain"]
+    there = float(gain.sel(source="clear", source_2="without"))
+    assert there < float(gain.sel(source="without", source_2="clear")) - 0.1
 
 
 def test_partners_name_the_groups_of_each_other():

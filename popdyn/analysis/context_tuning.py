@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from popdyn.analysis.design import make_design, refuse_collinear
 from popdyn.analysis.design_columns import is_categorical
 from popdyn.analysis.epoch_mean import epoch_mean
-from popdyn.analysis.group_draws import group_weights, ratio, root_mean_square, widened_bounds
+from popdyn.analysis.group_draws import group_weights, ratio, weighted_mean, widened_bounds
 from popdyn.analysis.least_squares import fit_least_squares
 from popdyn.analysis.neuron_groups import groups_of
+from popdyn.analysis.shared_noise import slope_noise, widened_by_sharing
 from popdyn.errors import TensorError, warn
 from popdyn.resample import BOUND, Seed, as_generator
 from popdyn.simulation.arguments import check_whole
@@ -61,7 +62,7 @@ def context_tuning(
     window : (start, stop), optional
         Epoch in s over which activity is averaged; all bins by default.
     n_draws : int
-        Draws of neurons, within groups, for the bounds.
+        Draws of neurons, within groups, and of noise, for the bounds.
     roles : mapping, optional
         As for `popdyn.trial_table`.
     rng : int or numpy.random.Generator
@@ -75,8 +76,9 @@ def context_tuning(
         stimulus, condition)``, the root mean square slope without what the errors add, and
         ``tuning_ratio``, to that in the first condition; ``gain_ratio (group, stimulus,
         condition)``, by which the slopes of the first condition are multiplied, with its sign.
-        Each of these has a ``_bound (bound, ...)``, 95 % over neurons, NaN for a group of a
-        single neuron.  Ratios are NaN where the first condition has no tuning beyond its errors.
+        Each of these has a ``_bound (bound, ...)``, 95 % over neurons and, where these were
+        recorded together, over the noise that they share; NaN for a group of a single neuron.
+        Ratios are NaN where the first condition has no tuning beyond its errors.
         ``label (neuron)``, ``""`` for those in no group, ``n_neurons (group)``.
 
     Raises
@@ -121,13 +123,13 @@ def context_tuning(
     _refuse_classes(tensor, names)
     ids = tensor["neuron"].values
     label = np.full(ids.size, "all") if groups is None else groups_of(groups, ids)
-    slope, error = _slopes(tensor, names, conditions)
+    generator, seed = as_generator(rng)
+    slope, error, noise = _slopes(tensor, names, conditions, n_draws, generator)
     known = _known(tensor, slope, error) & (label != "")
     if not known.any():
         message = "no neuron that has a group can be fitted in each context"
         raise TensorError(message)
     group_names, of_neuron = np.unique(label[known], return_inverse=True)
-    generator, seed = as_generator(rng)
     table = ("neuron", "stimulus", "condition")
     unit = _unit(tensor)
     variables: dict[str, Any] = {
@@ -137,7 +139,8 @@ def context_tuning(
         "n_neurons": ("group", np.bincount(of_neuron)),
     }
     dims = ("group", "stimulus", "condition")
-    measures = _measures(slope[known], error[known], of_neuron, n_draws, generator)
+    shared = noise[:, known] if tensor.attrs["simultaneous"] else None
+    measures = _measures(slope[known], error[known], shared, of_neuron, n_draws, generator)
     for name, draws in measures.items():
         own = unit if name == "tuning" else {"units": "1"}
         variables[name] = (dims, draws[0], own)
@@ -186,8 +189,14 @@ def _refuse_classes(tensor: xr.DataArray, names: list[str]) -> None:
             raise TensorError(message)
 
 
-def _slopes(tensor: xr.DataArray, names: list[str], conditions: Conditions) -> tuple[Array, Array]:
-    """Return slopes and their errors ``(neuron, stimulus, condition)``.
+def _slopes(
+    tensor: xr.DataArray,
+    names: list[str],
+    conditions: Conditions,
+    n_draws: int,
+    rng: np.random.Generator,
+) -> tuple[Array, Array, Array]:
+    """Return slopes, their errors ``(neuron, stimulus, condition)`` and draws of their noise.
 
     Raises
     ------
@@ -195,7 +204,7 @@ def _slopes(tensor: xr.DataArray, names: list[str], conditions: Conditions) -> t
         If stimuli do not vary independently within a condition.
     """
     scale = 1.0 / bin_width_of(tensor) if tensor.name == "spike_count" else 1.0
-    slopes, errors = [], []
+    slopes, errors, noise = [], [], []
     for number, label in enumerate(conditions.labels):
         part = tensor.isel(trial=np.flatnonzero(conditions.index == number))
         try:
@@ -207,7 +216,9 @@ def _slopes(tensor: xr.DataArray, names: list[str], conditions: Conditions) -> t
         fit = fit_least_squares(part.values, design)
         slopes.append(scale * fit.coefficient[:-1, :, 0].T)
         errors.append(scale * fit.standard_error[:-1, :, 0].T)
-    return np.stack(slopes, axis=-1), np.stack(errors, axis=-1)
+        noise.append(scale * slope_noise(part.values, design, fit, n_draws, rng))
+    slope, error, drawn = (np.stack(parts, axis=-1) for parts in (slopes, errors, noise))
+    return slope, error, drawn
 
 
 def _known(tensor: xr.DataArray, slope: Array, error: Array) -> NDArray[np.bool_]:
@@ -232,19 +243,40 @@ def _known(tensor: xr.DataArray, slope: Array, error: Array) -> NDArray[np.bool_
 
 
 def _measures(
-    slope: Array, error: Array, of_neuron: NDArray[np.intp], n_draws: int, rng: np.random.Generator
+    slope: Array,
+    error: Array,
+    noise: Array | None,
+    of_neuron: NDArray[np.intp],
+    n_draws: int,
+    rng: np.random.Generator,
 ) -> dict[str, Array]:
-    """Return measures ``(draw, group, stimulus, condition)``: the first has each neuron once."""
-    tuning, turned = [], []
+    """Return measures ``(1 + draw, group, stimulus, condition)``, the estimates first."""
+    found: dict[str, list[Array]] = {}
     for own, weights in group_weights(of_neuron, n_draws, rng):
-        here, off = slope[own], error[own]
-        tuning.append(root_mean_square(here, off, weights))
-        # Errors in two contexts are of different trials: their product is 0 on average.
-        together = np.tensordot(weights, here * here[..., :1], axes=1)
-        alone = np.tensordot(weights, here[..., :1] ** 2 - off[..., :1] ** 2, axes=1)
-        gain = ratio(together, alone)
-        gain[..., 0] = np.where(np.isfinite(gain[..., 0]), 1.0, np.nan)
-        turned.append(gain)
-    measures = {"tuning": np.stack(tuning, axis=1)}
-    measures["tuning_ratio"] = ratio(measures["tuning"], measures["tuning"][..., :1])
-    return measures | {"gain_ratio": np.stack(turned, axis=1)}
+        here, square = slope[own], error[own] ** 2
+        measures = _measured(np.broadcast_to(here, (len(weights), *here.shape)), square, weights)
+        if noise is not None:
+            alone = error[own] * rng.standard_normal(noise[:, own].shape)
+            # Noise that is drawn adds to that of the slopes: twice their errors come off.
+            shared, private = (
+                _measured(np.concatenate([here[None], here + drawn]), 2 * square, weights[:1])
+                for drawn in (noise[:, own], alone)
+            )
+            measures = {
+                name: widened_by_sharing(draws, shared[name], private[name])
+                for name, draws in measures.items()
+            }
+        for name, draws in measures.items():
+            found.setdefault(name, []).append(draws)
+    return {name: np.stack(groups, axis=1) for name, groups in found.items()}
+
+
+def _measured(slope: Array, square: Array, weights: Array) -> dict[str, Array]:
+    """Measure draws of slopes ``(draw, neuron, stimulus, condition)`` of squared errors."""
+    weights = np.broadcast_to(weights, slope.shape[:2])
+    tuned = weighted_mean(slope**2 - square, weights)
+    tuning = np.sqrt(np.maximum(tuned, 0.0))
+    # Errors in two contexts are of different trials: their product is 0 on average.
+    gain = ratio(weighted_mean(slope * slope[..., :1], weights), tuned[..., :1])
+    gain[..., 0] = np.where(np.isfinite(gain[..., 0]), 1.0, np.nan)
+    return {"tuning": tuning, "tuning_ratio": ratio(tuning, tuning[..., :1]), "gain_ratio": gain}

@@ -80,6 +80,11 @@ def root_mean_square(slope: Array, error: Array, weights: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(square, 0.0)))
 
 
+def weighted_mean(values: Array, weights: Array) -> Array:
+    """Return means ``(draw, ...)`` over neurons of values ``(draw, neuron, ...)``."""
+    return np.asarray(np.einsum("dn,dn...->d...", weights, values))
+
+
 def ratio(over: Array, under: Array) -> Array:
     """Return a ratio, NaN where what is below is not positive."""
     under = np.broadcast_to(under, over.shape)

@@ -16,6 +16,7 @@ from popdyn.analysis.epoch_mean import epoch_mean
 from popdyn.analysis.factorial_design import complete_trials, factorial_design, keep_terms
 from popdyn.analysis.false_discovery import false_discovery_q
 from popdyn.analysis.least_squares import Fit, fit_least_squares
+from popdyn.analysis.unequal_variance import warn_of_unequal_variance
 from popdyn.errors import TensorError, warn
 from popdyn.network.real_numbers import real_number
 from popdyn.resample import BOUND
@@ -87,13 +88,21 @@ def mixed_selectivity(
     PopdynWarning
         If trials lack a level, or neurons cannot be tested: those observed on too few trials, and
         those that never vary among trials of the same levels but by rounding, as activity without
-        noise, since that is what an F test compares effects to.
+        noise, since that is what an F test compares effects to.  If the most frequent combination
+        of levels has more than 3 times the trials of the rarest and variances within combinations
+        differ (Levene's p < .05, and a tenth of the distances to their means explained, in more
+        than a fifth of neurons and bins), as those of counts do.
 
     Notes
     -----
     Neurons with few trials are called *none* or *pure* for want of power: shares of mixed
     neurons are lower bounds, and to be compared at equal numbers of trials.  A neuron whose rate
     is a nonlinear function of a sum of both factors (a threshold, say) has an interaction as well.
+
+    F tests take one variance for all combinations.  Variances of counts grow with their means:
+    with unequal numbers of trials (few errors, say), interactions are found that are none, or
+    missed.  ``pdn.mixed_selectivity(np.sqrt(counts), ...)`` makes them about equal, in bins of
+    about one spike or more.
 
     References
     ----------
@@ -130,6 +139,7 @@ def mixed_selectivity(
     q = np.stack([false_discovery_q(family) for family in p])
     kind = _kinds(q, limit)
     _say_untested(tensor, kind, whole)
+    warn_of_unequal_variance(tensor, names)
     table = ("effect", "neuron", "time")
     share, bound = _shares(kind)
     variables = {

@@ -8,6 +8,7 @@ import pytest
 
 import popdyn as pdn
 from popdyn.analysis.mixed_selectivity import KINDS
+from popdyn.analysis.unequal_variance import levene
 from popdyn.errors import PopdynWarning, TensorError
 
 
@@ -87,6 +88,67 @@ def test_no_more_is_called_an_effect_than_alpha_where_there_is_none(hertz):
     assert (np.abs(wrong - 0.05) < 0.022).all()  # 3 standard errors
     assert float(result["share"].sel(selectivity_kind="none")[0]) > 0.99
     assert np.abs(result["explained_variance"].mean().item()) < 0.002
+
+
+def test_q_goes_over_the_neurons_of_one_effect():
+    stats = pytest.importorskip("scipy.stats")
+    result = pdn.mixed_selectivity(made(planted() / 4), ["motion", "color"])
+    for effect in result["effect"].values:
+        own = result.sel(effect=effect)
+        expected = stats.false_discovery_control(own["p"].values.ravel())
+        assert own["q"].values.ravel() == pytest.approx(expected, rel=1e-9)
+
+
+def test_alpha_is_the_largest_q_that_is_called_an_effect():
+    strict = pdn.mixed_selectivity(made(planted()), ["motion", "color"], alpha=1e-90)
+    assert (strict["selectivity"] == "none").all()
+    loose = pdn.mixed_selectivity(made(0 * planted()), ["motion", "color"], alpha=0.999)
+    assert (loose["selectivity"] != "none").any()
+
+
+def counts_of_errors(n_neurons=600, equal=False):
+    """Counts that follow the stimulus alone, 2 or 20 spikes; errors are rare."""
+    cells = [40] * 4 if equal else [108, 12, 4, 36]
+    stimulus, choice = np.repeat([0, 0, 1, 1], cells), np.repeat([0, 1, 0, 1], cells)
+    mean = np.where(stimulus, 20.0, 2.0) * np.ones((n_neurons, 1, 1))
+    values = np.random.default_rng(0).poisson(mean).astype(float)
+    trials = {"stimulus": stimulus, "choice": choice}
+    return pdn.make_tensor(values, [0.0], trials, bin_width=0.5, name="spike_count", units="1")
+
+
+def test_counts_in_unequal_numbers_of_trials_make_interactions_and_a_warning():
+    words = "stimulus, choice have 4 to 108 trials.* in 100% of neurons.*square roots"
+    with pytest.warns(PopdynWarning, match=words):
+        result = pdn.mixed_selectivity(counts_of_errors(), ["stimulus", "choice"])
+    assert float((result["p"].sel(effect="interaction") < 0.05).mean()) > 0.15
+
+
+@pytest.mark.parametrize("kind", ["equal numbers", "roots", "roots of rates", "equal variances"])
+def test_the_level_holds_where_variances_or_numbers_of_trials_are_alike(kind):
+    counts = counts_of_errors(equal=kind == "equal numbers")
+    if kind == "roots of rates":
+        counts = np.sqrt(pdn.rate(counts))
+    elif kind == "roots":
+        counts = np.sqrt(counts)
+    elif kind == "equal variances":
+        mean = np.where(counts["stimulus"], 20.0, 2.0)
+        counts = counts.copy(data=50 + mean + np.random.default_rng(1).normal(size=counts.shape))
+    result = pdn.mixed_selectivity(counts, ["stimulus", "choice"])
+    wrong = float((result["p"].sel(effect="interaction") < 0.05).mean())
+    assert 0.01 < wrong < 0.08
+    assert abs(float(result["explained_variance"].sel(effect="interaction").mean())) < 0.003
+
+
+def test_variances_of_cells_are_compared_as_by_another_library():
+    stats = pytest.importorskip("scipy.stats")
+    cell = np.repeat([0, 1, 2], 20)
+    values = np.random.default_rng(0).normal(size=(3, 1, 60)) * (1 + cell)
+    p, explained = levene(values, cell)
+    for neuron in range(3):
+        groups = [values[neuron, 0, cell == number] for number in range(3)]
+        expected = stats.levene(*groups, center="mean").pvalue
+        assert p[neuron, 0] == pytest.approx(expected, rel=1e-9)
+    assert (explained > 0.1).all()
 
 
 def test_explained_variance_is_what_was_planted():

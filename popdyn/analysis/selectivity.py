@@ -108,8 +108,8 @@ def selectivity_test(
     Notes
     -----
     *Default*: data and each draw of the null are centered and made round by their directions
-    (the scatter of Tyler 1987).  Units, rotations and the lengths of vectors make no difference,
-    and the null depends on nothing but the numbers of neurons, features and neighbors.  Each
+    (the scatter of Tyler 1987).  Units and rotations make no difference, nor lengths of vectors
+    about a known center, and the null depends on the numbers of neurons, features and neighbors.  Each
     neuron's angles to its three nearest neighbors are averaged; the median over neurons is
     compared with the medians of the draws.  ``p`` is ``2 min(#(null <= median) + 1, #(null >=
     median) + 1) / (n_draws + 1)``.
@@ -124,9 +124,9 @@ def selectivity_test(
     counted as its own first neighbor, p from a normal.  Angles of neurons in one data set depend
     on each other, and p that take them for independent (rank-sum) are too small.
 
-    *cluster*: made round as the default; lengths that are more spread than those of a Gaussian
-    cloud are then brought back to these, as mixtures take heavy tails for groups.  The groups that
-    are tested have means and covariances of their own.
+    *cluster*: made round as the default.  As mixtures take heavy tails for groups, lengths are
+    replaced by those of a Gaussian cloud in their order for p; for groups, those that are more
+    spread are brought back.  The groups that are tested have means and covariances of their own.
 
     *bingham*: clouds that are longer along one axis are not alike in all directions, so that it
     says nothing about groups.  ``"covariance"``: data and draws are made round by their covariance,
@@ -137,8 +137,8 @@ def selectivity_test(
     *With errors*, ``p`` is that of draws from a Gaussian cloud of true loadings, whose covariance
     is estimated with the errors known, to which each neuron's error is added.
 
-    Neurons that fall into groups about the same center (each Gaussian, of another shape) are hardly
-    seen by any of these tests.
+    Two groups, and groups about the same center (each Gaussian, of another shape), are seen by
+    cluster rather than by epairs.
 
     Examples
     --------

@@ -109,8 +109,8 @@ def selectivity_test(
     -----
     *Default*: data and each draw of the null are centered and made round by their directions
     (the scatter of Tyler 1987).  Units and rotations make no difference, nor lengths of vectors
-    about a known center, and the null depends on the numbers of neurons, features and neighbors.  Each
-    neuron's angles to its three nearest neighbors are averaged; the median over neurons is
+    about a known center, and the null depends on the numbers of neurons, features and neighbors.
+    Each neuron's angles to its three nearest neighbors are averaged; the median over neurons is
     compared with the medians of the draws.  ``p`` is ``2 min(#(null <= median) + 1, #(null >=
     median) + 1) / (n_draws + 1)``.
 

@@ -375,8 +375,6 @@ def levels():
             yield f"     - {found[0]:.2f} to {found[-1]:.2f}" if own else "     - \\-"
 
 
-
-
 def rows(question, test, cloud=""):
     """Rows of a question and test whose cloud begins so."""
     found = [r for r in written() if r[:2] == [question, test] and r[2].startswith(cloud)]

@@ -120,7 +120,11 @@ def as_format_3(source: Path, store: Path) -> Path:
                 )  # fmt: skip
             made.attrs.update(plain_attributes(file, node))
 
-        file.visititems(put)
+        # Not visititems: h5py is locked within, and Zarr writes in another thread.
+        names: list[str] = []
+        file.visit(names.append)
+        for name in names:
+            put(name, file[name])
     return store
 
 

@@ -94,7 +94,9 @@ _PREPARED = {
 
 def _shares(values: Array) -> Array:
     """Share of the directions along each of their main axes, falling, 1 in all."""
-    directions = values / np.linalg.norm(values, axis=1, keepdims=True)
+    # Squares of very small numbers would be 0.
+    directions = values / np.abs(values).max(axis=1, keepdims=True)
+    directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     return np.asarray(np.linalg.eigvalsh(directions.T @ directions)[::-1] / len(values))
 
 

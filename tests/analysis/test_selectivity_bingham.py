@@ -44,3 +44,11 @@ def test_p_of_clouds_made_round_are_even():
     ]
     assert 0.35 < np.mean(p) < 0.65
     assert np.min(p) < 0.2
+
+
+def test_units_make_no_difference_to_directions():
+    values = np.random.default_rng(4).normal(size=(40, 3))
+    small, plain = (
+        pdn.selectivity_test(x, "bingham", n_draws=9) for x in (values * 1e-250, values)
+    )
+    assert float(small["statistic"]) == pytest.approx(float(plain["statistic"]), rel=1e-9)

@@ -55,9 +55,9 @@ def context_tuning(
         others are compared, is the first in sorted order; of a role with a value map, the first
         of the map: ``roles={"context": {"column": "rule", "values": {"motion": "motion",
         "color": "color"}}}``.
-    groups : Dataset, DataArray or array, shape (n_neurons,), optional
+    groups : Dataset, DataArray, Series or array, shape (n_neurons,), optional
         Name of each neuron's group, or a result with ``label (neuron)``; by default one group.
-        What has a coordinate ``neuron`` is taken by the neurons' ids, arrays by position.
+        What has a coordinate ``neuron`` or an index is taken by id, arrays by position.
         Neurons whose name is ``""``, None or NaN are in no group.
     window : (start, stop), optional
         Epoch in s over which activity is averaged; all bins by default.

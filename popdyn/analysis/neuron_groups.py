@@ -19,10 +19,10 @@ def groups_of(groups: Any, neurons: NDArray[Any]) -> NDArray[np.str_]:
 
     Parameters
     ----------
-    groups : Dataset, DataArray or array, shape (n_neurons,)
+    groups : Dataset, DataArray, Series or array, shape (n_neurons,)
         A result with ``label (neuron)``, names, or whole numbers.  What has a coordinate
-        ``neuron`` is taken by id (compared as text), everything else by position.  Neurons whose
-        name is ``""``, None or NaN have no group.
+        ``neuron``, or an index, is taken by id (compared as text), everything else by position.
+        Neurons whose name is ``""``, None or NaN have no group.
     neurons : ndarray
         Ids of the neurons that are asked for.
 
@@ -57,6 +57,10 @@ def groups_of(groups: Any, neurons: NDArray[Any]) -> NDArray[np.str_]:
             )
             raise TensorError(message)
         groups = groups["label"]
+    if isinstance(groups, pd.Series):
+        groups = xr.DataArray(
+            groups.to_numpy(), dims=("neuron",), coords={"neuron": groups.index.to_numpy()}
+        )
     if (
         isinstance(groups, xr.DataArray)
         and groups.dims == ("neuron",)

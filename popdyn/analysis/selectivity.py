@@ -42,11 +42,12 @@ def selectivity_test(
 
     Parameters
     ----------
-    loadings : ndarray (neuron, feature), DataArray or Dataset
-        A DataArray has the dimension ``neuron`` and one other; of a Dataset from `encoding`, at one
-        time, the coefficients without the intercept are taken, with their standard errors; of
-        `PCA` and `dynamics.populations` (results, or a fitted model) the loadings, of `TDR` the
-        axes before they are made orthogonal, of `DPCA` the decoders.
+    loadings : ndarray (neuron, feature), DataFrame, DataArray or Dataset
+        Of a DataFrame rows are neurons and columns features, by name.  A DataArray has the
+        dimension ``neuron`` and one other; of a Dataset from `encoding`, at one time, the
+        coefficients without the intercept are taken, with their standard errors; of `PCA` and
+        `dynamics.populations` (results, or a fitted model) the loadings, of `TDR` the axes before
+        they are made orthogonal, of `DPCA` the decoders.
     method : {"epairs", "pairs", "cluster", "bingham"}
         Angles to neighbors beside those of a Gaussian cloud of any shape, or of one that is alike
         in all directions; mixtures of Gaussians, several groups against one; whether some axes

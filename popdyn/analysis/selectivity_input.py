@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -153,6 +154,9 @@ def _of_result(result: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray | None]:
 
 def _matrix(x: Any, name: str) -> xr.DataArray:
     """Turn loadings to (neuron, feature)."""
+    if isinstance(x, pd.DataFrame):
+        named = {"neuron": x.index.to_numpy(), "feature": x.columns.to_numpy()}
+        x = xr.DataArray(x.to_numpy(), dims=_DIMS, coords=named)
     if not isinstance(x, xr.DataArray):
         masked = isinstance(x, np.ma.MaskedArray)
         values = real_array(name, x.astype(float).filled(np.nan) if masked else x)
@@ -186,7 +190,7 @@ def _errors(standard_error: Any, source: xr.DataArray) -> Array:
             f"found {errors.shape}"
         )
         raise TensorError(message)
-    if isinstance(standard_error, xr.DataArray):
+    if isinstance(standard_error, xr.DataArray | pd.DataFrame):
         errors = _aligned(errors, source)
     values = errors.to_numpy()
     if (values < 0).any():

@@ -1,6 +1,7 @@
 """Loadings out of results, fitted models and networks."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -85,3 +86,15 @@ def test_loadings_that_do_not_vary_are_refused():
         pytest.raises(TensorError, match="the loadings fill 0 of 4 dimensions"),
     ):
         pdn.selectivity_test(np.ones((80, 4)))
+
+
+def test_tables_are_taken_by_their_names():
+    rng = np.random.default_rng(0)
+    ids, names = np.arange(100, 140), ["stimulus", "choice", "context"]
+    values = pd.DataFrame(rng.normal(size=(40, 3)), index=ids, columns=names)
+    error = pd.DataFrame(rng.uniform(0.1, 0.5, size=(40, 3)), index=ids, columns=names)
+    own = loadings_of(values, error)
+    mixed = loadings_of(values, error.sample(frac=1, random_state=1)[names[::-1]])
+    np.testing.assert_array_equal(own.error, error.to_numpy())
+    np.testing.assert_array_equal(mixed.error, error.to_numpy())
+    np.testing.assert_array_equal(own.source["neuron"], ids)

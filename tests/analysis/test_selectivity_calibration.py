@@ -226,12 +226,9 @@ def n_tested(n, d):
     return min(4, n // (2 * (d + 1)))
 
 
-def test_of(name):
+def variant_of(name):
     method, variant = name.split()
     return VARIANTS[method][variant]
-
-
-test_of.__test__ = False
 
 
 def judge(job, test, k, null, pooled, cloud, rng):
@@ -292,7 +289,7 @@ def answers(job):
     if job.test == CLUSTER or job.test in BINGHAM:
         yield from (mixture_answers if job.test == CLUSTER else bingham_answers)(job)
         return
-    test = test_of(job.test)
+    test = variant_of(job.test)
     k = test.n_neighbors or enough_neighbors((job.n, job.d), np.pi / 4)
     null = pooled = None
     if not job.with_errors and test.is_pivotal:
